@@ -1,0 +1,22 @@
+# One image with the three programs; which of them runs is the command. `docker compose build` makes it.
+
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+ENV SQLX_OFFLINE=true
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/build/target \
+    cargo build --locked --release --package worker --package webhook --package simulator --bins \
+    && mkdir /programs \
+    && cp target/release/worker target/release/webhook target/release/simulator /programs/
+
+FROM debian:bookworm-slim AS run
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin service
+COPY --from=build /programs/ /usr/local/bin/
+# The worker has the migrations built in; these are for whoever wants to read or apply them by hand.
+COPY migrations /usr/share/calls/migrations
+USER 10001
+CMD ["worker"]

@@ -1,0 +1,104 @@
+//! Activities of one call.
+
+mod admit;
+mod dial;
+mod look_up;
+mod record;
+mod settings;
+mod speech;
+
+use std::sync::Arc;
+
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use workflows::activities::calls::{
+    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, LookUp, Place,
+    Placement, Record, RecordOutcome, Recovered, Settled, Sighting,
+};
+
+use crate::clock::Clock;
+use crate::failure::reported;
+use crate::store::Store;
+use crate::ultravox::Ultravox;
+
+pub use settings::CallSettings;
+
+/// Makes calls and settles their records.
+pub struct Calls {
+    store: Store,
+    ultravox: Ultravox,
+    settings: CallSettings,
+    clock: Clock,
+}
+
+impl Calls {
+    /// Makes calls through that account, by those settings.
+    pub fn new(store: Store, ultravox: Ultravox, settings: CallSettings, clock: Clock) -> Self {
+        Self { store, ultravox, settings, clock }
+    }
+}
+
+#[activities]
+impl Calls {
+    /// The guard. Idempotent by the conversation's live dial, of which there is at most one.
+    #[activity(definition = Admit)]
+    pub async fn admit(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: ConversationRef,
+    ) -> Result<Admission, ActivityError> {
+        reported(self.decide(&input.conversation_id).await)
+    }
+
+    /// Rings the phone. Idempotent by the state of the dial's row: a request that may have been
+    /// accepted is never repeated.
+    #[activity(definition = Place)]
+    pub async fn dial(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DialRef,
+    ) -> Result<Placement, ActivityError> {
+        reported(self.place(&input.dial_id).await)
+    }
+
+    /// Asks the provider about a dial. Only reads, but for a provider's id found on the way.
+    #[activity(definition = LookUp)]
+    pub async fn look_up(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DialRef,
+    ) -> Result<Sighting, ActivityError> {
+        reported(self.sight(&input.dial_id).await)
+    }
+
+    /// Ends a call. The provider takes a second request for the same as none.
+    #[activity(definition = HangUp)]
+    pub async fn hang_up(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DialRef,
+    ) -> Result<(), ActivityError> {
+        reported(self.end(&input.dial_id).await)
+    }
+
+    /// Stores the transcript. Idempotent: the same call has the same messages.
+    #[activity(definition = CollectTranscript)]
+    pub async fn collect_transcript(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DialRef,
+    ) -> Result<Recovered, ActivityError> {
+        reported(self.collect(&input.dial_id).await)
+    }
+
+    /// Settles a call in one transaction. Idempotent by natural keys: one ledger entry of a kind
+    /// per dial, one appointment per conversation.
+    #[activity(definition = RecordOutcome)]
+    pub async fn record_outcome(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: Record,
+    ) -> Result<Settled, ActivityError> {
+        reported(self.settle(&input).await)
+    }
+}

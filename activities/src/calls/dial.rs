@@ -1,0 +1,189 @@
+//! The request that rings a phone, at most once for a dial.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::guard::Objection;
+use domain::ids::DialId;
+use domain::minutes;
+use domain::slots::prospect_zone;
+use secrecy::ExposeSecret;
+use tracing::{info, warn};
+use workflows::activities::calls::Placement;
+
+use super::Calls;
+use super::speech::speech;
+use crate::failure::Failure;
+use crate::store::dials::{self, Dial, DialState};
+use crate::store::{StoreError, guard as rows, users};
+use crate::ultravox::{CallRequest, Created, Speech};
+
+/// What is to be done about a dial.
+enum Step {
+    /// Nothing: this is what became of it.
+    Done(Placement),
+    /// The request may leave; the row says so already.
+    Send(Box<Leaving>),
+}
+
+/// A request that is about to leave.
+struct Leaving {
+    dial: Dial,
+    speech: Speech,
+    zone: chrono_tz::Tz,
+}
+
+impl Calls {
+    pub(super) async fn place(&self, dial_id: &str) -> Result<Placement, Failure> {
+        match self.prepare(dial_id).await? {
+            Step::Done(placement) => Ok(placement),
+            Step::Send(leaving) => self.send(&leaving).await,
+        }
+    }
+
+    /// Reads the row and, if no request that may live has left, notes that one leaves now.
+    async fn prepare(&self, dial_id: &str) -> Result<Step, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(dial) = dials::lock(&mut tx, dial_id).await? else {
+            return Ok(withheld(Objection::AlreadySettled, None));
+        };
+        match (dial.state, &dial.provider_call_id) {
+            (DialState::Placed, Some(id)) => {
+                return Ok(Step::Done(Placement::Placed { provider_call_id: id.clone() }));
+            }
+            (DialState::Placed, None) | (DialState::Sent, _) => {
+                return Ok(Step::Done(Placement::Unknown));
+            }
+            (DialState::NotPlaced, _) => {
+                let why = dial.refusal.unwrap_or_else(|| "the call was not placed".to_owned());
+                return Ok(Step::Done(Placement::Refused { why }));
+            }
+            (DialState::Intended, _) => {}
+        }
+        let now = self.clock.now();
+        if dial.closed_at.is_some() || !dial.conversation_status.is_open() {
+            return Ok(withheld(Objection::AlreadySettled, None));
+        }
+        if now > dial.good_until {
+            return Ok(withheld(Objection::TooLate, None));
+        }
+        let prospect = rows::prospect(&mut tx, &dial.prospect_id, &dial.conversation_id).await?;
+        let Some(prospect) = prospect else {
+            return Ok(withheld(Objection::ProspectGone, None));
+        };
+        if prospect.suppressed || prospect.phone != dial.phone {
+            return Ok(withheld(Objection::Suppressed, None));
+        }
+        let profile = match users::lock_profile(&mut tx, &dial.user_id).await? {
+            Some(Ok(profile)) => profile,
+            Some(Err(why)) => return Ok(withheld(Objection::UserNotReady, Some(why.detail))),
+            None => return Ok(withheld(Objection::UserNotReady, None)),
+        };
+        let Ok(zone) = prospect_zone(prospect.time_zone.as_deref(), profile.window) else {
+            return Ok(withheld(Objection::ProspectZoneUnknown, None));
+        };
+        let speech = match speech(&self.settings, &profile, &prospect.name, prospect.attempts > 0) {
+            Ok(speech) => speech,
+            Err(error) => return Ok(withheld(Objection::ScriptInvalid, Some(format!("{error}.")))),
+        };
+        dials::mark_sent(&mut tx, dial_id, now).await?;
+        tx.commit().await?;
+        Ok(Step::Send(Box::new(Leaving { dial, speech, zone })))
+    }
+
+    /// Sends the request and notes what became of it.
+    async fn send(&self, leaving: &Leaving) -> Result<Placement, Failure> {
+        let dial = &leaving.dial;
+        let secrets: Vec<String> = self
+            .settings
+            .webhook_secrets
+            .iter()
+            .take(1)
+            .map(|secret| secret.expose_secret().to_owned())
+            .collect();
+        let request = CallRequest {
+            dial_id: &dial.id,
+            conversation_id: &dial.conversation_id,
+            to: &dial.phone,
+            from: &self.settings.from_number,
+            speech: &leaving.speech,
+            zone: leaving.zone,
+            now: self.clock.now(),
+            ring_timeout_secs: self.settings.ring_timeout_secs,
+            join_timeout_secs: self.settings.join_timeout_secs(),
+            max_duration_secs: minutes::longest_call_secs(dial.reserved_minutes),
+            service_url: &self.settings.service_url,
+            callback_secrets: &secrets,
+            outcome_token: &self.settings.token(&DialId::new(dial.id.as_str())),
+        };
+        match self.ultravox.create(&request).await {
+            Created::Placed(provider_call_id) => {
+                // If this can't be written the row stays SENT, and the call is found again by
+                // its metadata.
+                if let Err(error) = self.note_placed(&dial.id, &provider_call_id).await {
+                    warn!(dialId = dial.id, %error, "The placed call could not be noted yet");
+                }
+                info!(
+                    userId = dial.user_id,
+                    prospectId = dial.prospect_id,
+                    conversationId = dial.conversation_id,
+                    dialId = dial.id,
+                    callId = provider_call_id,
+                    "Placed call"
+                );
+                Ok(Placement::Placed { provider_call_id })
+            }
+            Created::Busy(wait) => {
+                self.note_unsent(&dial.id).await?;
+                info!(dialId = dial.id, waitSecs = wait.as_secs(), "The provider has no room");
+                let wait = TimeDelta::from_std(wait.min(Duration::from_secs(3_600)))
+                    .unwrap_or(TimeDelta::seconds(60));
+                Ok(Placement::Busy { until: self.clock.now() + wait + spread(&dial.id) })
+            }
+            Created::NotPlaced(error) => {
+                self.note_unsent(&dial.id).await?;
+                Err(error.into())
+            }
+            Created::Refused(why) => {
+                let mut tx = self.store.begin().await?;
+                dials::mark_refused(&mut tx, &dial.id, &why).await?;
+                tx.commit().await.map_err(StoreError::from)?;
+                warn!(dialId = dial.id, reason = why, "The provider refused the call");
+                Ok(Placement::Refused { why })
+            }
+            Created::Unknown(error) => {
+                warn!(dialId = dial.id, error, "The provider may have the call: it did not say");
+                Ok(Placement::Unknown)
+            }
+        }
+    }
+
+    pub(super) async fn note_placed(
+        &self,
+        dial_id: &str,
+        provider_call_id: &str,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        dials::mark_placed(&mut tx, dial_id, provider_call_id).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn note_unsent(&self, dial_id: &str) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        dials::mark_unsent(&mut tx, dial_id).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+fn withheld(objection: Objection, detail: Option<String>) -> Step {
+    let why = detail.unwrap_or_else(|| objection.sentence().to_owned());
+    Step::Done(Placement::Withheld { objection: objection.as_str().to_owned(), why })
+}
+
+/// Up to two seconds that differ from dial to dial, so that those who were turned away together
+/// do not come back together.
+fn spread(dial_id: &str) -> TimeDelta {
+    let sum =
+        dial_id.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    TimeDelta::milliseconds(i64::from(sum % 2_000))
+}

@@ -1,0 +1,71 @@
+//! What the provider knows of a call: its state, its end, and what was said in it.
+
+use tracing::info;
+use workflows::activities::calls::{Recovered, RecoveredReport, Sighting};
+
+use super::Calls;
+use crate::failure::Failure;
+use crate::store::StoreError;
+use crate::store::dials::{self, Dial};
+use crate::store::outcomes;
+use crate::ultravox::Call;
+
+impl Calls {
+    pub(super) async fn sight(&self, dial_id: &str) -> Result<Sighting, Failure> {
+        let Some(dial) = self.read(dial_id).await? else { return Ok(Sighting::default()) };
+        let Some(call) = self.find_call(&dial).await? else {
+            let vanished = dial.provider_call_id.is_some();
+            return Ok(Sighting { vanished, ..Sighting::default() });
+        };
+        Ok(Sighting {
+            provider_call_id: Some(call.call_id),
+            vanished: false,
+            joined: call.joined,
+            ended: call.ended,
+            end_reason: call.end_reason,
+        })
+    }
+
+    pub(super) async fn end(&self, dial_id: &str) -> Result<(), Failure> {
+        let Some(dial) = self.read(dial_id).await? else { return Ok(()) };
+        if let Some(call) = self.find_call(&dial).await? {
+            self.ultravox.hang_up(&call.call_id).await?;
+            info!(dialId = dial.id, callId = call.call_id, "Hung up");
+        }
+        Ok(())
+    }
+
+    pub(super) async fn collect(&self, dial_id: &str) -> Result<Recovered, Failure> {
+        let Some(dial) = self.read(dial_id).await? else { return Ok(Recovered::default()) };
+        let Some(call) = self.find_call(&dial).await? else { return Ok(Recovered::default()) };
+        let transcript = self.ultravox.transcript(&call.call_id).await?;
+        if !transcript.text.is_empty() {
+            let mut tx = self.store.begin().await?;
+            outcomes::store_transcript(&mut tx, &dial.conversation_id, &transcript.text).await?;
+            tx.commit().await.map_err(StoreError::from)?;
+        }
+        let reports = transcript.reports.into_iter().map(|report| RecoveredReport {
+            outcome: report.outcome,
+            time: report.time,
+            notes: report.notes,
+        });
+        Ok(Recovered { reports: reports.collect(), voicemail: transcript.voicemail })
+    }
+
+    async fn read(&self, dial_id: &str) -> Result<Option<Dial>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        dials::lock(&mut tx, dial_id).await
+    }
+
+    /// The provider's call of a dial: by its id or, where that was never heard, by its metadata.
+    async fn find_call(&self, dial: &Dial) -> Result<Option<Call>, Failure> {
+        if let Some(id) = &dial.provider_call_id {
+            return Ok(self.ultravox.get(id).await?);
+        }
+        let found = self.ultravox.find(&dial.id).await?;
+        if let Some(call) = &found {
+            self.note_placed(&dial.id, &call.call_id).await?;
+        }
+        Ok(found)
+    }
+}

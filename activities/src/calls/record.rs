@@ -1,0 +1,113 @@
+//! The record of what came of a call: conversation, prospect, minutes and appointment at once.
+
+use domain::minutes;
+use domain::status::{ConversationStatus, Outcome, ProspectStatus};
+use sqlx::PgConnection;
+use tracing::info;
+use workflows::activities::calls::{Closing, Record, Settled};
+
+use super::Calls;
+use crate::store::dials::{self, Dial, DialState};
+use crate::store::guard::{self as rows, LockedConversation};
+use crate::store::{StoreError, outcomes};
+
+impl Calls {
+    pub(super) async fn settle(&self, record: &Record) -> Result<Settled, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let id = record.conversation_id.as_str();
+        let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+            return Ok(Settled::default());
+        };
+        let settled_before = !conversation.status.is_open();
+        if settled_before && record.closing != Closing::Over {
+            // It has its outcome; that it goes back to planning now says nothing of it.
+            return Ok(Settled { minutes: outcomes::charged(&mut tx, id).await? });
+        }
+        let now = self.clock.now();
+        let dial = dials::lock_last(&mut tx, id).await?;
+        if let Some(dial) = &dial {
+            let minutes = minutes::charged(record.talk_secs).min(dial.reserved_minutes);
+            let provider_call_id = record.provider_call_id.as_deref();
+            let placed = was_placed(dial, record);
+            outcomes::close_dial(&mut tx, dial, placed, provider_call_id, minutes, now).await?;
+        }
+        outcomes::close_conversation(&mut tx, record, closed_as(record), now).await?;
+        match record.closing {
+            Closing::Over => {
+                apply_outcome(&mut tx, record, &conversation, dial.as_ref(), settled_before, now)
+                    .await?;
+            }
+            Closing::Cancelled if record.talk_secs > 0 => {
+                outcomes::touch_prospect(&mut tx, &conversation.prospect_id, now).await?;
+            }
+            Closing::Cancelled | Closing::GivenBack => {}
+        }
+        let minutes = outcomes::charged(&mut tx, id).await?;
+        tx.commit().await?;
+        info!(
+            userId = conversation.user_id,
+            prospectId = conversation.prospect_id,
+            conversationId = id,
+            outcome = record.outcome.map(Outcome::as_str),
+            reason = record.reason.map(|reason| reason.as_str()),
+            minutes,
+            "Settled call"
+        );
+        Ok(Settled { minutes })
+    }
+}
+
+/// Whether the provider had the call, by all that is known at its end.
+fn was_placed(dial: &Dial, record: &Record) -> bool {
+    match dial.state {
+        DialState::Placed => true,
+        DialState::Sent => !record.never_placed,
+        DialState::Intended | DialState::NotPlaced => false,
+    }
+}
+
+fn closed_as(record: &Record) -> ConversationStatus {
+    match (record.closing, record.outcome) {
+        (Closing::Over, Some(Outcome::Failed)) => ConversationStatus::Failed,
+        (Closing::Over, _) => ConversationStatus::Completed,
+        (Closing::GivenBack | Closing::Cancelled, _) => ConversationStatus::Cancelled,
+    }
+}
+
+/// Moves the prospect on and keeps what was agreed.
+async fn apply_outcome(
+    conn: &mut PgConnection,
+    record: &Record,
+    conversation: &LockedConversation,
+    dial: Option<&Dial>,
+    settled_before: bool,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), StoreError> {
+    let prospect_id = &conversation.prospect_id;
+    let status = match record.outcome {
+        Some(Outcome::AppointmentSet) => ProspectStatus::Booked,
+        Some(Outcome::CallbackRequested) => ProspectStatus::Rescheduled,
+        Some(Outcome::NotInterested) => ProspectStatus::NotInterested,
+        Some(Outcome::DoNotCall) => ProspectStatus::DoNotCall,
+        Some(Outcome::Failed) => ProspectStatus::Failed,
+        Some(Outcome::NoResponse) | None => ProspectStatus::NotResponded,
+    };
+    let callback = record.time.filter(|_| record.outcome == Some(Outcome::CallbackRequested));
+    let newly = callback.is_some() && !settled_before;
+    outcomes::move_prospect(conn, prospect_id, status, callback, newly, now).await?;
+    match (record.outcome, record.time) {
+        (Some(Outcome::AppointmentSet), Some(time)) => {
+            let (user_id, notes) = (&conversation.user_id, record.notes.as_deref());
+            let id = record.conversation_id.as_str();
+            outcomes::set_appointment(conn, id, user_id, prospect_id, time, notes).await
+        }
+        (Some(Outcome::DoNotCall), _) => match dial {
+            Some(dial) => {
+                outcomes::suppress(conn, &conversation.user_id, &dial.phone, "asked on a call")
+                    .await
+            }
+            None => Ok(()),
+        },
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,46 @@
+//! What calls are made with.
+
+use std::collections::BTreeMap;
+
+use domain::ids::DialId;
+use domain::token::outcome_token;
+use secrecy::{ExposeSecret, SecretString};
+
+/// Seconds by which the provider waits longer for an answer than the phone rings: else a callee
+/// who answers at the last ring would be cut off.
+const JOIN_SLACK_SECS: i64 = 20;
+
+/// What calls are made with.
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// The number that callees see, in E.164 form.
+    pub from_number: String,
+    /// The public address of the webhook server.
+    pub service_url: String,
+    /// What webhooks are signed with; the first also makes the agents' tokens.
+    pub webhook_secrets: Vec<SecretString>,
+    /// The provider's voice for a plain word such as `female`.
+    pub voices: BTreeMap<String, String>,
+    /// How long a phone rings.
+    pub ring_timeout_secs: u32,
+    /// Calls that may be under way at once.
+    pub max_concurrent_calls: i32,
+}
+
+impl CallSettings {
+    /// How long the provider waits for an answer, from the request on.
+    pub(super) fn join_timeout_secs(&self) -> i64 {
+        i64::from(self.ring_timeout_secs) + JOIN_SLACK_SECS
+    }
+
+    /// The provider's voice for what a client has set.
+    pub(super) fn voice<'a>(&'a self, word: &'a str) -> &'a str {
+        self.voices.get(&word.to_ascii_lowercase()).map_or(word, String::as_str)
+    }
+
+    /// The token by which the agent of a dial may report its outcome.
+    pub(super) fn token(&self, dial: &DialId) -> String {
+        let secret = self.webhook_secrets.first().map_or("", |secret| secret.expose_secret());
+        outcome_token(secret.as_bytes(), dial)
+    }
+}

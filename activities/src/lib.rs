@@ -1,0 +1,14 @@
+//! Everything that touches the world: the database and the provider.
+//!
+//! Implements the activities that `workflows` declares. Each calls the store or the provider,
+//! translates and returns; decisions are made in `domain`.
+
+mod calls;
+pub mod clock;
+mod failure;
+mod planning;
+pub mod store;
+pub mod ultravox;
+
+pub use calls::{CallSettings, Calls};
+pub use planning::Planning;

@@ -1,0 +1,59 @@
+//! The database. One function per statement or transaction step, named for its effect.
+
+pub mod dials;
+pub mod guard;
+pub mod outcomes;
+pub mod plans;
+pub mod users;
+
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Postgres, Transaction};
+
+/// The database could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The statement failed, or the connection did.
+    #[error("database: {0}")]
+    Database(#[from] sqlx::Error),
+    /// A column holds a word that this version does not know.
+    #[error("database: {0} holds the unknown word {1:?}")]
+    UnknownWord(&'static str, String),
+}
+
+/// Connections to the database.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// Opens connections; the first is made at once, so that a wrong address is told early.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let pool = PgPoolOptions::new().max_connections(16).connect(url).await?;
+        Ok(Self { pool })
+    }
+
+    /// Takes connections that are open already.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// Brings the tables to this version. Safe to run from several workers at once.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        sqlx::migrate!("../migrations").run(&self.pool).await
+    }
+
+    /// Starts a transaction; dropped without a commit it leaves no trace.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        Ok(self.pool.begin().await?)
+    }
+}
+
+/// Reads a word of the database into its type.
+pub(crate) fn word<T>(
+    column: &'static str,
+    text: &str,
+    parse: fn(&str) -> Option<T>,
+) -> Result<T, StoreError> {
+    parse(text).ok_or_else(|| StoreError::UnknownWord(column, text.to_owned()))
+}

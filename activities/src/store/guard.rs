@@ -1,0 +1,128 @@
+//! What the guard reads and writes, all within one transaction.
+
+use chrono::{DateTime, Utc};
+use domain::status::{ConversationStatus, ProspectStatus};
+use sqlx::PgConnection;
+
+use super::{StoreError, word};
+
+/// A conversation whose row is locked.
+pub struct LockedConversation {
+    /// The client.
+    pub user_id: String,
+    /// The person to call.
+    pub prospect_id: String,
+    /// Where it stands.
+    pub status: ConversationStatus,
+    /// The moment for which it is planned.
+    pub slot: DateTime<Utc>,
+}
+
+/// Locks a conversation until the end of the transaction.
+pub async fn lock_conversation(
+    conn: &mut PgConnection,
+    id: &str,
+) -> Result<Option<LockedConversation>, StoreError> {
+    let row = sqlx::query!(
+        r#"select user_id, prospect_id, status::text as "status!", slot
+        from conversations where id = $1 for update"#,
+        id
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(LockedConversation {
+            status: word("conversations.status", &row.status, ConversationStatus::parse)?,
+            user_id: row.user_id,
+            prospect_id: row.prospect_id,
+            slot: row.slot,
+        })
+    })
+    .transpose()
+}
+
+/// A prospect as the guard sees it.
+pub struct ProspectNow {
+    /// Its name.
+    pub name: String,
+    /// Its number as stored.
+    pub phone: String,
+    /// Where it stands.
+    pub status: ProspectStatus,
+    /// Its own time zone.
+    pub time_zone: Option<String>,
+    /// Whether its number is on a do-not-call list.
+    pub suppressed: bool,
+    /// Conversations in which it was dialled before.
+    pub attempts: i32,
+}
+
+/// Reads a prospect; nothing if it was deleted.
+pub async fn prospect(
+    conn: &mut PgConnection,
+    id: &str,
+    except_conversation: &str,
+) -> Result<Option<ProspectNow>, StoreError> {
+    let row = sqlx::query!(
+        r#"select p.name, p.phone, p.status::text as "status!", p.time_zone,
+            exists (select 1 from suppressions s where s.phone = p.phone
+                and (s.user_id is null or s.user_id = p.user_id)) as "suppressed!",
+            (select count(distinct d.conversation_id) from dials d where d.prospect_id = p.id
+                and d.sent_at is not null and d.conversation_id <> $2) as "attempts!"
+        from prospects p where p.id = $1"#,
+        id,
+        except_conversation
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(ProspectNow {
+            status: word("prospects.status", &row.status, ProspectStatus::parse)?,
+            name: row.name,
+            phone: row.phone,
+            time_zone: row.time_zone,
+            suppressed: row.suppressed,
+            attempts: row.attempts as i32,
+        })
+    })
+    .transpose()
+}
+
+/// Conversations of a user, but for one, that were dialled since the start of its day or hold a
+/// dial.
+pub async fn calls_today(
+    conn: &mut PgConnection,
+    user_id: &str,
+    day_start: DateTime<Utc>,
+    except_conversation: &str,
+) -> Result<i32, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(distinct conversation_id) as "count!" from dials
+        where user_id = $1 and conversation_id <> $3 and (sent_at >= $2 or closed_at is null)"#,
+        user_id,
+        day_start,
+        except_conversation
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count as i32)
+}
+
+/// Key of the lock under which lines are counted and taken.
+const LINES_LOCK: i64 = 0x6c69_6e65_7300;
+
+/// Lines in use by other conversations. Until the end of the transaction nobody else takes one.
+pub async fn lock_lines_in_use(
+    conn: &mut PgConnection,
+    except_conversation: &str,
+) -> Result<i32, StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", LINES_LOCK).execute(&mut *conn).await?;
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from dials
+        where closed_at is null and conversation_id <> $1"#,
+        except_conversation
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count as i32)
+}

@@ -1,0 +1,298 @@
+//! What a plan run reads and writes.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::ids::ProspectId;
+use domain::priority::Standing;
+use domain::slots::Candidate;
+use domain::status::ProspectStatus;
+use sqlx::PgConnection;
+use workflows::activities::planning::PlannedCall;
+
+use super::{StoreError, word};
+
+/// Prospects that one plan run considers for one user, of each kind (promised, others).
+const CANDIDATES: i64 = 1_000;
+
+/// The users planned longest ago, those never planned first.
+pub async fn users_to_plan(
+    conn: &mut PgConnection,
+    planned_before: DateTime<Utc>,
+    except: &[String],
+    limit: u32,
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "select id from users
+        where (planned_at is null or planned_at < $1) and id <> all($2)
+        order by planned_at nulls first, id limit $3",
+        planned_before,
+        except,
+        i64::from(limit)
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Locks a user against other plan runs. The outer nothing: there is no such user; the inner:
+/// it was never planned.
+pub async fn lock_user(
+    conn: &mut PgConnection,
+    user_id: &str,
+) -> Result<Option<Option<DateTime<Utc>>>, StoreError> {
+    let row = sqlx::query!("select planned_at from users where id = $1 for update", user_id)
+        .fetch_optional(conn)
+        .await?;
+    Ok(row.map(|row| row.planned_at))
+}
+
+/// Notes that a user has been planned for a moment.
+pub async fn mark_planned(
+    conn: &mut PgConnection,
+    user_id: &str,
+    from: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!("update users set planned_at = $2 where id = $1", user_id, from)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Calls that a run planned for a user.
+pub async fn calls_of_run(
+    conn: &mut PgConnection,
+    run: &str,
+    user_id: &str,
+) -> Result<Vec<PlannedCall>, StoreError> {
+    Ok(sqlx::query_as!(
+        PlannedCall,
+        "select id as conversation_id, prospect_id, slot from conversations
+        where plan_run = $1 and user_id = $2 order by slot, id",
+        run,
+        user_id
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Calls whose slot went by without their workflow taking note: its start was lost.
+pub async fn stranded_calls(
+    conn: &mut PgConnection,
+    user_id: &str,
+    slot_before: DateTime<Utc>,
+) -> Result<Vec<PlannedCall>, StoreError> {
+    Ok(sqlx::query_as!(
+        PlannedCall,
+        "select id as conversation_id, prospect_id, slot from conversations
+        where user_id = $1 and status = 'SCHEDULED' and slot < $2 order by slot, id",
+        user_id,
+        slot_before
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// How many prospects a run passed over for a user, by reason.
+pub async fn skips_of_run(
+    conn: &mut PgConnection,
+    run: &str,
+    user_id: &str,
+) -> Result<BTreeMap<String, u32>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select reason as "reason!", count(*) as "count!" from plan_decisions
+        where plan_run = $1 and user_id = $2 and reason is not null group by reason"#,
+        run,
+        user_id
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.reason, row.count as u32)).collect())
+}
+
+/// What a user has used of its day and of its minutes by calls that are made or planned.
+pub struct Usage {
+    /// Conversations dialled since the start of the day, and those still to be dialled.
+    pub calls: i32,
+    /// Planned calls that hold no reservation yet; each will need a minute at least.
+    pub unreserved: i32,
+}
+
+/// Counts what a user has used since the start of its local day.
+pub async fn usage(
+    conn: &mut PgConnection,
+    user_id: &str,
+    day_start: DateTime<Utc>,
+) -> Result<Usage, StoreError> {
+    let row = sqlx::query!(
+        r#"select
+            (select count(distinct conversation_id) from dials
+                where user_id = $1 and sent_at >= $2) as "dialled!",
+            count(*) filter (where not exists (
+                select 1 from dials d where d.conversation_id = c.id and d.sent_at >= $2
+            )) as "undialled!",
+            count(*) filter (where not exists (
+                select 1 from dials d where d.conversation_id = c.id and d.closed_at is null
+            )) as "unreserved!"
+        from conversations c
+        where c.user_id = $1 and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')"#,
+        user_id,
+        day_start
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Usage { calls: (row.dialled + row.undialled) as i32, unreserved: row.unreserved as i32 })
+}
+
+/// A prospect to consider, and the number that its next conversation would have.
+pub struct NumberedCandidate {
+    /// What the plan is made from.
+    pub candidate: Candidate,
+    /// Counts the prospect's conversations from 1.
+    pub next_number: i32,
+}
+
+/// The prospects that a run considers: promised ones by their time, others by their wait.
+pub async fn candidates(
+    conn: &mut PgConnection,
+    user_id: &str,
+    max_attempts: i32,
+) -> Result<Vec<NumberedCandidate>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select p.id as "id!", p.status::text as "status!", p.phone as "phone!", p.time_zone,
+            p.rescheduled_for, p.last_contacted, p.created_at as "created_at!",
+            p.times_rescheduled as "times_rescheduled!",
+            exists (select 1 from suppressions s where s.phone = p.phone
+                and (s.user_id is null or s.user_id = p.user_id)) as "suppressed!",
+            exists (select 1 from conversations c where c.prospect_id = p.id
+                and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')) as "open!",
+            (select count(distinct d.conversation_id) from dials d
+                where d.prospect_id = p.id and d.sent_at is not null) as "attempts!",
+            (select coalesce(max(c.number), 0) + 1 from conversations c
+                where c.prospect_id = p.id) as "next_number!"
+        from (
+            (select * from prospects where user_id = $1 and status = 'RESCHEDULED'
+                order by rescheduled_for nulls first limit $2)
+            union all
+            (select * from prospects
+                where user_id = $1 and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED')
+                order by coalesce(last_contacted, created_at) limit $2)
+        ) p"#,
+        user_id,
+        CANDIDATES
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let status = word("prospects.status", &row.status, ProspectStatus::parse)?;
+            let candidate = Candidate {
+                standing: Standing {
+                    prospect: ProspectId::new(row.id),
+                    promised: status == ProspectStatus::Rescheduled,
+                    waiting_since: row.last_contacted.unwrap_or(row.created_at),
+                    times_rescheduled: row.times_rescheduled,
+                },
+                phone: row.phone,
+                zone: row.time_zone,
+                due: row.rescheduled_for,
+                last_contacted: row.last_contacted,
+                attempts_left: max_attempts - row.attempts as i32,
+                suppressed: row.suppressed,
+                has_open_conversation: row.open,
+            };
+            Ok(NumberedCandidate { candidate, next_number: row.next_number })
+        })
+        .collect()
+}
+
+/// A conversation to be created.
+pub struct NewConversation {
+    /// Its id.
+    pub id: String,
+    /// The prospect to call.
+    pub prospect_id: String,
+    /// Counts the prospect's conversations.
+    pub number: i32,
+    /// The moment to call.
+    pub slot: DateTime<Utc>,
+}
+
+/// Creates the conversations of a plan in one statement.
+pub async fn insert_conversations(
+    conn: &mut PgConnection,
+    run: &str,
+    user_id: &str,
+    new: &[NewConversation],
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = new.iter().map(|c| c.id.as_str()).collect();
+    let prospects: Vec<&str> = new.iter().map(|c| c.prospect_id.as_str()).collect();
+    let numbers: Vec<i32> = new.iter().map(|c| c.number).collect();
+    let slots: Vec<DateTime<Utc>> = new.iter().map(|c| c.slot).collect();
+    sqlx::query!(
+        "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+        select t.id, $1, t.prospect_id, t.number, t.slot, $2
+        from unnest($3::text[], $4::text[], $5::int[], $6::timestamptz[])
+            as t(id, prospect_id, number, slot)",
+        user_id,
+        run,
+        &ids as _,
+        &prospects as _,
+        &numbers,
+        &slots
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A decision to be kept.
+#[derive(Default)]
+pub struct NewDecision {
+    /// The prospect; nothing if the user as a whole was passed over.
+    pub prospect_id: Option<String>,
+    /// The conversation that was planned.
+    pub conversation_id: Option<String>,
+    /// Its slot.
+    pub slot: Option<DateTime<Utc>>,
+    /// Why there is none.
+    pub reason: Option<&'static str>,
+    /// The reason as a sentence.
+    pub detail: Option<String>,
+    /// When the reason no longer holds.
+    pub next_allowed: Option<DateTime<Utc>>,
+}
+
+/// Keeps the decisions of a plan in one statement.
+pub async fn insert_decisions(
+    conn: &mut PgConnection,
+    run: &str,
+    user_id: &str,
+    new: &[NewDecision],
+) -> Result<(), StoreError> {
+    let prospects: Vec<Option<&str>> = new.iter().map(|d| d.prospect_id.as_deref()).collect();
+    let conversations: Vec<Option<&str>> =
+        new.iter().map(|d| d.conversation_id.as_deref()).collect();
+    let slots: Vec<Option<DateTime<Utc>>> = new.iter().map(|d| d.slot).collect();
+    let reasons: Vec<Option<&str>> = new.iter().map(|d| d.reason).collect();
+    let details: Vec<Option<&str>> = new.iter().map(|d| d.detail.as_deref()).collect();
+    let next: Vec<Option<DateTime<Utc>>> = new.iter().map(|d| d.next_allowed).collect();
+    sqlx::query!(
+        "insert into plan_decisions
+            (plan_run, user_id, prospect_id, conversation_id, slot, reason, detail, next_allowed)
+        select $1, $2, t.prospect_id, t.conversation_id, t.slot, t.reason, t.detail, t.next_allowed
+        from unnest($3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
+            $8::timestamptz[])
+            as t(prospect_id, conversation_id, slot, reason, detail, next_allowed)",
+        run,
+        user_id,
+        &prospects as _,
+        &conversations as _,
+        &slots as _,
+        &reasons as _,
+        &details as _,
+        &next as _
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! A user with everything that must be there before anybody may be called on its behalf.
+
+use chrono::NaiveTime;
+use domain::hours::DailyWindow;
+use domain::slots::SkipReason;
+use sqlx::PgConnection;
+
+use super::StoreError;
+
+/// A user's settings and subscription, as far as they are there.
+#[derive(Debug)]
+struct Row {
+    name: String,
+    company_name: Option<String>,
+    time_zone: Option<String>,
+    start_at: Option<NaiveTime>,
+    end_at: Option<NaiveTime>,
+    max_attempts: Option<i32>,
+    initial: Option<String>,
+    follow_up: Option<String>,
+    language: Option<String>,
+    voice: Option<String>,
+    first_message: Option<String>,
+    subscription_id: Option<String>,
+    minutes_left: Option<i32>,
+    per_day: Option<i32>,
+}
+
+/// A user for whom calls may be made.
+#[derive(Debug)]
+pub struct Profile {
+    /// The user's name.
+    pub name: String,
+    /// The user's company.
+    pub company_name: Option<String>,
+    /// The daily calling window.
+    pub window: DailyWindow,
+    /// Calls that may be made to one prospect in all.
+    pub max_attempts: i32,
+    /// The script of the first call.
+    pub initial: String,
+    /// The script of every later call.
+    pub follow_up: String,
+    /// The language to speak.
+    pub language: String,
+    /// The voice to speak with, as stored.
+    pub voice: String,
+    /// What is said when the callee stays silent.
+    pub first_message: String,
+    /// The active subscription.
+    pub subscription_id: String,
+    /// Its minutes that are not reserved.
+    pub minutes_left: i32,
+    /// Calls allowed per local day.
+    pub per_day: i32,
+}
+
+/// Why no call may be made for a user.
+#[derive(Debug)]
+pub struct NotReady {
+    /// Why.
+    pub reason: SkipReason,
+    /// What exactly is missing or wrong, as a sentence.
+    pub detail: String,
+}
+
+/// Loads a user and locks its active subscription until the end of the transaction, so that
+/// minutes and daily calls are counted by one at a time. The outer nothing: there is no such user.
+pub async fn lock_profile(
+    conn: &mut PgConnection,
+    user_id: &str,
+) -> Result<Option<Result<Profile, NotReady>>, StoreError> {
+    sqlx::query!(
+        "select id from subscriptions where user_id = $1 and status = 'ACTIVE' for update",
+        user_id
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let row = sqlx::query_as!(
+        Row,
+        r#"select u.name, u.company_name,
+            a.time_zone as "time_zone?", a.start_at as "start_at?", a.end_at as "end_at?",
+            a.max_attempts as "max_attempts?", s.initial as "initial?",
+            s.follow_up as "follow_up?", g.language as "language?", g.voice as "voice?",
+            g.first_message as "first_message?", b.id as "subscription_id?",
+            b.minutes_left as "minutes_left?", p.per_day as "per_day?"
+        from users u
+        left join settings t on t.user_id = u.id
+        left join advanced_settings a on a.setting_id = t.id
+        left join script_settings s on s.setting_id = t.id
+        left join agent_settings g on g.setting_id = t.id
+        left join subscriptions b on b.user_id = u.id and b.status = 'ACTIVE'
+        left join plans p on p.id = b.plan_id
+        where u.id = $1"#,
+        user_id
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    Ok(row.map(Row::ready))
+}
+
+impl Row {
+    fn ready(self) -> Result<Profile, NotReady> {
+        let (Some(subscription_id), Some(minutes_left), Some(per_day)) =
+            (self.subscription_id, self.minutes_left, self.per_day)
+        else {
+            let reason = SkipReason::NoActiveSubscription;
+            return Err(NotReady { reason, detail: reason.sentence().to_owned() });
+        };
+        let (Some(time_zone), Some(start_at), Some(end_at), Some(max_attempts)) =
+            (self.time_zone, self.start_at, self.end_at, self.max_attempts)
+        else {
+            return Err(missing("AdvancedSetting"));
+        };
+        let (Some(initial), Some(follow_up)) = (self.initial, self.follow_up) else {
+            return Err(missing("ScriptSetting"));
+        };
+        let (Some(language), Some(voice), Some(first_message)) =
+            (self.language, self.voice, self.first_message)
+        else {
+            return Err(missing("AgentSetting"));
+        };
+        let window = DailyWindow::new(&time_zone, start_at, end_at).map_err(|error| NotReady {
+            reason: SkipReason::WindowInvalid,
+            detail: format!("AdvancedSetting: {error}."),
+        })?;
+        Ok(Profile {
+            name: self.name,
+            company_name: self.company_name,
+            window,
+            max_attempts,
+            initial,
+            follow_up,
+            language,
+            voice,
+            first_message,
+            subscription_id,
+            minutes_left,
+            per_day,
+        })
+    }
+}
+
+fn missing(table: &str) -> NotReady {
+    NotReady {
+        reason: SkipReason::SettingsMissing,
+        detail: format!("The user has no {table}; insert one to have its prospects called."),
+    }
+}

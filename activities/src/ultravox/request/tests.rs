@@ -1,0 +1,192 @@
+use std::collections::BTreeSet;
+
+use super::*;
+
+/// Every field that the provider's contract has for each object that we send (OpenAPI 0.1.0 of
+/// the Ultravox API, schemas `StartCallRequest` and those below it; Telnyx's TeXML parameters).
+const FIELDS: [(&str, &[&str]); 22] = [
+    (
+        "",
+        &[
+            "systemPrompt",
+            "temperature",
+            "model",
+            "voice",
+            "externalVoice",
+            "voiceOverrides",
+            "languageHint",
+            "initialMessages",
+            "joinTimeout",
+            "maxDuration",
+            "timeExceededMessage",
+            "inactivityMessages",
+            "selectedTools",
+            "medium",
+            "recordingEnabled",
+            "firstSpeaker",
+            "firstSpeakerSettings",
+            "transcriptOptional",
+            "initialOutputMedium",
+            "vadSettings",
+            "experimentalSettings",
+            "metadata",
+            "initialState",
+            "dataConnection",
+            "callbacks",
+            "retentionPolicy",
+            "sharedSecrets",
+        ],
+    ),
+    ("/firstSpeakerSettings", &["user", "agent"]),
+    ("/firstSpeakerSettings/user", &["fallback"]),
+    ("/firstSpeakerSettings/user/fallback", &["delay", "text", "prompt"]),
+    ("/medium", &["webRtc", "twilio", "serverWebSocket", "telnyx", "plivo", "exotel", "sip"]),
+    ("/medium/telnyx", &["outgoing", "dtmfHandling"]),
+    ("/medium/telnyx/outgoing", &["to", "from", "additionalParams"]),
+    (
+        "/medium/telnyx/outgoing/additionalParams",
+        &[
+            "StatusCallback",
+            "StatusCallbackMethod",
+            "StatusCallbackEvent",
+            "Timeout",
+            "TimeLimit",
+            "MachineDetection",
+            "DetectionMode",
+            "AsyncAmd",
+            "AsyncAmdStatusCallback",
+        ],
+    ),
+    ("/callbacks", &["joined", "ended", "billed"]),
+    ("/callbacks/joined", &["url", "secrets"]),
+    ("/callbacks/ended", &["url", "secrets"]),
+    ("/metadata", &["dial_id", "conversation_id"]),
+    (
+        "/selectedTools/0",
+        &[
+            "toolId",
+            "toolName",
+            "temporaryTool",
+            "nameOverride",
+            "descriptionOverride",
+            "authTokens",
+            "parameterOverrides",
+            "transitionId",
+        ],
+    ),
+    ("/selectedTools/1", &["toolId", "toolName", "temporaryTool"]),
+    ("/selectedTools/2", &["toolId", "toolName", "temporaryTool"]),
+    ("/selectedTools/0/authTokens", &["call"]),
+    (
+        "/selectedTools/0/temporaryTool",
+        &[
+            "modelToolName",
+            "description",
+            "dynamicParameters",
+            "staticParameters",
+            "automaticParameters",
+            "requirements",
+            "timeout",
+            "precomputable",
+            "http",
+            "client",
+            "dataConnection",
+            "defaultReaction",
+            "staticResponse",
+        ],
+    ),
+    (
+        "/selectedTools/0/temporaryTool/dynamicParameters/0",
+        &["name", "location", "schema", "required"],
+    ),
+    ("/selectedTools/0/temporaryTool/staticParameters/0", &["name", "location", "value"]),
+    (
+        "/selectedTools/0/temporaryTool/requirements",
+        &["httpSecurityOptions", "requiredParameterOverrides"],
+    ),
+    (
+        "/selectedTools/0/temporaryTool/requirements/httpSecurityOptions/options/0",
+        &["requirements", "ultravoxCallTokenRequirement"],
+    ),
+    ("/selectedTools/0/temporaryTool/http", &["baseUrlPattern", "httpMethod"]),
+];
+
+fn body() -> Value {
+    let speech = Speech {
+        script: "Sell {nothing}".into(),
+        first_message: "Hi Ann".into(),
+        language: "en".into(),
+        voice: "Jessica".into(),
+    };
+    CallRequest {
+        dial_id: "p/1-1.1",
+        conversation_id: "p/1-1",
+        to: "+12125550100",
+        from: "+12125550199",
+        speech: &speech,
+        zone: chrono_tz::America::New_York,
+        now: "2025-02-25T14:00:00Z".parse().unwrap(),
+        ring_timeout_secs: 25,
+        join_timeout_secs: 45,
+        max_duration_secs: 600,
+        service_url: "https://calls.example.com",
+        callback_secrets: &["secret".to_owned()],
+        outcome_token: "token",
+    }
+    .body()
+}
+
+#[test]
+fn the_request_holds_no_field_that_the_contract_does_not_have() {
+    let body = body();
+    for (path, allowed) in FIELDS {
+        let object = body.pointer(path).and_then(Value::as_object);
+        let object = object.unwrap_or_else(|| panic!("{path} is missing"));
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        for field in object.keys() {
+            assert!(allowed.contains(field.as_str()), "{path}/{field}");
+        }
+    }
+}
+
+#[test]
+fn exactly_one_kind_of_tool_and_of_first_speaker_is_given() {
+    let body = body();
+    for tool in body["selectedTools"].as_array().unwrap() {
+        let kinds = ["toolId", "toolName", "temporaryTool"];
+        assert_eq!(kinds.iter().filter(|kind| tool.get(**kind).is_some()).count(), 1, "{tool}");
+    }
+    assert_eq!(body["firstSpeakerSettings"].as_object().unwrap().len(), 1);
+    assert_eq!(body["medium"].as_object().unwrap().len(), 1);
+}
+
+#[test]
+fn durations_are_seconds_and_the_provider_waits_longer_than_the_phone_rings() {
+    let body = body();
+    assert_eq!(body["joinTimeout"], "45s");
+    assert_eq!(body["maxDuration"], "600s");
+    let carrier = &body["medium"]["telnyx"]["outgoing"]["additionalParams"];
+    assert_eq!(carrier["Timeout"], 25);
+    assert!(carrier["TimeLimit"].as_i64().unwrap() > 600);
+}
+
+#[test]
+fn metadata_is_text_under_keys_of_our_own() {
+    for (key, value) in body()["metadata"].as_object().unwrap() {
+        assert!(value.is_string() && !key.starts_with("ultravox."), "{key}");
+    }
+}
+
+#[test]
+fn an_odd_id_is_safe_in_an_address() {
+    let url = body()["callbacks"]["ended"]["url"].as_str().unwrap().to_owned();
+    assert_eq!(url, "https://calls.example.com/webhooks/outcome?dialId=p%2F1%2D1%2E1");
+}
+
+#[test]
+fn the_agent_is_told_the_callees_time() {
+    let body = body();
+    let prompt = body["systemPrompt"].as_str().unwrap();
+    assert!(prompt.starts_with("Sell {nothing}\n"));
+    assert!(prompt.contains("Tuesday, 25 February 2025, 09:00"), "{prompt}");
+}

@@ -1,0 +1,137 @@
+use super::*;
+use crate::report::Source;
+
+fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+fn placed() -> Event {
+    Event::Placed { provider_call_id: "u1".into() }
+}
+
+fn joined() -> Event {
+    Event::Joined { at: Some(at("2025-02-25T14:00:10Z")) }
+}
+
+fn ended(reason: EndReason) -> Event {
+    let talked = reason != EndReason::Unjoined;
+    Event::Ended {
+        joined: talked.then(|| at("2025-02-25T14:00:10Z")),
+        ended: Some(at("2025-02-25T14:04:10Z")),
+        reason,
+    }
+}
+
+fn report(outcome: Outcome) -> Event {
+    let time = Some(at("2025-02-26T15:00:00Z"));
+    Event::Reported(Report::new(outcome, time, None, Source::Agent).unwrap())
+}
+
+fn facts(events: impl IntoIterator<Item = Event>) -> Facts {
+    let mut facts = Facts::default();
+    for event in events {
+        facts.learn(event);
+    }
+    facts
+}
+
+/// The events of each kind of call, and what they come to.
+fn scenarios() -> Vec<(&'static str, Vec<Event>, Option<Outcome>, Option<Reason>, i64)> {
+    use Outcome::*;
+    let talk = |report: Option<Event>| -> Vec<Event> {
+        [placed(), joined(), ended(EndReason::AgentHangup)].into_iter().chain(report).collect()
+    };
+    let unjoined = vec![placed(), ended(EndReason::Unjoined)];
+    let completed = Event::Completed { talk_secs: Some(240) };
+    let failed = Event::Failed { reason: Some("Unreachable".into()) };
+    let mut changed_mind = talk(Some(report(CallbackRequested)));
+    changed_mind.push(report(DoNotCall));
+    vec![
+        ("books", talk(Some(report(AppointmentSet))), Some(AppointmentSet), None, 240),
+        ("callback", talk(Some(report(CallbackRequested))), Some(CallbackRequested), None, 240),
+        ("declines", talk(Some(report(NotInterested))), Some(NotInterested), None, 240),
+        ("refuses", talk(Some(report(DoNotCall))), Some(DoNotCall), None, 240),
+        ("changes its mind", changed_mind, Some(DoNotCall), None, 240),
+        ("says nothing", talk(None), None, Some(Reason::NoReport), 240),
+        ("machine", talk(Some(Event::Voicemail)), Some(NoResponse), Some(Reason::Voicemail), 240),
+        ("rings out", unjoined, Some(NoResponse), Some(Reason::NoAnswer), 0),
+        ("plain", vec![report(AppointmentSet), completed], Some(AppointmentSet), None, 240),
+        ("plain failure", vec![failed], Some(Failed), Some(Reason::ReportedFailure), 0),
+        ("vanished", vec![placed(), Event::Vanished], Some(Failed), Some(Reason::Vanished), 0),
+        (
+            "provider fails",
+            vec![
+                placed(),
+                Event::Ended { joined: None, ended: None, reason: EndReason::SystemError },
+            ],
+            Some(Failed),
+            Some(Reason::ReportedFailure),
+            0,
+        ),
+    ]
+}
+
+#[test]
+fn each_kind_of_call_comes_to_its_outcome() {
+    for (name, events, outcome, reason, talk_secs) in scenarios() {
+        let facts = facts(events);
+        assert!(facts.is_over(), "{name}");
+        let conclusion = facts.conclusion();
+        assert_eq!((conclusion.outcome, conclusion.reason), (outcome, reason), "{name}");
+        assert_eq!(conclusion.talk_secs, talk_secs, "{name}");
+    }
+}
+
+#[test]
+fn the_order_and_the_number_of_events_do_not_matter() {
+    for (name, events, ..) in scenarios() {
+        let expected = facts(events.clone());
+        for order in permutations(&events) {
+            assert_eq!(facts(order.clone()), expected, "{name}: {order:?}");
+            let twice = order.iter().chain(&order).cloned();
+            assert_eq!(facts(twice), expected, "{name}, twice: {order:?}");
+        }
+    }
+}
+
+#[test]
+fn a_known_event_says_nothing_new() {
+    for (name, events, ..) in scenarios() {
+        let mut known = facts(events.clone());
+        for event in events {
+            assert!(!known.learn(event), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_report_that_loses_is_named() {
+    let both = facts([report(Outcome::CallbackRequested), report(Outcome::DoNotCall)]);
+    assert_eq!(both.conclusion().overruled, [Outcome::CallbackRequested]);
+}
+
+#[test]
+fn a_started_second_counts_whole() {
+    let facts = facts([Event::Ended {
+        joined: Some(at("2025-02-25T14:00:00Z")),
+        ended: Some(at("2025-02-25T14:01:00.001Z")),
+        reason: EndReason::Hangup,
+    }]);
+    assert_eq!(facts.conclusion().talk_secs, 61);
+}
+
+fn permutations(events: &[Event]) -> Vec<Vec<Event>> {
+    if events.is_empty() {
+        return vec![vec![]];
+    }
+    let mut all = vec![];
+    for i in 0..events.len() {
+        let mut rest = events.to_vec();
+        let first = rest.remove(i);
+        for mut tail in permutations(&rest) {
+            tail.insert(0, first.clone());
+            all.push(tail);
+        }
+    }
+    all
+}

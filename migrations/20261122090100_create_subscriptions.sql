@@ -1,0 +1,82 @@
+-- What a client has paid for, and the ledger of its minutes.
+
+create type subscription_status as enum ('ACTIVE', 'PAUSED', 'EXPIRED', 'CANCELLED');
+create type minute_kind as enum ('grant', 'reserve', 'release', 'charge');
+
+create table plans (
+    id text primary key,
+    name text not null,
+    price numeric not null,
+    minutes integer not null constraint plans_minutes_not_negative check (minutes >= 0),
+    duration integer not null constraint plans_duration_positive check (duration > 0),
+    per_day integer not null constraint plans_per_day_not_negative check (per_day >= 0)
+);
+comment on table plans is 'What can be subscribed to.';
+comment on column plans.minutes is 'Minutes of talk per period.';
+comment on column plans.duration is 'The period in days.';
+comment on column plans.per_day is 'Calls per local day of the client.';
+
+create table subscriptions (
+    id text primary key,
+    user_id text not null constraint subscriptions_user_fk references users on delete cascade,
+    plan_id text not null constraint subscriptions_plan_fk references plans,
+    minutes_left integer not null
+        constraint subscriptions_minutes_left_not_negative check (minutes_left >= 0),
+    status subscription_status not null
+);
+comment on table subscriptions is 'Which plan a client has, and what is left of it.';
+comment on column subscriptions.minutes_left is 'Minutes neither charged nor reserved: always the sum of the subscription''s ledger.';
+create unique index subscriptions_one_active_per_user on subscriptions (user_id)
+    where status = 'ACTIVE';
+
+create table minute_ledger (
+    id bigint generated always as identity primary key,
+    subscription_id text not null,
+    conversation_id text,
+    dial_id text,
+    kind minute_kind not null,
+    minutes integer not null,
+    created_at timestamptz not null default now(),
+    constraint minute_ledger_once_per_dial unique (dial_id, kind),
+    constraint minute_ledger_signs check (
+        case kind
+            when 'reserve' then minutes <= 0
+            when 'charge' then minutes <= 0
+            when 'release' then minutes >= 0
+            else true
+        end
+    ),
+    constraint minute_ledger_only_grants_without_dial check (kind = 'grant' or dial_id is not null)
+);
+comment on table minute_ledger is 'Every change of a subscription''s minutes; rows are never changed. It outlives the subscription.';
+comment on column minute_ledger.kind is 'grant: given, or corrected by hand; reserve: held for a dial; release: given back when the dial is over; charge: talked.';
+comment on column minute_ledger.minutes is 'What the entry adds to minutes_left.';
+create index minute_ledger_by_subscription on minute_ledger (subscription_id);
+create index minute_ledger_by_conversation on minute_ledger (conversation_id);
+
+-- The two sides are kept equal whichever one is written: an entry moves the subscription, and a
+-- change of the subscription by hand makes an entry. Each acts on a direct write only.
+create function apply_minute_entry() returns trigger language plpgsql as $$
+begin
+    if pg_trigger_depth() = 1 then
+        update subscriptions set minutes_left = minutes_left + new.minutes
+        where id = new.subscription_id;
+    end if;
+    return null;
+end $$;
+create trigger minute_ledger_moves_subscription after insert on minute_ledger
+    for each row execute function apply_minute_entry();
+
+create function enter_minutes_set_by_hand() returns trigger language plpgsql as $$
+declare
+    difference integer := new.minutes_left
+        - case when tg_op = 'UPDATE' then old.minutes_left else 0 end;
+begin
+    if pg_trigger_depth() = 1 and difference <> 0 then
+        insert into minute_ledger (subscription_id, kind, minutes)
+        values (new.id, 'grant', difference);
+    end if;
+    return null;
+end $$;
+create trigger subscriptions_enter_ledger after insert or update of minutes_left on subscriptions
+    for each row execute function enter_minutes_set_by_hand();

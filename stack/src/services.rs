@@ -1,0 +1,101 @@
+//! How our own processes are started: the one place that knows their settings and when they are ready.
+
+use std::path::{Path, PathBuf};
+
+use crate::process::{self, Program, Ready};
+use crate::{Result, StackOptions, development, workspace};
+
+/// Where the parts of one stack find one another.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    pub log_dir: PathBuf,
+    pub bin_dir: PathBuf,
+    pub database_url: String,
+    pub temporal_address: String,
+    pub webhook_port: u16,
+    pub simulator_port: u16,
+}
+
+impl Surroundings {
+    /// The address of the webhook server.
+    pub fn webhook_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.webhook_port)
+    }
+
+    /// The address of the simulator.
+    pub fn simulator_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.simulator_port)
+    }
+
+    /// The worker; another name makes a second one beside the first.
+    pub fn worker(&self, name: &str, options: &StackOptions) -> Result<(Program, Ready)> {
+        let program = self
+            .binary(name, "worker")?
+            .env([
+                ("DATABASE_URL", self.database_url.as_str()),
+                ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),
+                ("ULTRAVOX_API_URL", &self.simulator_url()),
+                ("TELNYX_FROM_NUMBER", development::FROM_NUMBER),
+                ("SERVICE_URL", &self.webhook_url()),
+                ("BATCH_SIZE", "10"),
+                ("SCHEDULE_INTERVAL", "30"),
+                ("MAX_CONCURRENT_CALLS", "5"),
+                ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
+            ])
+            .env(self.temporal(options))
+            .env(&options.worker_env);
+        Ok((program, Ready::Line("\"message\":\"Worker started\"".to_owned())))
+    }
+
+    /// A webhook server on the given port.
+    pub fn webhook(
+        &self,
+        name: &str,
+        port: u16,
+        options: &StackOptions,
+    ) -> Result<(Program, Ready)> {
+        let program = self
+            .binary(name, "webhook")?
+            .env([
+                ("PORT", port.to_string().as_str()),
+                ("HOST", "127.0.0.1"),
+                ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
+            ])
+            .env(self.temporal(options))
+            .env(&options.webhook_env);
+        Ok((program, Ready::Http(format!("http://127.0.0.1:{port}/readyz"))))
+    }
+
+    /// The simulator, which sends its webhooks to the webhook server.
+    pub fn simulator(&self, options: &StackOptions) -> Result<(Program, Ready)> {
+        let port = self.simulator_port.to_string();
+        let outcomes = format!("{}/webhooks/outcome", self.webhook_url());
+        let program = self
+            .binary("simulator", "simulator")?
+            .args(["--port", &port])
+            .args(["--webhook-url", &outcomes, "--webhook-secrets", development::WEBHOOK_SECRET])
+            .args(&options.simulator_args)
+            .env([
+                ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),
+                ("SIMULATOR_SPEED", &options.speed.to_string()),
+                ("CLOCK_OFFSET_SECS", &options.clock_offset_secs.to_string()),
+            ])
+            .env(&options.simulator_env);
+        Ok((program, Ready::Http(format!("{}/sim/health", self.simulator_url()))))
+    }
+
+    fn temporal(&self, options: &StackOptions) -> [(&'static str, String); 3] {
+        [
+            ("TEMPORAL_ADDRESS", self.temporal_address.clone()),
+            ("TEMPORAL_NAMESPACE", development::NAMESPACE.to_owned()),
+            ("CLOCK_OFFSET_SECS", options.clock_offset_secs.to_string()),
+        ]
+    }
+
+    fn binary(&self, name: &str, binary: &str) -> Result<Program> {
+        let path = self.bin_dir.join(binary);
+        process::require(&path, || "build it with `cargo build --workspace --bins`".to_owned())?;
+        // At the root, where the worker looks for nothing, but where a path in a message makes sense.
+        Ok(Program::new(name, path, &self.log_dir).current_dir(Path::new(&workspace::root())))
+    }
+}

@@ -1,0 +1,121 @@
+//! Handing events to the calls' workflows.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use domain::ids::ConversationId;
+use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::{Client, ClientOptions, Connection};
+use tokio::time::timeout;
+use tracing::warn;
+use workflows::Call;
+use workflows::events::Message;
+use workflows::ids::call_workflow;
+
+/// Longest time for Temporal to take an event.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for Temporal to show that it is there.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivered {
+    /// The call's workflow has it.
+    Taken,
+    /// No workflow waits for it: the call is over, or there never was one.
+    NobodyWaits,
+}
+
+/// Temporal did not take the event; the sender should try again.
+#[derive(Debug, thiserror::Error)]
+#[error("Temporal can't be reached: {0}")]
+pub struct Unreachable(pub String);
+
+/// A future that can be sent between threads.
+pub type Sendable<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Where events go.
+pub trait Deliver: Send + Sync {
+    /// Hands an event to the workflow of a conversation.
+    fn deliver<'a>(
+        &'a self,
+        conversation: &'a ConversationId,
+        message: &'a Message,
+    ) -> Sendable<'a, Result<Delivered, Unreachable>>;
+
+    /// Whether events could be handed over now.
+    fn is_ready(&self) -> Sendable<'_, bool>;
+}
+
+/// The real receiver.
+pub struct Temporal {
+    client: Client,
+}
+
+impl Temporal {
+    /// Connects by Temporal's own settings.
+    pub async fn connect() -> Result<Self> {
+        let (connection, options) =
+            ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
+                .map_err(|error| anyhow!("reading Temporal's settings: {error}"))?;
+        let target = connection.target.to_string();
+        let connection = Connection::connect(connection).await.with_context(|| {
+            format!("connecting to Temporal at {target}; set TEMPORAL_ADDRESS to where it listens")
+        })?;
+        Ok(Self { client: Client::new(connection, options)? })
+    }
+
+    async fn signal(
+        &self,
+        conversation: &ConversationId,
+        message: &Message,
+    ) -> Result<Delivered, Unreachable> {
+        let payload =
+            serde_json::to_value(message).map_err(|error| Unreachable(error.to_string()))?;
+        let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
+        match handle.signal(Call::call_event, payload, Default::default()).await {
+            Ok(()) => Ok(Delivered::Taken),
+            Err(WorkflowInteractionError::NotFound(_)) => Ok(Delivered::NobodyWaits),
+            Err(error) => Err(Unreachable(error.to_string())),
+        }
+    }
+}
+
+impl Deliver for Temporal {
+    fn deliver<'a>(
+        &'a self,
+        conversation: &'a ConversationId,
+        message: &'a Message,
+    ) -> Sendable<'a, Result<Delivered, Unreachable>> {
+        Box::pin(async move {
+            timeout(DELIVERY_TIMEOUT, self.signal(conversation, message))
+                .await
+                .unwrap_or_else(|_| Err(Unreachable("no answer in time".to_owned())))
+                .inspect_err(
+                    |error| warn!(conversationId = %conversation, %error, "Event not delivered"),
+                )
+        })
+    }
+
+    fn is_ready(&self) -> Sendable<'_, bool> {
+        Box::pin(async move {
+            let namespace = self.client.options().namespace.clone();
+            let mut service = self.client.connection().workflow_service();
+            let request = temporalio_client::tonic::Request::new(describe(namespace));
+            let answer = timeout(PROBE_TIMEOUT, service.describe_namespace(request)).await;
+            matches!(answer, Ok(Ok(_)))
+        })
+    }
+}
+
+fn describe(
+    namespace: String,
+) -> temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest {
+    temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest {
+        namespace,
+        ..Default::default()
+    }
+}

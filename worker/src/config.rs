@@ -1,0 +1,242 @@
+//! Settings, by environment and flags.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use activities::CallSettings;
+use anyhow::{Result, bail};
+use clap::Parser;
+use domain::phone::PhoneNumber;
+use secrecy::SecretString;
+use workflows::clock::ClockOffset;
+
+/// Plans calls, makes them and settles their records.
+///
+/// Temporal is found by its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
+/// TEMPORAL_TLS_*, or a profile of temporal.toml.
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Config {
+    /// PostgreSQL, as postgres://user:password@host:5432/database
+    #[arg(long, env, hide_env_values = true, value_parser = parse_database_url)]
+    pub database_url: SecretString,
+
+    /// Key of the Ultravox account: 8 characters, a dot, 32 characters
+    #[arg(long, env, hide_env_values = true, value_parser = parse_api_key)]
+    pub ultravox_api_key: SecretString,
+
+    /// Address of the Ultravox API
+    #[arg(long, env, default_value = "https://api.ultravox.ai", value_parser = parse_url)]
+    pub ultravox_api_url: String,
+
+    /// Number that callees see, as +12125550100
+    #[arg(long, env, value_parser = parse_number)]
+    pub telnyx_from_number: String,
+
+    /// Public address of the webhook server, as https://calls.example.com
+    #[arg(long, env, value_parser = parse_url)]
+    pub service_url: String,
+
+    /// Secrets by which webhooks are known to be genuine, separated by commas; the first signs
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = parse_secret)]
+    pub webhook_secrets: Vec<SecretString>,
+
+    /// Go on without WEBHOOK_SECRETS; for tests on one machine only
+    #[arg(long, env, default_value_t = false)]
+    pub allow_unsigned_webhooks: bool,
+
+    /// Users planned in one run
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch_size: u32,
+
+    /// Minutes from one plan run to the next
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    pub schedule_interval: u32,
+
+    /// Calls that may be under way at once
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub max_concurrent_calls: i32,
+
+    /// Seconds that a phone rings
+    #[arg(long, env, default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
+    pub ring_timeout: u32,
+
+    /// Voices of Ultravox for the plain words that clients use, as female=Jessica,male=Mark
+    #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
+        value_parser = parse_voice)]
+    pub voices: Vec<(String, String)>,
+
+    /// Folder for combined.log and error.log, beside the log on standard output
+    #[arg(long, env)]
+    pub log_dir: Option<PathBuf>,
+
+    /// Seconds by which the service's clock stands ahead, to rehearse another moment. Refused
+    /// unless the Ultravox API is on this machine
+    #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
+    pub clock_offset_secs: i64,
+}
+
+impl Config {
+    /// Checks what one value alone does not show.
+    pub fn check(&self) -> Result<()> {
+        if self.webhook_secrets.is_empty() && !self.allow_unsigned_webhooks {
+            bail!(
+                "WEBHOOK_SECRETS is missing; set one or more secrets of 16 to 120 characters, \
+                separated by commas"
+            );
+        }
+        if self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url) {
+            bail!(
+                "CLOCK_OFFSET_SECS is {} but ULTRAVOX_API_URL is not on this machine; people are \
+                only called by the real clock: remove CLOCK_OFFSET_SECS",
+                self.clock_offset_secs
+            );
+        }
+        Ok(())
+    }
+
+    /// How far the service's clock stands ahead.
+    pub fn clock_offset(&self) -> ClockOffset {
+        ClockOffset(self.clock_offset_secs)
+    }
+
+    /// What calls are made with.
+    pub fn calls(&self) -> CallSettings {
+        CallSettings {
+            from_number: self.telnyx_from_number.clone(),
+            service_url: self.service_url.clone(),
+            webhook_secrets: self.webhook_secrets.clone(),
+            voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
+            ring_timeout_secs: self.ring_timeout,
+            max_concurrent_calls: self.max_concurrent_calls,
+        }
+    }
+}
+
+fn parse_database_url(text: &str) -> Result<SecretString, String> {
+    let sound = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    // The text itself may hold a password, so it is not repeated.
+    sound
+        .then(|| SecretString::from(text))
+        .ok_or_else(|| "must look like postgres://user:password@host:5432/database".to_owned())
+}
+
+fn parse_api_key(text: &str) -> Result<SecretString, String> {
+    let alphanumeric = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric());
+    let sound = text.split_once('.').is_some_and(|(prefix, rest)| {
+        prefix.len() == 8 && rest.len() == 32 && alphanumeric(prefix) && alphanumeric(rest)
+    });
+    sound
+        .then(|| SecretString::from(text))
+        .ok_or_else(|| "must be 8 letters or digits, a dot, and 32 letters or digits".to_owned())
+}
+
+fn parse_number(text: &str) -> Result<String, String> {
+    PhoneNumber::parse(text).map(|number| number.to_string()).map_err(|error| error.to_string())
+}
+
+fn parse_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match rest.map(|rest| rest.trim_end_matches('/')) {
+        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ']) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("must look like https://calls.example.com".to_owned()),
+    }
+}
+
+fn parse_secret(text: &str) -> Result<SecretString, String> {
+    let text = text.trim();
+    if (16..=120).contains(&text.len()) {
+        Ok(SecretString::from(text))
+    } else {
+        Err("each secret must have 16 to 120 characters".to_owned())
+    }
+}
+
+fn parse_voice(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((word, voice)) if !word.trim().is_empty() && !voice.trim().is_empty() => {
+            Ok((word.trim().to_ascii_lowercase(), voice.trim().to_owned()))
+        }
+        _ => Err("must look like female=Jessica,male=Mark".to_owned()),
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = url.split("://").nth(1).unwrap_or("");
+    let host = host.split('/').next().unwrap_or("");
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or(""),
+        None => host.split(':').next().unwrap_or(""),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOUND: [(&str, &str); 6] = [
+        ("--database-url", "postgres://u:hunter2@h/d"),
+        ("--ultravox-api-key", "abcdefgh.abcdefghabcdefghabcdefghabcdefgh"),
+        ("--ultravox-api-url", "http://127.0.0.1:8080/"),
+        ("--telnyx-from-number", "+12125550100"),
+        ("--service-url", "https://calls.example.com/"),
+        ("--webhook-secrets", "0123456789abcdef,fedcba9876543210"),
+    ];
+
+    fn parse(changed: &[(&str, &str)]) -> Result<Config> {
+        let mut args = vec!["worker".to_owned()];
+        for (flag, value) in SOUND {
+            let changed = changed.iter().find(|(other, _)| *other == flag);
+            args.push(format!("{flag}={}", changed.map_or(value, |(_, value)| value)));
+        }
+        for (flag, value) in changed {
+            if SOUND.iter().all(|(other, _)| other != flag) {
+                args.push(format!("{flag}={value}"));
+            }
+        }
+        let config = Config::try_parse_from(args)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    #[test]
+    fn sound_settings_are_taken() {
+        let config = parse(&[("--clock-offset-secs", "-60")]).unwrap();
+        assert_eq!(config.webhook_secrets.len(), 2);
+        assert_eq!(config.service_url, "https://calls.example.com");
+        assert_eq!(config.calls().voices["female"], "Jessica");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_and_a_secret_one_is_not_repeated() {
+        for (flag, value, word) in [
+            ("--ultravox-api-key", "hunter2", "32 letters or digits"),
+            ("--telnyx-from-number", "555", "E.164"),
+            ("--service-url", "calls.example.com", "https://calls.example.com"),
+            ("--batch-size", "0", "1..=10000"),
+            ("--schedule-interval", "x", "schedule-interval"),
+            ("--voices", "female", "female=Jessica"),
+            ("--webhook-secrets", "short", "16 to 120"),
+        ] {
+            let error = parse(&[(flag, value)]).unwrap_err().to_string();
+            assert!(error.contains(word), "{flag}: {error}");
+            assert!(error.contains(flag), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_clock_is_only_moved_for_a_provider_on_this_machine() {
+        let api = ("--ultravox-api-url", "https://api.ultravox.ai");
+        let error = parse(&[api, ("--clock-offset-secs", "5")]).unwrap_err();
+        assert!(error.to_string().contains("CLOCK_OFFSET_SECS"));
+        for here in ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080/api"] {
+            assert!(is_loopback(here), "{here}");
+        }
+        for away in ["http://localhost.example.com", "https://127.example.com", "http://10.0.0.1"] {
+            assert!(!is_loopback(away), "{away}");
+        }
+    }
+}

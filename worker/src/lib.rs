@@ -1,0 +1,90 @@
+//! The process that hosts workflows and activities.
+
+pub mod config;
+mod schedule;
+mod search_attributes;
+
+use std::time::Duration;
+
+use activities::clock::Clock;
+use activities::store::Store;
+use activities::ultravox::Ultravox;
+use activities::{Calls, Planning};
+use anyhow::{Context as _, Result, anyhow};
+use secrecy::ExposeSecret as _;
+use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+use temporalio_client::{Client, ClientOptions, Connection};
+use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
+use temporalio_sdk::{Worker, WorkerOptions};
+use tracing::{info, warn};
+use workflows::ids::TASK_QUEUE;
+use workflows::{Call, PlanCalls};
+
+use config::Config;
+
+/// How long activities may go on once the process is told to stop.
+const GRACE: Duration = Duration::from_secs(30);
+/// Polls for workflow tasks at once: a plan run starts many workflows in one go.
+const WORKFLOW_POLLS: usize = 20;
+
+/// Makes everything ready and works until it is told to stop.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+    config.check()?;
+    if config.webhook_secrets.is_empty() {
+        warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
+    }
+    if config.clock_offset_secs != 0 {
+        warn!(offsetSecs = config.clock_offset_secs, "The clock is moved: this is a rehearsal");
+    }
+    let store = Store::connect(config.database_url.expose_secret())
+        .await
+        .context("connecting to PostgreSQL at DATABASE_URL")?;
+    store.migrate().await.context("applying the migrations")?;
+    let ultravox = Ultravox::new(&config.ultravox_api_url, config.ultravox_api_key.clone())?;
+
+    let client = connect().await?;
+    let namespace = client.options().namespace.clone();
+    search_attributes::register(&client, &namespace).await?;
+
+    let clock = Clock::ahead(config.clock_offset());
+    let options = WorkerOptions::new(TASK_QUEUE)
+        .register_workflow::<PlanCalls>()?
+        .register_workflow::<Call>()?
+        .register_activities(Planning::new(store.clone()))
+        .register_activities(Calls::new(store, ultravox, config.calls(), clock))
+        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))
+        .graceful_shutdown_period(GRACE)
+        .build();
+    let options_of_runtime = RuntimeOptions::builder().build().map_err(|error| anyhow!(error))?;
+    let runtime = Runtime::from_current_tokio(options_of_runtime)?;
+    let mut worker = Worker::new(&runtime, client.clone(), options)
+        .map_err(|error| anyhow!("starting the worker: {error}"))?;
+    schedule::keep_equal(&client, &config).await?;
+    info!(namespace, taskQueue = TASK_QUEUE, "Worker started");
+
+    let halt = worker.shutdown_handle();
+    let stopped = async {
+        stop.await;
+        info!("Worker is stopping: it finishes what it has begun");
+        halt();
+        std::future::pending::<()>().await
+    };
+    tokio::select! {
+        worked = worker.run() => worked.map_err(|error| anyhow!("working: {error}"))?,
+        () = stopped => {}
+    }
+    info!("Worker stopped");
+    Ok(())
+}
+
+/// Connects to Temporal by its own settings.
+async fn connect() -> Result<Client> {
+    let (connection, options) =
+        ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
+            .map_err(|error| anyhow!("reading Temporal's settings: {error}"))?;
+    let target = connection.target.to_string();
+    let connection = Connection::connect(connection).await.with_context(|| {
+        format!("connecting to Temporal at {target}; set TEMPORAL_ADDRESS to where it listens")
+    })?;
+    Ok(Client::new(connection, options)?)
+}

@@ -1,0 +1,211 @@
+//! Activities of one call.
+
+use chrono::{DateTime, Utc};
+use domain::status::{Outcome, Reason};
+use serde::{Deserialize, Serialize};
+
+activity!(
+    /// Decides whether the call may be made now and reserves what it needs, in one transaction.
+    /// Run again while no request has left, it decides anew about the same dial.
+    Admit = "calls.admit", ConversationRef => Admission
+);
+activity!(
+    /// Asks the provider to ring the phone, at most once for a dial, whatever happens between.
+    Place = "calls.dial", DialRef => Placement
+);
+activity!(
+    /// Asks the provider what it knows of a dial.
+    LookUp = "calls.look_up", DialRef => Sighting
+);
+activity!(
+    /// Asks the provider to end a call. Asked again it does no harm.
+    HangUp = "calls.hang_up", DialRef => ()
+);
+activity!(
+    /// Stores the transcript and gives back what the agent's tool calls in it say. Idempotent.
+    CollectTranscript = "calls.collect_transcript", DialRef => Recovered
+);
+activity!(
+    /// Settles the call's records in one transaction. Idempotent.
+    RecordOutcome = "calls.record_outcome", Record => Settled
+);
+
+/// A conversation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConversationRef {
+    /// Its id.
+    pub conversation_id: String,
+}
+
+/// A dial.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DialRef {
+    /// Its id.
+    pub dial_id: String,
+}
+
+/// The guard's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Admission {
+    /// The call may be made.
+    Admitted(Admitted),
+    /// Not now.
+    Later {
+        /// When to ask again.
+        until: DateTime<Utc>,
+        /// Why, as a sentence.
+        why: String,
+    },
+    /// Not at all.
+    Refused {
+        /// A word of [`domain::guard::Objection`].
+        objection: String,
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+/// A dial that may be placed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Admitted {
+    /// The dial.
+    pub dial_id: String,
+    /// Seconds from the request within which the provider gives up on an unanswered call.
+    pub join_timeout_secs: i64,
+    /// Seconds of talk after which the provider ends the call.
+    pub max_duration_secs: i64,
+}
+
+/// What became of a request to the provider.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Placement {
+    /// The provider has the call.
+    Placed {
+        /// Its id there.
+        provider_call_id: String,
+    },
+    /// The provider may have the call: its answer never came.
+    Unknown,
+    /// The provider has no room; it does not have the call.
+    Busy {
+        /// When to ask the guard again.
+        until: DateTime<Utc>,
+    },
+    /// The provider refused the call for good; it does not have the call.
+    Refused {
+        /// Why, in its words.
+        why: String,
+    },
+    /// No request left: something has changed since the guard's answer.
+    Withheld {
+        /// A word of [`domain::guard::Objection`].
+        objection: String,
+        /// Why, as a sentence.
+        why: String,
+    },
+}
+
+/// What the provider knows of a dial.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Sighting {
+    /// The provider's id of the call; nothing if it knows of none.
+    pub provider_call_id: Option<String>,
+    /// The provider had the call and no longer knows it.
+    pub vanished: bool,
+    /// When somebody answered.
+    pub joined: Option<DateTime<Utc>>,
+    /// When the call ended.
+    pub ended: Option<DateTime<Utc>>,
+    /// Why it ended, in the provider's word.
+    pub end_reason: Option<String>,
+}
+
+/// What the agent's tool calls say in the messages of a call.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Recovered {
+    /// Outcomes that the agent reported.
+    pub reports: Vec<RecoveredReport>,
+    /// Whether it left a message on a machine.
+    pub voicemail: bool,
+}
+
+/// An outcome found in the messages of a call.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecoveredReport {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The time of the appointment or of the callback.
+    #[serde(default)]
+    pub time: Option<DateTime<Utc>>,
+    /// Free text beside it.
+    #[serde(default)]
+    pub notes: Option<String>,
+}
+
+/// How a call ended, as the workflow sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Closing {
+    /// It was made, or refused by the provider: it has an outcome, or had talk without one.
+    Over,
+    /// It was not made: the prospect goes back to planning as it was.
+    GivenBack,
+    /// An operator cancelled it: the prospect goes back to planning, talk is charged.
+    Cancelled,
+}
+
+/// What to record of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// The conversation.
+    pub conversation_id: String,
+    /// How it ended.
+    pub closing: Closing,
+    /// What came of it.
+    #[serde(default)]
+    pub outcome: Option<Outcome>,
+    /// Why, where the outcome does not say it.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// The time of the appointment or of the callback.
+    #[serde(default)]
+    pub time: Option<DateTime<Utc>>,
+    /// What was said beside.
+    #[serde(default)]
+    pub notes: Option<String>,
+    /// A transcript that came with the event itself.
+    #[serde(default)]
+    pub transcript: Option<String>,
+    /// When somebody answered.
+    #[serde(default)]
+    pub joined: Option<DateTime<Utc>>,
+    /// When the call ended.
+    #[serde(default)]
+    pub ended: Option<DateTime<Utc>>,
+    /// Seconds of talk.
+    #[serde(default)]
+    pub talk_secs: i64,
+    /// The provider's id of the call, if it is known.
+    #[serde(default)]
+    pub provider_call_id: Option<String>,
+    /// The dial turned out not to have reached the provider.
+    #[serde(default)]
+    pub never_placed: bool,
+}
+
+/// What was recorded.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Settled {
+    /// Minutes charged.
+    pub minutes: i32,
+}

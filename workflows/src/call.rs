@@ -1,0 +1,209 @@
+//! One planned call, from its slot to its records.
+
+mod ending;
+mod placing;
+mod settling;
+mod watch;
+
+use chrono::{DateTime, Utc};
+use domain::facts::{Event, Facts};
+use domain::status::{Outcome, Reason};
+use serde::{Deserialize, Serialize};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+    workflow, workflow_methods,
+};
+
+use crate::activities::calls::Admitted;
+use crate::attributes;
+use crate::clock::ClockOffset;
+use crate::events;
+use ending::Ending;
+
+/// Which call to make.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallInput {
+    /// The conversation; its row is there before the workflow starts.
+    pub conversation_id: String,
+    /// The client on whose behalf the call is made.
+    pub user_id: String,
+    /// The person to call.
+    pub prospect_id: String,
+    /// The moment to call.
+    pub slot: DateTime<Utc>,
+    /// How far the service's clock stands ahead.
+    #[serde(default)]
+    pub clock_offset: ClockOffset,
+}
+
+/// What came of the call: the workflow's result.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallResult {
+    /// The outcome.
+    pub outcome: Option<Outcome>,
+    /// Why, where the outcome does not say it.
+    pub reason: Option<Reason>,
+    /// Minutes charged.
+    pub minutes: i32,
+}
+
+/// Where a call stands, as the search attribute `CallState` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallState {
+    /// For its slot, for hours or for a line.
+    Waiting,
+    /// The request to the provider is being made.
+    Dialing,
+    /// The provider has the call, or may have it.
+    Ringing,
+    /// Somebody answered.
+    Talking,
+    /// Over; its records are being written.
+    Settling,
+    /// Done.
+    Settled,
+}
+
+impl CallState {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Dialing => "dialing",
+            Self::Ringing => "ringing",
+            Self::Talking => "talking",
+            Self::Settling => "settling",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+/// What the query `progress` answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// Where the call stands.
+    pub state: CallState,
+    /// The same as a sentence.
+    pub details: String,
+    /// The moment for which it is planned.
+    pub slot: DateTime<Utc>,
+    /// The dial, once there is one.
+    pub dial_id: Option<String>,
+    /// The provider's id of the call, once it is known.
+    pub provider_call_id: Option<String>,
+}
+
+/// The workflow of one planned call.
+#[workflow]
+pub struct Call {
+    input: CallInput,
+    state: CallState,
+    details: String,
+    dial: Option<Admitted>,
+    /// Everything heard, with the dial it was said of: a reset may bring back what was said of
+    /// an earlier one.
+    heard: Vec<(Option<String>, Event)>,
+    facts: Facts,
+    /// Counts the changes of `facts`, so that a wait can tell that there was one.
+    version: u64,
+    transcript: Option<String>,
+}
+
+#[workflow_methods]
+impl Call {
+    /// A call that has not begun.
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: CallInput) -> Self {
+        Self {
+            input,
+            state: CallState::Waiting,
+            details: String::new(),
+            dial: None,
+            heard: Vec::new(),
+            facts: Facts::default(),
+            version: 0,
+            transcript: None,
+        }
+    }
+
+    /// Waits for the slot, dials, follows the call to its end and settles its records.
+    #[run(name = "Call")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CallResult> {
+        let ending = match placing::place(ctx).await? {
+            Ok(dial) => watch::follow(ctx, &dial).await?,
+            Err(ending) => ending,
+        };
+        let result = settling::settle(ctx, &ending).await?;
+        match ending {
+            Ending::Cancelled => Err(WorkflowTermination::cancelled()),
+            _ => Ok(result),
+        }
+    }
+
+    /// Takes in what the webhook server heard of the call.
+    #[signal(name = "call_event")]
+    pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
+        let Some(message) = events::read(payload) else { return };
+        let (events, transcript) = message.event.facts();
+        if transcript.is_some() {
+            self.transcript = transcript;
+        }
+        for event in events {
+            self.hear(message.dial_id.clone(), event);
+        }
+    }
+
+    /// Tells where the call stands.
+    #[query(name = "progress")]
+    pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
+        Progress {
+            state: self.state,
+            details: self.details.clone(),
+            slot: self.input.slot,
+            dial_id: self.dial.as_ref().map(|dial| dial.dial_id.clone()),
+            provider_call_id: self.facts.provider_call_id().map(str::to_owned),
+        }
+    }
+}
+
+impl Call {
+    /// Learns from an event, unless it is about another dial than the present one.
+    fn hear(&mut self, dial: Option<String>, event: Event) {
+        self.heard.push((dial.clone(), event.clone()));
+        if self.concerns_us(dial.as_deref()) && self.facts.learn(event) {
+            self.version += 1;
+        }
+    }
+
+    /// Takes up a dial: from now on only what is said of it counts.
+    fn take_up(&mut self, dial: Admitted) {
+        self.dial = Some(dial);
+        self.facts = Facts::default();
+        for (about, event) in std::mem::take(&mut self.heard) {
+            self.hear(about, event);
+        }
+    }
+
+    fn concerns_us(&self, about: Option<&str>) -> bool {
+        match (about, &self.dial) {
+            (Some(about), Some(dial)) => about == dial.dial_id,
+            _ => true,
+        }
+    }
+}
+
+/// Shows where the call stands: in the search attribute, the UI and the query.
+fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String>) {
+    let details = details.into();
+    ctx.set_current_details(details.clone());
+    let changed = ctx.state_mut(|call| {
+        call.details = details;
+        std::mem::replace(&mut call.state, state) != state
+    });
+    if changed {
+        ctx.upsert_search_attributes([attributes::CALL_STATE.value_set(state.word().into())]);
+    }
+}

@@ -1,0 +1,67 @@
+//! From the end of a call to its records.
+
+use domain::facts::Event;
+use domain::report::{Report, Source};
+use temporalio_workflow::{WorkflowContext, WorkflowTermination};
+
+use super::placing::at_once_or;
+use super::{Call, CallResult, CallState, Ending, show};
+use crate::activities::calls::{CollectTranscript, DialRef, Record, RecordOutcome, Recovered};
+use crate::{attributes, presets};
+
+/// Collects the transcript and records the outcome; again if news comes meanwhile.
+pub(super) async fn settle(
+    ctx: &mut WorkflowContext<Call>,
+    ending: &Ending,
+) -> Result<CallResult, WorkflowTermination> {
+    show(ctx, CallState::Settling, "The call is over: writing its records");
+    let talked = ctx.state(|call| {
+        let dial = call.dial.as_ref().filter(|_| call.facts.provider_call_id().is_some());
+        dial.filter(|_| call.facts.is_answered()).map(|dial| dial.dial_id.clone())
+    });
+    if let Some(dial_id) = talked {
+        collect(ctx, dial_id).await;
+    }
+    loop {
+        let record = ctx.state(|call| call.record(ending));
+        let settled = ctx
+            .execute_activity(RecordOutcome, record.clone(), presets::database("record_outcome"))
+            .await?;
+        if ctx.state(|call| call.record(ending)) == record {
+            finish(ctx, &record);
+            return Ok(CallResult {
+                outcome: record.outcome,
+                reason: record.reason,
+                minutes: settled.minutes,
+            });
+        }
+    }
+}
+
+/// Stores the transcript and learns from the agent's tool calls in it. A call whose transcript
+/// can't be had is settled without it.
+async fn collect(ctx: &mut WorkflowContext<Call>, dial_id: String) {
+    let about = DialRef { dial_id: dial_id.clone() };
+    let collected =
+        at_once_or(ctx, CollectTranscript, about, presets::provider_for_a_while()).await;
+    let Ok(Recovered { reports, voicemail }) = collected else { return };
+    let reports = reports.into_iter().filter_map(|found| {
+        Report::new(found.outcome, found.time, found.notes, Source::Agent).ok().map(Event::Reported)
+    });
+    let voicemail = voicemail.then_some(Event::Voicemail);
+    ctx.state_mut(|call| {
+        for event in reports.chain(voicemail) {
+            call.hear(Some(dial_id.clone()), event);
+        }
+    });
+}
+
+fn finish(ctx: &WorkflowContext<Call>, record: &Record) {
+    let outcome = record.outcome.map(|outcome| outcome.as_str());
+    let reason = record.reason.map(|reason| reason.as_str());
+    let words: Vec<&str> = outcome.into_iter().chain(reason).collect();
+    show(ctx, CallState::Settled, format!("Settled: {}", words.join(", ")));
+    if let Some(word) = outcome.or(reason) {
+        ctx.upsert_search_attributes([attributes::CALL_OUTCOME.value_set(word.into())]);
+    }
+}

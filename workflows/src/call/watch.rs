@@ -1,0 +1,217 @@
+//! Following a dial that is out until it is over: by events, and by asking when they stay away.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::facts::Event;
+use domain::status::Reason;
+use temporalio_workflow::workflows::select;
+use temporalio_workflow::{
+    TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowTermination,
+};
+
+use super::{Call, CallState, Ending, show};
+use crate::activities::calls::{Admitted, DialRef, HangUp, LookUp, Sighting};
+use crate::events::end_reason;
+use crate::{clock, presets};
+
+/// How much later than it must have come an event may come before we ask.
+const SLACK: TimeDelta = TimeDelta::seconds(15);
+/// How long after the join time-out an unknown request is still looked for.
+const UNKNOWN_SLACK: TimeDelta = TimeDelta::seconds(60);
+
+/// Waits until the call is over. Every wait has a bound, and behind it a question to the provider.
+pub(super) async fn follow(
+    ctx: &mut WorkflowContext<Call>,
+    dial: &Admitted,
+) -> Result<Ending, WorkflowTermination> {
+    let offset = ctx.state(|call| call.input.clock_offset);
+    let sent = clock::now(ctx, offset);
+    let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
+    let mut questions = Questions::new(sent, dial);
+    let mut hung_up = false;
+    loop {
+        let now = clock::now(ctx, offset);
+        let cancelled = ctx.cancellation_token().is_cancelled();
+        let stage = Stage::of(ctx);
+        if stage == Stage::Over {
+            return Ok(if cancelled { Ending::Cancelled } else { Ending::Over });
+        }
+        if stage == Stage::Talking && cancelled && !hung_up {
+            show(ctx, CallState::Talking, "Cancelled: hanging up");
+            let about = DialRef { dial_id: dial.dial_id.clone() };
+            ctx.execute_activity(HangUp, about, presets::provider()).await?;
+            hung_up = true;
+            continue;
+        }
+        let due = questions.due(stage, now);
+        if due <= now {
+            ask(ctx, dial).await?;
+            questions.asked(clock::now(ctx, offset));
+            if Stage::of(ctx) == Stage::Unknown && clock::now(ctx, offset) > lost_after {
+                let why = "The provider knows of no such call.".to_owned();
+                return Ok(Ending::GivenBack(Reason::NeverPlaced, why));
+            }
+            continue;
+        }
+        show(ctx, stage.state(), stage.sentence());
+        wait_for_news(ctx, clock::until(now, due), cancelled).await;
+    }
+}
+
+/// Waits until something new is known, the call is cancelled or the time has passed.
+async fn wait_for_news(ctx: &WorkflowContext<Call>, longest: Duration, cancelled: bool) {
+    let known = ctx.state(|call| call.version);
+    // The timer's own token: to drop a timer is not to cancel it.
+    let token = WorkflowCancellationToken::new();
+    let timer = TimerOptions::builder(longest)
+        .summary("then asks the provider".to_owned())
+        .cancellation_token(token.clone())
+        .build();
+    let mut timer = ctx.timer(timer);
+    let detached = WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
+    let mut news = ctx.wait_condition_with_options(|call| call.version != known, detached);
+    if cancelled {
+        select! { _ = news => {}, _ = timer => {} }
+    } else {
+        let mut cancellation = std::pin::pin!(ctx.cancelled());
+        select! { _ = news => {}, _ = cancellation => {}, _ = timer => {} }
+    }
+    // The last timer is left to the end of the workflow, which saves an event.
+    if Stage::of(ctx) != Stage::Over {
+        token.cancel();
+    }
+}
+
+/// Asks the provider and takes in what it says.
+async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Result<(), WorkflowTermination> {
+    let about = DialRef { dial_id: dial.dial_id.clone() };
+    let seen = ctx.execute_activity(LookUp, about, presets::provider()).await?;
+    ctx.state_mut(|call| {
+        for event in told(seen) {
+            call.hear(Some(dial.dial_id.clone()), event);
+        }
+    });
+    Ok(())
+}
+
+fn told(seen: Sighting) -> Vec<Event> {
+    let mut events = Vec::new();
+    if let Some(provider_call_id) = seen.provider_call_id {
+        events.push(Event::Placed { provider_call_id });
+    }
+    if seen.vanished {
+        events.push(Event::Vanished);
+    }
+    if seen.ended.is_some() || seen.end_reason.is_some() {
+        let reason = end_reason(seen.end_reason.as_deref());
+        events.push(Event::Ended { joined: seen.joined, ended: seen.ended, reason });
+    } else if seen.joined.is_some() {
+        events.push(Event::Joined { at: seen.joined });
+    }
+    events
+}
+
+/// How far a dial has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing shows that the request reached the provider.
+    Unknown,
+    Ringing,
+    Talking,
+    Over,
+}
+
+impl Stage {
+    fn of(ctx: &WorkflowContext<Call>) -> Self {
+        ctx.state(|call| match &call.facts {
+            facts if facts.is_over() => Self::Over,
+            facts if facts.is_answered() => Self::Talking,
+            facts if facts.is_placed() => Self::Ringing,
+            _ => Self::Unknown,
+        })
+    }
+
+    fn state(self) -> CallState {
+        match self {
+            Self::Unknown | Self::Ringing => CallState::Ringing,
+            Self::Talking => CallState::Talking,
+            Self::Over => CallState::Settling,
+        }
+    }
+
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::Unknown => "The request was sent and not answered: looking for the call",
+            Self::Ringing => "The provider has the call; nobody has answered yet",
+            Self::Talking => "Talking",
+            Self::Over => "The call is over",
+        }
+    }
+}
+
+/// When to ask the provider: once an event is overdue, then with growing pauses.
+struct Questions<'d> {
+    dial: &'d Admitted,
+    stage: Stage,
+    /// When the stage began, or the last question of it was asked.
+    since: DateTime<Utc>,
+    asked: u32,
+}
+
+impl<'d> Questions<'d> {
+    fn new(sent: DateTime<Utc>, dial: &'d Admitted) -> Self {
+        Self { dial, stage: Stage::Unknown, since: sent, asked: 0 }
+    }
+
+    fn due(&mut self, stage: Stage, now: DateTime<Utc>) -> DateTime<Utc> {
+        if stage != self.stage {
+            (self.stage, self.asked, self.since) = (stage, 0, now);
+        }
+        self.since + self.pause()
+    }
+
+    fn asked(&mut self, now: DateTime<Utc>) {
+        (self.asked, self.since) = (self.asked + 1, now);
+    }
+
+    fn pause(&self) -> TimeDelta {
+        let growing = |first: i64, last: i64, n: u32| {
+            TimeDelta::seconds(first.saturating_mul(1 << n.min(16)).min(last))
+        };
+        match (self.stage, self.asked) {
+            (Stage::Unknown, n) => growing(5, 60, n),
+            (Stage::Ringing, 0) => TimeDelta::seconds(self.dial.join_timeout_secs) + SLACK,
+            (Stage::Talking, 0) => TimeDelta::seconds(self.dial.max_duration_secs) + SLACK,
+            (_, n) => growing(30, 600, n - 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_begin_when_an_event_is_overdue_and_grow_rarer() {
+        let dial =
+            Admitted { dial_id: "p-1.1".into(), join_timeout_secs: 60, max_duration_secs: 600 };
+        let mut now: DateTime<Utc> = "2025-02-25T14:00:00Z".parse().unwrap();
+        let mut questions = Questions::new(now, &dial);
+        for (stage, pauses) in [
+            (Stage::Unknown, &[5, 10, 20, 40, 60, 60][..]),
+            (Stage::Ringing, &[75, 30, 60, 120, 240, 480, 600, 600]),
+            (Stage::Talking, &[615, 30, 60]),
+        ] {
+            for pause in pauses {
+                let due = questions.due(stage, now);
+                assert_eq!((due - now).num_seconds(), *pause, "{stage:?}");
+                now = due;
+                questions.asked(now);
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! What the webhook server tells a call's workflow.
+//!
+//! A signal that can't be read would block its workflow for good. So the workflow takes any JSON,
+//! reads it field by field and passes over what it does not understand.
+
+use chrono::{DateTime, Utc};
+use domain::facts::{EndReason, Event};
+use domain::report::{Report, Source};
+use domain::status::Outcome;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The name of the signal.
+pub const SIGNAL: &str = "call_event";
+
+/// A call event and the dial that it is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Message {
+    /// The dial; nothing if the sender does not know of dials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dial_id: Option<String>,
+    /// What was said.
+    pub event: CallEvent,
+}
+
+/// One thing said of a call, checked by the webhook server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
+pub enum CallEvent {
+    /// The call was created.
+    Started {
+        /// The provider's id of the call, if the provider itself said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_call_id: Option<String>,
+    },
+    /// Somebody answered.
+    Joined {
+        /// The provider's id of the call, if known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_call_id: Option<String>,
+        /// When.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<DateTime<Utc>>,
+    },
+    /// The provider says that the call is over.
+    Ended {
+        /// The provider's id of the call.
+        provider_call_id: String,
+        /// When somebody answered.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        joined: Option<DateTime<Utc>>,
+        /// When the call ended.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ended: Option<DateTime<Utc>>,
+        /// The provider's word for why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A client's system says that the call is over.
+    Completed {
+        /// Seconds of talk.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        talk_secs: Option<i64>,
+        /// The transcript, which comes no other way in this form.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        transcript: Option<String>,
+        /// What came of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        report: Option<Reported>,
+    },
+    /// A client's system says that the call failed.
+    Failed {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The agent reported an outcome through its tool.
+    Reported(Reported),
+}
+
+/// An outcome that was reported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reported {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// The time of the appointment or of the callback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<DateTime<Utc>>,
+    /// Free text beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+/// Reads the payload of a signal; nothing if it is not one of ours.
+pub fn read(payload: Value) -> Option<Message> {
+    serde_json::from_value(payload).ok()
+}
+
+impl CallEvent {
+    /// What the event says, in the words of the domain, and a transcript if it brought one.
+    pub fn facts(self) -> (Vec<Event>, Option<String>) {
+        let mut transcript = None;
+        let events = match self {
+            Self::Started { provider_call_id } => placed(provider_call_id),
+            Self::Joined { provider_call_id, at } => {
+                placed(provider_call_id).into_iter().chain([Event::Joined { at }]).collect()
+            }
+            Self::Ended { provider_call_id, joined, ended, reason } => vec![
+                Event::Placed { provider_call_id },
+                Event::Ended { joined, ended, reason: end_reason(reason.as_deref()) },
+            ],
+            Self::Completed { talk_secs, transcript: text, report } => {
+                transcript = text;
+                let report = report.and_then(|report| report.from(Source::Client));
+                report.into_iter().chain([Event::Completed { talk_secs }]).collect()
+            }
+            Self::Failed { reason } => vec![Event::Failed { reason }],
+            Self::Reported(report) => report.from(Source::Agent).into_iter().collect(),
+        };
+        (events, transcript)
+    }
+}
+
+impl Reported {
+    fn from(self, source: Source) -> Option<Event> {
+        Report::new(self.outcome, self.time, self.notes, source).ok().map(Event::Reported)
+    }
+}
+
+fn placed(provider_call_id: Option<String>) -> Vec<Event> {
+    provider_call_id.map(|id| Event::Placed { provider_call_id: id }).into_iter().collect()
+}
+
+/// The provider's `endReason` in the words of the domain.
+pub(crate) fn end_reason(word: Option<&str>) -> EndReason {
+    match word {
+        Some("unjoined") => EndReason::Unjoined,
+        Some("hangup") => EndReason::Hangup,
+        Some("agent_hangup") => EndReason::AgentHangup,
+        Some("timeout") => EndReason::Timeout,
+        Some("connection_error") => EndReason::ConnectionError,
+        Some("system_error") => EndReason::SystemError,
+        _ => EndReason::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_an_event_is_passed_over() {
+        for payload in [
+            json!(null),
+            json!("ended"),
+            json!({}),
+            json!({"event": {"kind": "exploded"}}),
+            json!({"event": {"kind": "ended", "providerCallId": 7}}),
+            json!({"event": {"kind": "reported", "outcome": "MAYBE"}}),
+        ] {
+            assert_eq!(read(payload.clone()), None, "{payload}");
+        }
+    }
+
+    #[test]
+    fn fields_that_are_added_later_do_no_harm() {
+        let event = json!({"kind": "started", "providerCallId": "u1", "colour": "red"});
+        let message = read(json!({"event": event, "weight": 3})).unwrap();
+        assert_eq!(message.event, CallEvent::Started { provider_call_id: Some("u1".into()) });
+    }
+
+    #[test]
+    fn an_event_survives_the_wire() {
+        let event = CallEvent::Completed {
+            talk_secs: Some(240),
+            transcript: Some("Booked!".into()),
+            report: Some(Reported {
+                outcome: Outcome::AppointmentSet,
+                time: Some("2025-02-26T15:00:00Z".parse().unwrap()),
+                notes: None,
+            }),
+        };
+        let message = Message { dial_id: None, event };
+        let read = read(serde_json::to_value(&message).unwrap()).unwrap();
+        let (events, transcript) = read.event.facts();
+        assert_eq!(transcript.as_deref(), Some("Booked!"));
+        assert_eq!(events.len(), 2);
+    }
+}

@@ -1,0 +1,66 @@
+//! The tasks behind `cargo xtask`, one file each.
+
+mod cargo;
+mod demo;
+mod interrupt;
+mod lint;
+mod prepare;
+mod running;
+mod step;
+mod test;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// Everything that is done with this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+pub struct Xtask {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One task.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the whole stack and keep it running until Ctrl-C; its state stays for the next time
+    Up(up::Up),
+    /// Place a dozen simulated calls on a fresh stack and watch them
+    Demo(demo::Demo),
+    /// Run every test, the way CI does
+    Test(test::Test),
+    /// Run every check that needs no test: format, clippy, dependencies, documentation
+    Lint(lint::Lint),
+    /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
+    Prepare(prepare::Prepare),
+    /// Run the Temporal command line against the stack of `cargo xtask up`
+    Temporal(running::Temporal),
+    /// Run psql against the stack of `cargo xtask up`
+    Psql(running::Psql),
+}
+
+impl Command {
+    /// Does it; an error says what was wrong and what to do.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Up(task) => task.run().await,
+            Self::Demo(task) => task.run().await,
+            Self::Test(task) => task.run().await,
+            Self::Lint(task) => task.run(),
+            Self::Prepare(task) => task.run().await,
+            Self::Temporal(task) => task.run().await,
+            Self::Psql(task) => task.run().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Xtask::command().debug_assert();
+    }
+}

@@ -1,0 +1,16 @@
+//! `cargo xtask`: everything that is done with this workspace, on any machine with Rust and Python.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match xtask::Xtask::parse().command.run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `cargo xtask test`
+
+use stack::{Postgres, Tools};
+
+use crate::{cargo, step};
+
+/// Runs every test.
+#[derive(Debug, clap::Args)]
+pub struct Test {
+    /// Arguments of `cargo test`, such as `-p webhook`, or `-- --nocapture`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    args: Vec<String>,
+}
+
+impl Test {
+    /// Runs them against one PostgreSQL server that all crates share, in which every test makes its own database.
+    pub async fn run(self) -> anyhow::Result<()> {
+        Tools::ensure().await?;
+        let mut postgres = Postgres::throw_away().await?;
+        step::progress(&format!(
+            "The tests share the PostgreSQL server at {}",
+            postgres.url("postgres")
+        ));
+        step::announced(
+            "Build the binaries that the tests of the whole system start",
+            cargo::build_binaries,
+        )?;
+        let tested = step::announced("Test the workspace", || {
+            let mut tests = cargo::command(["test"]);
+            if !self.args.iter().any(|arg| arg == "-p" || arg.starts_with("--package")) {
+                tests.arg("--workspace");
+            }
+            tests.args(&self.args).env("TEST_POSTGRES_URL", postgres.url("postgres"));
+            cargo::run(&mut tests)
+        });
+        postgres.stop().await?;
+        tested
+    }
+}
