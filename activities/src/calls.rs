@@ -12,8 +12,8 @@ use std::sync::Arc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
-    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, LookUp, Place,
-    Placement, Record, RecordOutcome, Recovered, Settled, Sighting,
+    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, LookUp, NoteAnswered,
+    Place, Placement, Record, RecordOutcome, Recovered, Settled, Sighting,
 };
 
 use crate::clock::Clock;
@@ -59,6 +59,16 @@ impl Calls {
         input: DialRef,
     ) -> Result<Placement, ActivityError> {
         reported(self.place(&input.dial_id).await)
+    }
+
+    /// Shows that somebody answered. Idempotent: only a conversation that rings is changed.
+    #[activity(definition = NoteAnswered)]
+    pub async fn note_answered(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: ConversationRef,
+    ) -> Result<(), ActivityError> {
+        reported(self.show_answered(&input.conversation_id).await)
     }
 
     /// Asks the provider about a dial. Only reads, but for a provider's id found on the way.

@@ -1,11 +1,12 @@
 //! Settings, by environment and flags.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Parser;
 use secrecy::SecretString;
+use service::settings::webhook_secret;
 
 /// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
 ///
@@ -23,7 +24,7 @@ pub struct Config {
     pub port: u16,
 
     /// Secrets by which webhooks are known to be genuine, separated by commas: every current one
-    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = parse_secret)]
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = webhook_secret)]
     pub webhook_secrets: Vec<SecretString>,
 
     /// Take webhooks without a signature; for tests on one machine only
@@ -47,6 +48,12 @@ pub struct Config {
     pub clock_offset_secs: i64,
 }
 
+impl service::Settings for Config {
+    fn log_dir(&self) -> Option<&Path> {
+        self.log_dir.as_deref()
+    }
+}
+
 impl Config {
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<()> {
@@ -57,15 +64,6 @@ impl Config {
             );
         }
         Ok(())
-    }
-}
-
-fn parse_secret(text: &str) -> Result<SecretString, String> {
-    let text = text.trim();
-    if (16..=120).contains(&text.len()) {
-        Ok(SecretString::from(text))
-    } else {
-        Err("each secret must have 16 to 120 characters".to_owned())
     }
 }
 

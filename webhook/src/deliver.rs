@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::Result;
 use domain::ids::ConversationId;
-use temporalio_client::envconfig::LoadClientConfigProfileOptions;
+use temporalio_client::Client;
 use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{Client, ClientOptions, Connection};
+use temporalio_client::tonic::IntoRequest as _;
+use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::time::timeout;
 use tracing::warn;
 use workflows::Call;
@@ -58,14 +59,7 @@ pub struct Temporal {
 impl Temporal {
     /// Connects by Temporal's own settings.
     pub async fn connect() -> Result<Self> {
-        let (connection, options) =
-            ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-                .map_err(|error| anyhow!("reading Temporal's settings: {error}"))?;
-        let target = connection.target.to_string();
-        let connection = Connection::connect(connection).await.with_context(|| {
-            format!("connecting to Temporal at {target}; set TEMPORAL_ADDRESS to where it listens")
-        })?;
-        Ok(Self { client: Client::new(connection, options)? })
+        Ok(Self { client: service::temporal::connect().await? })
     }
 
     async fn signal(
@@ -102,20 +96,14 @@ impl Deliver for Temporal {
 
     fn is_ready(&self) -> Sendable<'_, bool> {
         Box::pin(async move {
-            let namespace = self.client.options().namespace.clone();
+            let request = DescribeNamespaceRequest {
+                namespace: self.client.options().namespace.clone(),
+                ..Default::default()
+            };
             let mut service = self.client.connection().workflow_service();
-            let request = temporalio_client::tonic::Request::new(describe(namespace));
-            let answer = timeout(PROBE_TIMEOUT, service.describe_namespace(request)).await;
+            let answer =
+                timeout(PROBE_TIMEOUT, service.describe_namespace(request.into_request())).await;
             matches!(answer, Ok(Ok(_)))
         })
-    }
-}
-
-fn describe(
-    namespace: String,
-) -> temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest {
-    temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest {
-        namespace,
-        ..Default::default()
     }
 }

@@ -1,13 +1,14 @@
 //! Settings, by environment and flags.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use activities::CallSettings;
 use anyhow::{Result, bail};
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::SecretString;
+use service::settings::webhook_secret;
 use workflows::clock::ClockOffset;
 
 /// Plans calls, makes them and settles their records.
@@ -38,7 +39,7 @@ pub struct Config {
     pub service_url: String,
 
     /// Secrets by which webhooks are known to be genuine, separated by commas; the first signs
-    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = parse_secret)]
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = webhook_secret)]
     pub webhook_secrets: Vec<SecretString>,
 
     /// Go on without WEBHOOK_SECRETS; for tests on one machine only
@@ -74,6 +75,12 @@ pub struct Config {
     /// unless the Ultravox API is on this machine
     #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
     pub clock_offset_secs: i64,
+}
+
+impl service::Settings for Config {
+    fn log_dir(&self) -> Option<&Path> {
+        self.log_dir.as_deref()
+    }
 }
 
 impl Config {
@@ -142,15 +149,6 @@ fn parse_url(text: &str) -> Result<String, String> {
             Ok(text.trim_end_matches('/').to_owned())
         }
         _ => Err("must look like https://calls.example.com".to_owned()),
-    }
-}
-
-fn parse_secret(text: &str) -> Result<SecretString, String> {
-    let text = text.trim();
-    if (16..=120).contains(&text.len()) {
-        Ok(SecretString::from(text))
-    } else {
-        Err("each secret must have 16 to 120 characters".to_owned())
     }
 }
 

@@ -12,8 +12,6 @@ use activities::ultravox::Ultravox;
 use activities::{Calls, Planning};
 use anyhow::{Context as _, Result, anyhow};
 use secrecy::ExposeSecret as _;
-use temporalio_client::envconfig::LoadClientConfigProfileOptions;
-use temporalio_client::{Client, ClientOptions, Connection};
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 use tracing::{info, warn};
@@ -42,7 +40,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     store.migrate().await.context("applying the migrations")?;
     let ultravox = Ultravox::new(&config.ultravox_api_url, config.ultravox_api_key.clone())?;
 
-    let client = connect().await?;
+    let client = service::temporal::connect().await?;
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
 
@@ -75,16 +73,4 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     }
     info!("Worker stopped");
     Ok(())
-}
-
-/// Connects to Temporal by its own settings.
-async fn connect() -> Result<Client> {
-    let (connection, options) =
-        ClientOptions::load_from_config(LoadClientConfigProfileOptions::default())
-            .map_err(|error| anyhow!("reading Temporal's settings: {error}"))?;
-    let target = connection.target.to_string();
-    let connection = Connection::connect(connection).await.with_context(|| {
-        format!("connecting to Temporal at {target}; set TEMPORAL_ADDRESS to where it listens")
-    })?;
-    Ok(Client::new(connection, options)?)
 }

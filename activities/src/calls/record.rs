@@ -12,6 +12,12 @@ use crate::store::guard::{self as rows, LockedConversation};
 use crate::store::{StoreError, outcomes};
 
 impl Calls {
+    pub(super) async fn show_answered(&self, conversation_id: &str) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        outcomes::mark_answered(&mut tx, conversation_id, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
     pub(super) async fn settle(&self, record: &Record) -> Result<Settled, StoreError> {
         let mut tx = self.store.begin().await?;
         let id = record.conversation_id.as_str();

@@ -8,6 +8,23 @@ use workflows::activities::calls::Record;
 use super::StoreError;
 use super::dials::Dial;
 
+/// Notes that somebody answered, in a conversation that rings.
+pub async fn mark_answered(
+    conn: &mut PgConnection,
+    conversation_id: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update conversations set status = 'IN_PROGRESS', updated_at = $2
+        where id = $1 and status = 'DIALING'",
+        conversation_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Closes a conversation with what came of it.
 pub async fn close_conversation(
     conn: &mut PgConnection,

@@ -14,6 +14,10 @@ activity!(
     Place = "calls.dial", DialRef => Placement
 );
 activity!(
+    /// Shows in the conversation that somebody answered. Idempotent.
+    NoteAnswered = "calls.note_answered", ConversationRef => ()
+);
+activity!(
     /// Asks the provider what it knows of a dial.
     LookUp = "calls.look_up", DialRef => Sighting
 );

@@ -12,7 +12,9 @@ use temporalio_workflow::{
 };
 
 use super::{Call, CallState, Ending, show};
-use crate::activities::calls::{Admitted, DialRef, HangUp, LookUp, Sighting};
+use crate::activities::calls::{
+    Admitted, ConversationRef, DialRef, HangUp, LookUp, NoteAnswered, Sighting,
+};
 use crate::events::end_reason;
 use crate::{clock, presets};
 
@@ -30,7 +32,7 @@ pub(super) async fn follow(
     let sent = clock::now(ctx, offset);
     let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
     let mut questions = Questions::new(sent, dial);
-    let mut hung_up = false;
+    let (mut noted, mut hung_up) = (false, false);
     loop {
         let now = clock::now(ctx, offset);
         let cancelled = ctx.cancellation_token().is_cancelled();
@@ -56,6 +58,11 @@ pub(super) async fn follow(
             continue;
         }
         show(ctx, stage.state(), stage.sentence());
+        if stage == Stage::Talking && !noted {
+            note_answered(ctx).await;
+            noted = true;
+            continue;
+        }
         wait_for_news(ctx, clock::until(now, due), cancelled).await;
     }
 }
@@ -84,6 +91,14 @@ async fn wait_for_news(ctx: &WorkflowContext<Call>, longest: Duration, cancelled
     if Stage::of(ctx) != Stage::Over {
         token.cancel();
     }
+}
+
+/// Shows in the records that somebody answered. The outcome will say so too, so that a failure
+/// here is none of the call's.
+async fn note_answered(ctx: &WorkflowContext<Call>) {
+    let about =
+        ctx.state(|call| ConversationRef { conversation_id: call.input.conversation_id.clone() });
+    let _ = ctx.execute_local_activity(NoteAnswered, about, presets::database_at_once()).await;
 }
 
 /// Asks the provider and takes in what it says.

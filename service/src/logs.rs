@@ -1,4 +1,4 @@
-//! What the binaries tell about themselves: logs, one JSON object a line.
+//! What a process tells about itself: one JSON object a line.
 
 mod flat;
 
