@@ -1,7 +1,7 @@
 -- What a client has paid for, and the ledger of its minutes.
 
 create type subscription_status as enum ('ACTIVE', 'PAUSED', 'EXPIRED', 'CANCELLED');
-create type minute_kind as enum ('grant', 'reserve', 'release', 'charge');
+create type minute_kind as enum ('grant', 'reserve', 'release', 'charge', 'correct');
 
 create table plans (
     id text primary key,
@@ -37,7 +37,6 @@ create table minute_ledger (
     kind minute_kind not null,
     minutes integer not null,
     created_at timestamptz not null default now(),
-    constraint minute_ledger_once_per_dial unique (dial_id, kind),
     constraint minute_ledger_signs check (
         case kind
             when 'reserve' then minutes <= 0
@@ -49,8 +48,10 @@ create table minute_ledger (
     constraint minute_ledger_only_grants_without_dial check (kind = 'grant' or dial_id is not null)
 );
 comment on table minute_ledger is 'Every change of a subscription''s minutes; rows are never changed. It outlives the subscription.';
-comment on column minute_ledger.kind is 'grant: given, or corrected by hand; reserve: held for a dial; release: given back when the dial is over; charge: talked.';
+comment on column minute_ledger.kind is 'grant: given, or corrected by hand; reserve: held for a dial; release: given back when the dial is over; charge: talked; correct: the charge was found to be another later.';
 comment on column minute_ledger.minutes is 'What the entry adds to minutes_left.';
+create unique index minute_ledger_once_per_dial on minute_ledger (dial_id, kind)
+    where kind in ('reserve', 'release', 'charge');
 create index minute_ledger_by_subscription on minute_ledger (subscription_id);
 create index minute_ledger_by_conversation on minute_ledger (conversation_id);
 

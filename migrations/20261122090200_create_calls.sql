@@ -20,6 +20,7 @@ create table conversations (
     slot timestamptz not null,
     plan_run text not null,
     outcome call_outcome,
+    outcome_time timestamptz,
     reason text,
     notes text,
     transcript text,
@@ -39,6 +40,7 @@ comment on column conversations.id is '<prospect id>-<number>.';
 comment on column conversations.number is 'Counts the prospect''s conversations from 1.';
 comment on column conversations.slot is 'The moment for which the call is planned.';
 comment on column conversations.plan_run is 'The plan run that planned it.';
+comment on column conversations.outcome_time is 'The time of the appointment or of the callback that was agreed on.';
 comment on column conversations.reason is 'Why it ended so, where the outcome alone does not say it; a word of domain::status::Reason.';
 comment on column conversations.notes is 'What the agent, the client, the provider or the guard said beside.';
 comment on column conversations.joined_at is 'When the callee answered.';
@@ -64,6 +66,7 @@ create table dials (
         constraint dials_reserved_minutes_positive check (reserved_minutes > 0),
     good_until timestamptz not null,
     provider_call_id text constraint dials_provider_call_unique unique,
+    carrier_call_id text,
     refusal text,
     intended_at timestamptz not null,
     sent_at timestamptz,
@@ -74,6 +77,8 @@ create table dials (
 comment on table dials is 'Requests to ring a phone. INTENDED: none has left. SENT: one may have been accepted and is never repeated. PLACED: the provider has the call. NOT_PLACED: it has not and never will.';
 comment on column dials.id is '<conversation id>.<number>; stands in the metadata of the provider''s call.';
 comment on column dials.good_until is 'The last moment at which the request may leave.';
+comment on column dials.provider_call_id is 'Ultravox''s id of the call.';
+comment on column dials.carrier_call_id is 'Telnyx''s id of the leg (CallSid).';
 comment on column dials.refusal is 'Why the provider did not place it, in its words.';
 comment on column dials.closed_at is 'When the dial was over; until then it uses a line.';
 create unique index dials_one_live_per_conversation on dials (conversation_id)

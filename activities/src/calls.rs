@@ -3,6 +3,7 @@
 mod admit;
 mod dial;
 mod look_up;
+mod move_slot;
 mod record;
 mod settings;
 mod speech;
@@ -12,13 +13,15 @@ use std::sync::Arc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
-    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, LookUp, NoteAnswered,
-    Place, Placement, Record, RecordOutcome, Recovered, Settled, Sighting,
+    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, Leg, LookUp, MoveSlot,
+    MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record, RecordOutcome, Recovered,
+    Settled, Sighting,
 };
 
 use crate::clock::Clock;
 use crate::failure::reported;
 use crate::store::Store;
+use crate::telnyx::Telnyx;
 use crate::ultravox::Ultravox;
 
 pub use settings::CallSettings;
@@ -27,14 +30,22 @@ pub use settings::CallSettings;
 pub struct Calls {
     store: Store,
     ultravox: Ultravox,
+    telnyx: Option<Telnyx>,
     settings: CallSettings,
     clock: Clock,
 }
 
 impl Calls {
-    /// Makes calls through that account, by those settings.
-    pub fn new(store: Store, ultravox: Ultravox, settings: CallSettings, clock: Clock) -> Self {
-        Self { store, ultravox, settings, clock }
+    /// Makes calls through that account, by those settings. Without access to the carrier, a
+    /// call that is cancelled while it rings rings on.
+    pub fn new(
+        store: Store,
+        ultravox: Ultravox,
+        telnyx: Option<Telnyx>,
+        settings: CallSettings,
+        clock: Clock,
+    ) -> Self {
+        Self { store, ultravox, telnyx, settings, clock }
     }
 }
 
@@ -48,6 +59,16 @@ impl Calls {
         input: ConversationRef,
     ) -> Result<Admission, ActivityError> {
         reported(self.decide(&input.conversation_id).await)
+    }
+
+    /// Moves a slot. Idempotent: it ends as it was asked for, or not at all.
+    #[activity(definition = MoveSlot)]
+    pub async fn move_slot(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: MoveSlotInput,
+    ) -> Result<Moved, ActivityError> {
+        reported(self.move_slot_of(&input).await)
     }
 
     /// Rings the phone. Idempotent by the state of the dial's row: a request that may have been
@@ -81,14 +102,14 @@ impl Calls {
         reported(self.sight(&input.dial_id).await)
     }
 
-    /// Ends a call. The provider takes a second request for the same as none.
+    /// Ends a call. Provider and carrier take a second request for the same as none.
     #[activity(definition = HangUp)]
     pub async fn hang_up(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: DialRef,
+        input: Leg,
     ) -> Result<(), ActivityError> {
-        reported(self.end(&input.dial_id).await)
+        reported(self.end(&input).await)
     }
 
     /// Stores the transcript. Idempotent: the same call has the same messages.

@@ -4,6 +4,7 @@ use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
 use crate::store::StoreError;
+use crate::telnyx::TelnyxError;
 use crate::ultravox::UltravoxError;
 
 /// Why an activity could not do its work; all of these are tried again.
@@ -15,6 +16,9 @@ pub enum Failure {
     /// The provider did not answer, or refused.
     #[error(transparent)]
     Provider(#[from] UltravoxError),
+    /// The carrier did not answer, or refused.
+    #[error(transparent)]
+    Carrier(#[from] TelnyxError),
 }
 
 impl Failure {
@@ -24,6 +28,7 @@ impl Failure {
             Self::Store(_) => "Database",
             Self::Provider(UltravoxError::KeyRefused { .. }) => "ProviderKeyRefused",
             Self::Provider(_) => "Provider",
+            Self::Carrier(_) => "Carrier",
         }
     }
 }

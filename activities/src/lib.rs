@@ -8,6 +8,7 @@ pub mod clock;
 mod failure;
 mod planning;
 pub mod store;
+pub mod telnyx;
 pub mod ultravox;
 
 pub use calls::{CallSettings, Calls};

@@ -30,6 +30,21 @@ pub enum EndReason {
     SystemError,
 }
 
+/// Why the carrier says that nobody was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unreached {
+    /// The phone rang out, or the leg was ended while it rang.
+    NoAnswer,
+    /// The network failed.
+    Failed,
+    /// The callee's side turned the call away.
+    Rejected,
+    /// The line was engaged.
+    Busy,
+    /// There is no such number.
+    InvalidNumber,
+}
+
 /// One thing that was said of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
@@ -64,7 +79,14 @@ pub enum Event {
     },
     /// An outcome was reported.
     Reported(Report),
-    /// The agent left a message on a machine.
+    /// The carrier rings, or rang, the phone.
+    Carried {
+        /// The carrier's id of the leg.
+        carrier_call_id: String,
+    },
+    /// The carrier says that nobody was reached.
+    Unreached(Unreached),
+    /// A machine answered.
     Voicemail,
     /// The provider no longer knows a call that it had accepted.
     Vanished,
@@ -82,6 +104,8 @@ pub struct Facts {
     talk_secs: Option<i64>,
     failed: bool,
     failure: Option<String>,
+    carrier_call_id: Option<String>,
+    unreached: Option<Unreached>,
     voicemail: bool,
     vanished: bool,
     reports: BTreeSet<Report>,
@@ -138,6 +162,10 @@ impl Facts {
             Event::Reported(report) => {
                 self.reports.insert(report);
             }
+            Event::Carried { carrier_call_id } => {
+                least(&mut self.carrier_call_id, Some(carrier_call_id));
+            }
+            Event::Unreached(why) => self.unreached = self.unreached.max(Some(why)),
             Event::Voicemail => self.voicemail = true,
             Event::Vanished => self.vanished = true,
         }
@@ -149,9 +177,17 @@ impl Facts {
         self.provider_call_id.as_deref()
     }
 
+    /// The carrier's id of the leg, once the carrier named it.
+    pub fn carrier_call_id(&self) -> Option<&str> {
+        self.carrier_call_id.as_deref()
+    }
+
     /// Whether anything shows that a request reached the provider.
     pub fn is_placed(&self) -> bool {
-        self.provider_call_id.is_some() || self.answered || self.is_over()
+        self.provider_call_id.is_some()
+            || self.carrier_call_id.is_some()
+            || self.answered
+            || self.is_over()
     }
 
     /// Whether somebody answered.
@@ -166,7 +202,11 @@ impl Facts {
 
     /// Whether the call is over, by anybody's word.
     pub fn is_over(&self) -> bool {
-        self.end_reason.is_some() || self.completed || self.failed || self.vanished
+        self.end_reason.is_some()
+            || self.completed
+            || self.failed
+            || self.vanished
+            || self.unreached.is_some()
     }
 
     /// Seconds of talk: by the provider's clock if it told both ends, else as a client said.
@@ -213,6 +253,16 @@ impl Facts {
         }
         if self.answered {
             return (None, Some(Reason::NoReport), None);
+        }
+        if let Some(unreached) = self.unreached {
+            let (outcome, reason) = match unreached {
+                Unreached::NoAnswer => (Outcome::NoResponse, Reason::NoAnswer),
+                Unreached::Busy => (Outcome::NoResponse, Reason::Busy),
+                Unreached::Rejected => (Outcome::NoResponse, Reason::Rejected),
+                Unreached::InvalidNumber => (Outcome::Failed, Reason::InvalidNumber),
+                Unreached::Failed => (Outcome::Failed, Reason::CarrierFailed),
+            };
+            return (Some(outcome), Some(reason), None);
         }
         match self.end_reason {
             Some(EndReason::ConnectionError | EndReason::SystemError) => {

@@ -123,8 +123,14 @@ spelled! {
         NoAnswer = "no_answer",
         /// The line was engaged.
         Busy = "busy",
+        /// The callee's side turned the call away.
+        Rejected = "rejected",
         /// A machine answered.
         Voicemail = "voicemail",
+        /// There is no such number.
+        InvalidNumber = "invalid_number",
+        /// The telephone network failed.
+        CarrierFailed = "carrier_failed",
         /// The agent reported nothing.
         NoReport = "no_report",
         /// The provider refused the call for good.

@@ -9,6 +9,15 @@ pub const WEBHOOK_SECRET: &str = "development-only-webhook-secret-of-the-local-s
 /// The number that calls are said to come from; reserved for fiction.
 pub const FROM_NUMBER: &str = "+12125550199";
 
+/// The account that the simulator plays at the carrier.
+pub const TELNYX_ACCOUNT_SID: &str = "development-only-account";
+
+/// The key that the simulator accepts in the carrier's place.
+pub const TELNYX_API_KEY: &str = "development-only-carrier-key";
+
+/// The public half of the key with which the simulator signs in the carrier's place (seed 00 to 1f).
+pub const TELNYX_PUBLIC_KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+
 /// The namespace that every development server of Temporal has.
 pub const NAMESPACE: &str = "default";
 

@@ -36,6 +36,9 @@ impl Surroundings {
                 ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),
                 ("ULTRAVOX_API_URL", &self.simulator_url()),
                 ("TELNYX_FROM_NUMBER", development::FROM_NUMBER),
+                ("TELNYX_API_URL", &self.simulator_url()),
+                ("TELNYX_ACCOUNT_SID", development::TELNYX_ACCOUNT_SID),
+                ("TELNYX_API_KEY", development::TELNYX_API_KEY),
                 ("SERVICE_URL", &self.webhook_url()),
                 ("BATCH_SIZE", "10"),
                 ("SCHEDULE_INTERVAL", "30"),
@@ -60,6 +63,7 @@ impl Surroundings {
                 ("PORT", port.to_string().as_str()),
                 ("HOST", "127.0.0.1"),
                 ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
+                ("TELNYX_PUBLIC_KEY", development::TELNYX_PUBLIC_KEY),
             ])
             .env(self.temporal(options))
             .env(&options.webhook_env);
@@ -74,6 +78,8 @@ impl Surroundings {
             .binary("simulator", "simulator")?
             .args(["--port", &port])
             .args(["--webhook-url", &outcomes, "--webhook-secrets", development::WEBHOOK_SECRET])
+            .args(["--telnyx-account-sid", development::TELNYX_ACCOUNT_SID])
+            .args(["--telnyx-api-key", development::TELNYX_API_KEY])
             .args(&options.simulator_args)
             .env([
                 ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),

@@ -3,10 +3,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use ed25519_dalek::VerifyingKey;
 use secrecy::SecretString;
 use service::settings::webhook_secret;
+
+use crate::signature::telnyx;
 
 /// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
 ///
@@ -30,6 +33,10 @@ pub struct Config {
     /// Take webhooks without a signature; for tests on one machine only
     #[arg(long, env, default_value_t = false)]
     pub allow_unsigned_webhooks: bool,
+
+    /// Public key of the Telnyx account, 32 bytes in base64; without it Telnyx is not believed
+    #[arg(long, env)]
+    pub telnyx_public_key: Option<String>,
 
     /// Seconds that a webhook's time may be from ours, either way
     #[arg(long, env, default_value_t = 300, value_parser = clap::value_parser!(i64).range(1..=86_400))]
@@ -55,6 +62,12 @@ impl service::Settings for Config {
 }
 
 impl Config {
+    /// The key by which Telnyx's webhooks are known to be genuine, if it was given.
+    pub fn telnyx_key(&self) -> Result<Option<VerifyingKey>> {
+        let text = self.telnyx_public_key.as_deref().filter(|text| !text.trim().is_empty());
+        text.map(telnyx::public_key).transpose().context("TELNYX_PUBLIC_KEY can't be used")
+    }
+
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<()> {
         if self.webhook_secrets.is_empty() && !self.allow_unsigned_webhooks {

@@ -1,5 +1,6 @@
-//! The two forms in which events come, read field by field.
+//! The forms in which events come, read field by field.
 
+pub mod carrier;
 pub mod plain;
 pub mod provider;
 

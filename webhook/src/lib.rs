@@ -18,6 +18,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use chrono::TimeDelta;
+use ed25519_dalek::VerifyingKey;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
@@ -34,6 +35,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct App {
     /// Secrets by which webhooks are known to be genuine; none in unsigned operation.
     pub secrets: Vec<SecretString>,
+    /// The key by which Telnyx's webhooks are known to be genuine.
+    pub telnyx_key: Option<VerifyingKey>,
     /// How far a webhook's time may be from ours, either way.
     pub tolerance: TimeDelta,
     /// How far the service's clock stands ahead.
@@ -62,6 +65,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()> + Send + 'static
     let temporal = Temporal::connect().await?;
     let app = Arc::new(App {
         secrets: config.webhook_secrets.clone(),
+        telnyx_key: config.telnyx_key()?,
         tolerance: TimeDelta::seconds(config.webhook_tolerance_secs),
         clock_offset: ClockOffset(config.clock_offset_secs),
         deliver: Box::new(temporal),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use activities::CallSettings;
+use activities::telnyx::Telnyx;
 use anyhow::{Result, bail};
 use clap::Parser;
 use domain::phone::PhoneNumber;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use service::settings::webhook_secret;
 use workflows::clock::ClockOffset;
 
@@ -33,6 +34,18 @@ pub struct Config {
     /// Number that callees see, as +12125550100
     #[arg(long, env, value_parser = parse_number)]
     pub telnyx_from_number: String,
+
+    /// Key of the Telnyx account; with it a call that is cancelled while it rings stops ringing
+    #[arg(long, env, hide_env_values = true)]
+    pub telnyx_api_key: Option<SecretString>,
+
+    /// Id of the Telnyx account
+    #[arg(long, env)]
+    pub telnyx_account_sid: Option<String>,
+
+    /// Address of the Telnyx API
+    #[arg(long, env, default_value = "https://api.telnyx.com", value_parser = parse_url)]
+    pub telnyx_api_url: String,
 
     /// Public address of the webhook server, as https://calls.example.com
     #[arg(long, env, value_parser = parse_url)]
@@ -105,6 +118,22 @@ impl Config {
     /// How far the service's clock stands ahead.
     pub fn clock_offset(&self) -> ClockOffset {
         ClockOffset(self.clock_offset_secs)
+    }
+
+    /// Access to the carrier, if it was given.
+    pub fn telnyx(&self) -> Result<Option<Telnyx>> {
+        let given = |text: &&str| !text.trim().is_empty();
+        let key = self.telnyx_api_key.as_ref().map(|key| key.expose_secret()).filter(given);
+        let sid = self.telnyx_account_sid.as_deref().filter(given);
+        match (key, sid) {
+            (Some(key), Some(sid)) => {
+                let key = SecretString::from(key);
+                Ok(Some(Telnyx::new(&self.telnyx_api_url, sid.to_owned(), key)?))
+            }
+            (None, None) => Ok(None),
+            (Some(_), None) => bail!("TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it"),
+            (None, Some(_)) => bail!("TELNYX_API_KEY is missing; TELNYX_ACCOUNT_SID needs it"),
+        }
     }
 
     /// What calls are made with.

@@ -40,6 +40,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     store.migrate().await.context("applying the migrations")?;
     let ultravox = Ultravox::new(&config.ultravox_api_url, config.ultravox_api_key.clone())?;
 
+    let telnyx = config.telnyx()?;
+
     let client = service::temporal::connect().await?;
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
@@ -49,7 +51,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .register_workflow::<PlanCalls>()?
         .register_workflow::<Call>()?
         .register_activities(Planning::new(store.clone()))
-        .register_activities(Calls::new(store, ultravox, config.calls(), clock))
+        .register_activities(Calls::new(store, ultravox, telnyx, config.calls(), clock))
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))
         .graceful_shutdown_period(GRACE)
         .build();

@@ -1,8 +1,10 @@
 //! One planned call, from its slot to its records.
 
 mod ending;
+mod moving;
 mod placing;
 mod settling;
+mod wait;
 mod watch;
 
 use chrono::{DateTime, Utc};
@@ -19,6 +21,9 @@ use crate::attributes;
 use crate::clock::ClockOffset;
 use crate::events;
 use ending::Ending;
+
+/// Why an operator's wish to move a call was not granted, as a sentence.
+type Unmoved = Box<dyn std::error::Error + Send + Sync>;
 
 /// Which call to make.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -109,6 +114,8 @@ pub struct Call {
     facts: Facts,
     /// Counts the changes of `facts`, so that a wait can tell that there was one.
     version: u64,
+    /// Counts the moves of the slot.
+    moves: u64,
     transcript: Option<String>,
 }
 
@@ -125,6 +132,7 @@ impl Call {
             heard: Vec::new(),
             facts: Facts::default(),
             version: 0,
+            moves: 0,
             transcript: None,
         }
     }
@@ -154,6 +162,31 @@ impl Call {
         for event in events {
             self.hear(message.dial_id.clone(), event);
         }
+    }
+
+    /// Moves the slot of a call that waits; answers with the new slot, or says why not.
+    #[update(name = "reschedule")]
+    pub async fn reschedule(
+        ctx: &mut WorkflowContext<Self>,
+        slot: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, Unmoved> {
+        moving::move_slot(ctx, Some(slot)).await
+    }
+
+    /// Only a call that waits can be moved.
+    #[update_validator(reschedule)]
+    fn may_reschedule(
+        &self,
+        _ctx: &WorkflowContextView,
+        _slot: &DateTime<Utc>,
+    ) -> Result<(), Unmoved> {
+        moving::may_move(self)
+    }
+
+    /// Has a call that waits made at once; answers with the new slot, or says why not.
+    #[update(name = "call_now")]
+    pub async fn call_now(ctx: &mut WorkflowContext<Self>) -> Result<DateTime<Utc>, Unmoved> {
+        moving::move_slot(ctx, None).await
     }
 
     /// Tells where the call stands.

@@ -4,7 +4,7 @@
 //! reads it field by field and passes over what it does not understand.
 
 use chrono::{DateTime, Utc};
-use domain::facts::{EndReason, Event};
+use domain::facts::{EndReason, Event, Unreached};
 use domain::report::{Report, Source};
 use domain::status::Outcome;
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,34 @@ pub enum CallEvent {
     },
     /// The agent reported an outcome through its tool.
     Reported(Reported),
+    /// The carrier says something of the phone's leg.
+    Carrier {
+        /// The carrier's id of the leg.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        carrier_call_id: Option<String>,
+        /// Why nobody was reached, if nobody was.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unreached: Option<CarrierWord>,
+        /// Whether a machine answered.
+        #[serde(default)]
+        machine: bool,
+    },
+}
+
+/// Why the carrier says that nobody was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CarrierWord {
+    /// The phone rang out.
+    NoAnswer,
+    /// The line was engaged.
+    Busy,
+    /// The callee's side turned the call away.
+    Rejected,
+    /// There is no such number.
+    InvalidNumber,
+    /// The network failed.
+    Failed,
 }
 
 /// An outcome that was reported.
@@ -118,8 +146,26 @@ impl CallEvent {
             }
             Self::Failed { reason } => vec![Event::Failed { reason }],
             Self::Reported(report) => report.from(Source::Agent).into_iter().collect(),
+            Self::Carrier { carrier_call_id, unreached, machine } => {
+                let carried = carrier_call_id.map(|id| Event::Carried { carrier_call_id: id });
+                let unreached = unreached.map(|word| Event::Unreached(word.into()));
+                let machine = machine.then_some(Event::Voicemail);
+                carried.into_iter().chain(unreached).chain(machine).collect()
+            }
         };
         (events, transcript)
+    }
+}
+
+impl From<CarrierWord> for Unreached {
+    fn from(word: CarrierWord) -> Self {
+        match word {
+            CarrierWord::NoAnswer => Self::NoAnswer,
+            CarrierWord::Busy => Self::Busy,
+            CarrierWord::Rejected => Self::Rejected,
+            CarrierWord::InvalidNumber => Self::InvalidNumber,
+            CarrierWord::Failed => Self::Failed,
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the provider knows of a call: its state, its end, and what was said in it.
 
 use tracing::info;
-use workflows::activities::calls::{Recovered, RecoveredReport, Sighting};
+use workflows::activities::calls::{Leg, Recovered, RecoveredReport, Sighting};
 
 use super::Calls;
 use crate::failure::Failure;
@@ -26,8 +26,15 @@ impl Calls {
         })
     }
 
-    pub(super) async fn end(&self, dial_id: &str) -> Result<(), Failure> {
-        let Some(dial) = self.read(dial_id).await? else { return Ok(()) };
+    pub(super) async fn end(&self, leg: &Leg) -> Result<(), Failure> {
+        if !leg.answered {
+            if let (Some(telnyx), Some(sid)) = (&self.telnyx, &leg.carrier_call_id) {
+                telnyx.end(sid).await?;
+                info!(dialId = leg.dial_id, "Ended the ringing leg");
+            }
+            return Ok(());
+        }
+        let Some(dial) = self.read(&leg.dial_id).await? else { return Ok(()) };
         if let Some(call) = self.find_call(&dial).await? {
             self.ultravox.hang_up(&call.call_id).await?;
             info!(dialId = dial.id, callId = call.call_id, "Hung up");

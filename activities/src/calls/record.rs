@@ -7,9 +7,10 @@ use tracing::info;
 use workflows::activities::calls::{Closing, Record, Settled};
 
 use super::Calls;
+use crate::store::StoreError;
 use crate::store::dials::{self, Dial, DialState};
 use crate::store::guard::{self as rows, LockedConversation};
-use crate::store::{StoreError, outcomes};
+use crate::store::outcomes::{self, Closed};
 
 impl Calls {
     pub(super) async fn show_answered(&self, conversation_id: &str) -> Result<(), StoreError> {
@@ -32,10 +33,13 @@ impl Calls {
         let now = self.clock.now();
         let dial = dials::lock_last(&mut tx, id).await?;
         if let Some(dial) = &dial {
-            let minutes = minutes::charged(record.talk_secs).min(dial.reserved_minutes);
-            let provider_call_id = record.provider_call_id.as_deref();
-            let placed = was_placed(dial, record);
-            outcomes::close_dial(&mut tx, dial, placed, provider_call_id, minutes, now).await?;
+            let closed = Closed {
+                placed: was_placed(dial, record),
+                provider_call_id: record.provider_call_id.as_deref(),
+                carrier_call_id: record.carrier_call_id.as_deref(),
+                minutes: minutes::charged(record.talk_secs).min(dial.reserved_minutes),
+            };
+            outcomes::close_dial(&mut tx, dial, &closed, now).await?;
         }
         outcomes::close_conversation(&mut tx, record, closed_as(record), now).await?;
         match record.closing {

@@ -41,6 +41,24 @@ pub async fn lock_conversation(
     .transpose()
 }
 
+/// Plans a conversation for another moment.
+pub async fn move_slot(
+    conn: &mut PgConnection,
+    id: &str,
+    slot: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update conversations set slot = $2, updated_at = $3 where id = $1",
+        id,
+        slot,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// A prospect as the guard sees it.
 pub struct ProspectNow {
     /// Its name.

@@ -36,7 +36,7 @@ pub async fn close_conversation(
         "update conversations set status = $2::text::conversation_status,
             outcome = $3::text::call_outcome, reason = $4, notes = $5,
             transcript = coalesce(transcript, $6), joined_at = $7, ended_at = $8, talk_secs = $9,
-            settled_at = coalesce(settled_at, $10), updated_at = $10
+            outcome_time = $10, settled_at = coalesce(settled_at, $11), updated_at = $11
         where id = $1",
         record.conversation_id,
         status.as_str(),
@@ -47,6 +47,7 @@ pub async fn close_conversation(
         record.joined,
         record.ended,
         i32::try_from(record.talk_secs).unwrap_or(i32::MAX),
+        record.time,
         now
     )
     .execute(conn)
@@ -54,44 +55,77 @@ pub async fn close_conversation(
     Ok(())
 }
 
-/// Closes a dial, frees its line, gives back what was reserved and charges what was talked.
-/// Each happens once however often this runs.
+/// What is known of a dial at its end.
+pub struct Closed<'a> {
+    /// Whether the provider had the call.
+    pub placed: bool,
+    /// The provider's id of the call.
+    pub provider_call_id: Option<&'a str>,
+    /// The carrier's id of the leg.
+    pub carrier_call_id: Option<&'a str>,
+    /// Minutes to charge in all.
+    pub minutes: i32,
+}
+
+/// Closes a dial, frees its line, gives back what was reserved and charges what was talked. Each
+/// happens once however often this runs; a charge that turns out to be another is corrected.
 pub async fn close_dial(
     conn: &mut PgConnection,
     dial: &Dial,
-    placed: bool,
-    provider_call_id: Option<&str>,
-    minutes: i32,
+    closed: &Closed<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update dials set state = case when $2 then 'PLACED'::dial_state else 'NOT_PLACED' end,
-            provider_call_id = coalesce(provider_call_id, $3), closed_at = coalesce(closed_at, $4)
+            provider_call_id = coalesce(provider_call_id, $3),
+            carrier_call_id = coalesce(carrier_call_id, $4), closed_at = coalesce(closed_at, $5)
         where id = $1",
         dial.id,
-        placed,
-        provider_call_id,
+        closed.placed,
+        closed.provider_call_id,
+        closed.carrier_call_id,
         now
     )
     .execute(&mut *conn)
     .await?;
-    for (kind, amount) in [("release", dial.reserved_minutes), ("charge", -minutes)] {
-        if amount == 0 {
-            continue;
-        }
-        sqlx::query!(
-            "insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
-            values ($1, $2, $3, $4::text::minute_kind, $5)
-            on conflict (dial_id, kind) do nothing",
-            dial.subscription_id,
-            dial.conversation_id,
-            dial.id,
-            kind,
-            amount
-        )
-        .execute(&mut *conn)
-        .await?;
+    enter_minutes(conn, dial, "release", dial.reserved_minutes).await?;
+    enter_minutes(conn, dial, "charge", -closed.minutes).await?;
+    let charged = sqlx::query_scalar!(
+        r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
+        where dial_id = $1 and kind in ('charge', 'correct')"#,
+        dial.id
+    )
+    .fetch_one(&mut *conn)
+    .await? as i32;
+    enter_minutes(conn, dial, "correct", charged - closed.minutes).await
+}
+
+/// Enters minutes for a dial, unless an entry of that kind, of which there is only one, is there.
+/// Minutes that a subscription no longer has are not taken from it.
+async fn enter_minutes(
+    conn: &mut PgConnection,
+    dial: &Dial,
+    kind: &str,
+    minutes: i32,
+) -> Result<(), StoreError> {
+    if minutes == 0 {
+        return Ok(());
     }
+    sqlx::query!(
+        "insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
+        values ($1, $2, $3, $4::text::minute_kind, greatest(
+            $5::int,
+            coalesce((select -minutes_left from subscriptions where id = $1), $5)
+        ))
+        on conflict (dial_id, kind) where kind in ('reserve', 'release', 'charge') do nothing",
+        dial.subscription_id,
+        dial.conversation_id,
+        dial.id,
+        kind,
+        minutes
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -99,7 +133,7 @@ pub async fn close_dial(
 pub async fn charged(conn: &mut PgConnection, conversation_id: &str) -> Result<i32, StoreError> {
     let minutes = sqlx::query_scalar!(
         r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
-        where conversation_id = $1 and kind = 'charge'"#,
+        where conversation_id = $1 and kind in ('charge', 'correct')"#,
         conversation_id
     )
     .fetch_one(conn)

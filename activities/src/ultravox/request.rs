@@ -88,6 +88,11 @@ impl CallRequest<'_> {
                         "additionalParams": {
                             "Timeout": self.ring_timeout_secs,
                             "TimeLimit": self.max_duration_secs + CARRIER_SLACK_SECS,
+                            "StatusCallback": self.address("/webhooks/telnyx"),
+                            "StatusCallbackEvent": "initiated ringing answered completed",
+                            "MachineDetection": "Enable",
+                            "AsyncAmd": true,
+                            "AsyncAmdStatusCallback": self.address("/webhooks/telnyx"),
                         }
                     }
                 }

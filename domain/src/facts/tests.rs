@@ -22,6 +22,12 @@ fn ended(reason: EndReason) -> Event {
     }
 }
 
+/// The carrier tells why nobody was reached; the provider only knows that nobody joined.
+fn carrier(why: Unreached) -> Vec<Event> {
+    let carried = Event::Carried { carrier_call_id: "v3:abc".into() };
+    vec![placed(), carried, Event::Unreached(why), ended(EndReason::Unjoined)]
+}
+
 fn report(outcome: Outcome) -> Event {
     let time = Some(at("2025-02-26T15:00:00Z"));
     Event::Reported(Report::new(outcome, time, None, Source::Agent).unwrap())
@@ -57,6 +63,15 @@ fn scenarios() -> Vec<(&'static str, Vec<Event>, Option<Outcome>, Option<Reason>
         ("rings out", unjoined, Some(NoResponse), Some(Reason::NoAnswer), 0),
         ("plain", vec![report(AppointmentSet), completed], Some(AppointmentSet), None, 240),
         ("plain failure", vec![failed], Some(Failed), Some(Reason::ReportedFailure), 0),
+        ("busy", carrier(Unreached::Busy), Some(NoResponse), Some(Reason::Busy), 0),
+        ("rejected", carrier(Unreached::Rejected), Some(NoResponse), Some(Reason::Rejected), 0),
+        (
+            "no such number",
+            carrier(Unreached::InvalidNumber),
+            Some(Failed),
+            Some(Reason::InvalidNumber),
+            0,
+        ),
         ("vanished", vec![placed(), Event::Vanished], Some(Failed), Some(Reason::Vanished), 0),
         (
             "provider fails",

@@ -9,9 +9,10 @@ use chrono::Utc;
 use serde::Deserialize;
 use tracing::info;
 
+use crate::App;
 use crate::form::{self, plain, provider};
 use crate::problem::Problem;
-use crate::{App, Delivered, signature};
+use crate::signature::ultravox;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -29,7 +30,7 @@ pub(super) async fn take(
 ) -> Result<StatusCode, Problem> {
     // The server starts without secrets only where unsigned webhooks are allowed.
     if !app.secrets.is_empty() {
-        signature::verify(&app.secrets, &headers, &body, Utc::now(), app.tolerance)?;
+        ultravox::verify(&app.secrets, &headers, &body, Utc::now(), app.tolerance)?;
     }
     let body = form::object(&body)?;
     let addressed = if body.contains_key("event") {
@@ -41,14 +42,5 @@ pub(super) async fn take(
         info!("Webhook concerns no call of ours");
         return Ok(StatusCode::ACCEPTED);
     };
-    match app.deliver.deliver(&addressed.conversation, &addressed.message).await? {
-        Delivered::Taken => Ok(StatusCode::NO_CONTENT),
-        Delivered::NobodyWaits => {
-            info!(
-                conversationId = %addressed.conversation,
-                "Webhook concerns no call that is under way"
-            );
-            Ok(StatusCode::ACCEPTED)
-        }
-    }
+    super::hand_over(&app, &addressed).await
 }

@@ -10,6 +10,10 @@ activity!(
     Admit = "calls.admit", ConversationRef => Admission
 );
 activity!(
+    /// Moves the slot of a conversation that is not dialled yet, if its hours allow it. Idempotent.
+    MoveSlot = "calls.move_slot", MoveSlotInput => Moved
+);
+activity!(
     /// Asks the provider to ring the phone, at most once for a dial, whatever happens between.
     Place = "calls.dial", DialRef => Placement
 );
@@ -22,8 +26,9 @@ activity!(
     LookUp = "calls.look_up", DialRef => Sighting
 );
 activity!(
-    /// Asks the provider to end a call. Asked again it does no harm.
-    HangUp = "calls.hang_up", DialRef => ()
+    /// Ends a call: by the provider if somebody has answered, by the carrier while it rings.
+    /// Asked again it does no harm.
+    HangUp = "calls.hang_up", Leg => ()
 );
 activity!(
     /// Stores the transcript and gives back what the agent's tool calls in it say. Idempotent.
@@ -42,12 +47,52 @@ pub struct ConversationRef {
     pub conversation_id: String,
 }
 
+/// A dial, and what is known of its leg.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leg {
+    /// The dial.
+    pub dial_id: String,
+    /// The carrier's id of the leg, if it is known.
+    #[serde(default)]
+    pub carrier_call_id: Option<String>,
+    /// Whether somebody has answered.
+    pub answered: bool,
+}
+
 /// A dial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DialRef {
     /// Its id.
     pub dial_id: String,
+}
+
+/// Where to move a slot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoveSlotInput {
+    /// The conversation.
+    pub conversation_id: String,
+    /// The new slot; the present moment if not given.
+    #[serde(default)]
+    pub slot: Option<DateTime<Utc>>,
+}
+
+/// What became of a wish to move a slot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Moved {
+    /// The call is planned for this moment now.
+    To {
+        /// The new slot.
+        slot: DateTime<Utc>,
+    },
+    /// The slot stays.
+    Not {
+        /// Why, as a sentence.
+        why: String,
+    },
 }
 
 /// The guard's answer.
@@ -201,6 +246,9 @@ pub struct Record {
     /// The provider's id of the call, if it is known.
     #[serde(default)]
     pub provider_call_id: Option<String>,
+    /// The carrier's id of the leg, if it is known.
+    #[serde(default)]
+    pub carrier_call_id: Option<String>,
     /// The dial turned out not to have reached the provider.
     #[serde(default)]
     pub never_placed: bool,

@@ -52,6 +52,7 @@ impl Call {
             ended: known.ended,
             talk_secs: known.talk_secs,
             provider_call_id: self.facts.provider_call_id().map(str::to_owned),
+            carrier_call_id: self.facts.carrier_call_id().map(str::to_owned),
             never_placed: matches!(ending, Ending::GivenBack(Reason::NeverPlaced, _)),
         }
     }

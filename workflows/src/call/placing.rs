@@ -4,16 +4,20 @@ use chrono::{DateTime, Utc};
 use domain::facts::Event;
 use domain::guard::Objection;
 use domain::status::Reason;
+use temporalio_workflow::common::ActivityDefinition;
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, TimerOptions, TimerResult, WorkflowContext,
-    WorkflowTermination, common::ActivityDefinition,
+    ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowTermination,
 };
 
+use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
     Admission, Admit, Admitted, ConversationRef, DialRef, Place, Placement,
 };
 use crate::{clock, presets};
+
+/// What a call does that has nothing to do yet.
+const WAITING: &str = "Waiting for the slot";
 
 /// Waits for the slot, for hours and for a line, then dials.
 ///
@@ -23,10 +27,16 @@ pub(super) async fn place(
     ctx: &mut WorkflowContext<Call>,
 ) -> Result<Result<Admitted, Ending>, WorkflowTermination> {
     let (mut moment, offset) = ctx.state(|call| (call.input.slot, call.input.clock_offset));
-    let mut why = "Waiting for the slot".to_owned();
+    let mut why = WAITING.to_owned();
     loop {
-        if !sleep_until(ctx, clock::now(ctx, offset), moment, &why).await {
-            return Ok(Err(Ending::Cancelled));
+        match sleep_until(ctx, clock::now(ctx, offset), moment, &why).await {
+            Woken::ByTime => {}
+            Woken::ByEnd => return Ok(Err(Ending::Over)),
+            Woken::ByCancel => return Ok(Err(Ending::Cancelled)),
+            Woken::ByMove => {
+                (moment, why) = (ctx.state(|call| call.input.slot), WAITING.to_owned());
+                continue;
+            }
         }
         let dial = match admit(ctx).await? {
             Admission::Admitted(dial) => dial,
@@ -37,6 +47,12 @@ pub(super) async fn place(
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),
         };
         ctx.state_mut(|call| call.take_up(dial.clone()));
+        if ctx.state(|call| call.facts.is_over()) {
+            return Ok(Err(Ending::Over));
+        }
+        if ctx.cancellation_token().is_cancelled() {
+            return Ok(Err(Ending::Cancelled));
+        }
         show(ctx, CallState::Dialing, "Asking the provider to ring the phone");
         let about = DialRef { dial_id: dial.dial_id.clone() };
         match ctx.execute_activity(Place, about, presets::dial()).await? {
@@ -88,19 +104,47 @@ where
     }
 }
 
-/// Sleeps until the moment; false if the call was cancelled instead.
+/// Why a sleep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// The moment has come.
+    ByTime,
+    /// An operator moved the slot.
+    ByMove,
+    /// Somebody says that the call is over; it must not be made any more.
+    ByEnd,
+    /// An operator cancelled the call.
+    ByCancel,
+}
+
+/// Sleeps until the moment, unless something comes between.
 async fn sleep_until(
     ctx: &WorkflowContext<Call>,
     now: DateTime<Utc>,
     moment: DateTime<Utc>,
     why: &str,
-) -> bool {
+) -> Woken {
+    let known = ctx.state(|call| call.moves);
+    let woken = |ctx: &WorkflowContext<Call>| {
+        let (over, moved) = ctx.state(|call| (call.facts.is_over(), call.moves != known));
+        match (over, ctx.cancellation_token().is_cancelled(), moved) {
+            (true, ..) => Woken::ByEnd,
+            (_, true, _) => Woken::ByCancel,
+            (.., true) => Woken::ByMove,
+            _ => Woken::ByTime,
+        }
+    };
     let pause = clock::until(now, moment);
-    if pause.is_zero() {
-        return !ctx.cancellation_token().is_cancelled();
+    if pause.is_zero() || woken(ctx) != Woken::ByTime {
+        return woken(ctx);
     }
     let moment = moment.format("%Y-%m-%d %H:%M:%S UTC");
     show(ctx, CallState::Waiting, format!("{why}, until {moment}"));
-    let timer = TimerOptions::builder(pause).summary(format!("{why}, until {moment}")).build();
-    ctx.timer(timer).await == TimerResult::Fired
+    let wait = Wait {
+        longest: pause,
+        summary: format!("{why}, until {moment}"),
+        heeds_cancellation: true,
+    };
+    wait.for_news(ctx, |call| call.facts.is_over() || call.moves != known).await;
+    woken(ctx)
 }

@@ -1,19 +1,14 @@
 //! Following a dial that is out until it is over: by events, and by asking when they stay away.
 
-use std::time::Duration;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::facts::Event;
 use domain::status::Reason;
-use temporalio_workflow::workflows::select;
-use temporalio_workflow::{
-    TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowTermination,
-};
+use temporalio_workflow::{WorkflowContext, WorkflowTermination};
 
+use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
-    Admitted, ConversationRef, DialRef, HangUp, LookUp, NoteAnswered, Sighting,
+    Admitted, ConversationRef, DialRef, HangUp, Leg, LookUp, NoteAnswered, Sighting,
 };
 use crate::events::end_reason;
 use crate::{clock, presets};
@@ -32,7 +27,9 @@ pub(super) async fn follow(
     let sent = clock::now(ctx, offset);
     let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
     let mut questions = Questions::new(sent, dial);
-    let (mut noted, mut hung_up) = (false, false);
+    let mut noted = false;
+    // The stage at which a cancelled call was ended: one that rang on is ended again once it talks.
+    let mut ended_at = None;
     loop {
         let now = clock::now(ctx, offset);
         let cancelled = ctx.cancellation_token().is_cancelled();
@@ -40,11 +37,9 @@ pub(super) async fn follow(
         if stage == Stage::Over {
             return Ok(if cancelled { Ending::Cancelled } else { Ending::Over });
         }
-        if stage == Stage::Talking && cancelled && !hung_up {
-            show(ctx, CallState::Talking, "Cancelled: hanging up");
-            let about = DialRef { dial_id: dial.dial_id.clone() };
-            ctx.execute_activity(HangUp, about, presets::provider()).await?;
-            hung_up = true;
+        if cancelled && ended_at != Some(stage) {
+            end(ctx, dial, stage).await?;
+            ended_at = Some(stage);
             continue;
         }
         let due = questions.due(stage, now);
@@ -63,34 +58,30 @@ pub(super) async fn follow(
             noted = true;
             continue;
         }
-        wait_for_news(ctx, clock::until(now, due), cancelled).await;
+        let known = ctx.state(|call| call.version);
+        let wait = Wait {
+            longest: clock::until(now, due),
+            summary: "then asks the provider".to_owned(),
+            heeds_cancellation: !cancelled,
+        };
+        wait.for_news(ctx, |call| call.version != known).await;
     }
 }
 
-/// Waits until something new is known, the call is cancelled or the time has passed.
-async fn wait_for_news(ctx: &WorkflowContext<Call>, longest: Duration, cancelled: bool) {
-    let known = ctx.state(|call| call.version);
-    // The timer's own token: to drop a timer is not to cancel it.
-    let token = WorkflowCancellationToken::new();
-    let timer = TimerOptions::builder(longest)
-        .summary("then asks the provider".to_owned())
-        .cancellation_token(token.clone())
-        .build();
-    let mut timer = ctx.timer(timer);
-    let detached = WaitConditionOptions::builder()
-        .cancellation_token(WorkflowCancellationToken::new())
-        .build();
-    let mut news = ctx.wait_condition_with_options(|call| call.version != known, detached);
-    if cancelled {
-        select! { _ = news => {}, _ = timer => {} }
-    } else {
-        let mut cancellation = std::pin::pin!(ctx.cancelled());
-        select! { _ = news => {}, _ = cancellation => {}, _ = timer => {} }
-    }
-    // The last timer is left to the end of the workflow, which saves an event.
-    if Stage::of(ctx) != Stage::Over {
-        token.cancel();
-    }
+/// Ends the leg of a cancelled call. Where the carrier can't be asked to, a phone rings on, and
+/// the call is ended when somebody answers.
+async fn end(
+    ctx: &WorkflowContext<Call>,
+    dial: &Admitted,
+    stage: Stage,
+) -> Result<(), WorkflowTermination> {
+    show(ctx, stage.state(), "Cancelled: ending the call");
+    let leg = ctx.state(|call| Leg {
+        dial_id: dial.dial_id.clone(),
+        carrier_call_id: call.facts.carrier_call_id().map(str::to_owned),
+        answered: call.facts.is_answered(),
+    });
+    Ok(ctx.execute_activity(HangUp, leg, presets::provider()).await?)
 }
 
 /// Shows in the records that somebody answered. The outcome will say so too, so that a failure

@@ -1,0 +1,76 @@
+//! Moving the slot of a call that waits.
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::hours::Hours;
+use domain::slots::prospect_zone;
+use domain::status::ConversationStatus;
+use tracing::info;
+use workflows::activities::calls::{MoveSlotInput, Moved};
+
+use super::Calls;
+use crate::store::{StoreError, guard as rows, users};
+
+/// How far ahead a call may be moved.
+const FARTHEST: TimeDelta = TimeDelta::days(365);
+
+impl Calls {
+    pub(super) async fn move_slot_of(&self, input: &MoveSlotInput) -> Result<Moved, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let id = input.conversation_id.as_str();
+        let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+            return Ok(not("the conversation no longer exists"));
+        };
+        if conversation.status != ConversationStatus::Scheduled {
+            return Ok(not(format!(
+                "the call can no longer be moved: it is {}",
+                conversation.status
+            )));
+        }
+        let now = self.clock.now();
+        let slot = input.slot.unwrap_or(now);
+        if slot < now {
+            return Ok(not(format!("{} is in the past", shown(slot))));
+        }
+        if slot > now + FARTHEST {
+            return Ok(not(format!("{} is more than a year ahead", shown(slot))));
+        }
+        let profile = match users::lock_profile(&mut tx, &conversation.user_id).await? {
+            Some(Ok(profile)) => profile,
+            Some(Err(why)) => return Ok(not(why.detail)),
+            None => return Ok(not("the user no longer exists")),
+        };
+        let Some(prospect) = rows::prospect(&mut tx, &conversation.prospect_id, id).await? else {
+            return Ok(not("the prospect no longer exists"));
+        };
+        let zone = match prospect_zone(prospect.time_zone.as_deref(), profile.window) {
+            Ok(zone) => zone,
+            Err(error) => return Ok(not(error.to_string())),
+        };
+        let hours = Hours::of_call(profile.window, [zone]);
+        if !hours.allow(slot) {
+            let next = match hours.next_allowed(slot) {
+                Some(next) => format!("the next moment within them is {}", shown(next)),
+                None => "the user's window and the legal hours never meet".to_owned(),
+            };
+            return Ok(not(format!("{} is outside calling hours; {next}", shown(slot))));
+        }
+        rows::move_slot(&mut tx, id, slot, now).await?;
+        tx.commit().await?;
+        info!(
+            userId = conversation.user_id,
+            prospectId = conversation.prospect_id,
+            conversationId = id,
+            scheduledTime = shown(slot),
+            "Moved call"
+        );
+        Ok(Moved::To { slot })
+    }
+}
+
+fn not(why: impl Into<String>) -> Moved {
+    Moved::Not { why: why.into() }
+}
+
+fn shown(moment: DateTime<Utc>) -> String {
+    moment.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

@@ -1,0 +1,15 @@
+//! Stories of the whole system: real PostgreSQL, real Temporal, our own binaries, a simulated provider.
+//!
+//! Every story has a Temporal server, a database and processes of its own.
+
+mod support;
+
+mod all_scenarios;
+mod bad_input;
+mod example_day;
+mod found_in_temporal;
+mod logs;
+mod planning_twice;
+mod schedule;
+mod settings;
+mod worker_killed;

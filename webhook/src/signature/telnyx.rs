@@ -1,0 +1,97 @@
+//! Telnyx signs `timestamp|body` with Ed25519 and sends the signature in base64 (Telnyx API
+//! documentation, "Webhook signing"). The public key stands in its portal.
+
+use axum::http::HeaderMap;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::NotGenuine;
+
+/// The header that tells when the webhook was sent, in seconds since 1970.
+pub const TIMESTAMP: &str = "telnyx-timestamp";
+/// The header that holds the signature.
+pub const SIGNATURE: &str = "telnyx-signature-ed25519";
+
+/// The text is not a public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("must be the public key of the Telnyx portal: 32 bytes in base64")]
+pub struct NotAKey;
+
+/// Reads a public key in base64.
+pub fn public_key(text: &str) -> Result<VerifyingKey, NotAKey> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| NotAKey)?;
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_| NotAKey)?;
+    VerifyingKey::from_bytes(&bytes).map_err(|_| NotAKey)
+}
+
+/// Checks a webhook's signature and its time. The bytes are taken as they came.
+pub fn verify(
+    key: &VerifyingKey,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: DateTime<Utc>,
+    tolerance: TimeDelta,
+) -> Result<(), NotGenuine> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).ok_or(NotGenuine);
+    let timestamp = header(TIMESTAMP)?;
+    let signature = STANDARD.decode(header(SIGNATURE)?.trim()).map_err(|_| NotGenuine)?;
+    let signature = Signature::from_slice(&signature).map_err(|_| NotGenuine)?;
+    let message = [timestamp.as_bytes(), b"|", body].concat();
+    key.verify_strict(&message, &signature).map_err(|_| NotGenuine)?;
+    let sent = timestamp.trim().parse().ok().and_then(|secs| DateTime::from_timestamp(secs, 0));
+    match sent {
+        Some(sent) if (now - sent).abs() <= tolerance => Ok(()),
+        _ => Err(NotGenuine),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
+    const STAMP: &str = "1767225600";
+    const BODY: &str = "CallSid=v3%3Aabc&CallStatus=no-answer";
+    const SIGNED: &str = "B64I8Tja5ELPcwf9cU9EcdqAXqEdNLZfU5kKxll9b5PKStRw67ROAZy9jo4Ozage1rRnDj148/\
+        hpdQNIBfy0Cw==";
+
+    fn check(stamp: &str, body: &str, signature: &str, now: i64) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(TIMESTAMP, stamp.parse().unwrap());
+        headers.insert(SIGNATURE, signature.parse().unwrap());
+        let now = DateTime::from_timestamp(now, 0).unwrap();
+        let key = public_key(KEY).unwrap();
+        verify(&key, &headers, body.as_bytes(), now, TimeDelta::seconds(300)).is_ok()
+    }
+
+    #[test]
+    fn a_known_signature_is_taken_in_its_time() {
+        assert!(check(STAMP, BODY, SIGNED, 1_767_225_600));
+        assert!(check(STAMP, BODY, SIGNED, 1_767_225_900));
+        assert!(!check(STAMP, BODY, SIGNED, 1_767_225_901));
+        assert!(!check(STAMP, BODY, SIGNED, 1_767_225_299));
+    }
+
+    #[test]
+    fn every_changed_byte_is_noticed() {
+        for i in 0..BODY.len() {
+            let mut body = BODY.as_bytes().to_vec();
+            body[i] ^= 1;
+            let body = String::from_utf8(body).unwrap();
+            assert!(!check(STAMP, &body, SIGNED, 1_767_225_600), "body {i}");
+        }
+        assert!(!check("1767225601", BODY, SIGNED, 1_767_225_600));
+        for garbled in ["", "AAAA", &SIGNED[..86], "!"] {
+            assert!(!check(STAMP, BODY, garbled, 1_767_225_600), "{garbled:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_key_is_a_key() {
+        for text in ["", "AAAA", "not base64", &format!("{KEY}AA")] {
+            assert_eq!(public_key(text), Err(NotAKey), "{text:?}");
+        }
+    }
+}
