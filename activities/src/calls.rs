@@ -2,6 +2,7 @@
 
 mod admit;
 mod dial;
+mod late;
 mod look_up;
 mod move_slot;
 mod record;
@@ -13,9 +14,9 @@ use std::sync::Arc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
-    Admission, Admit, CollectTranscript, ConversationRef, DialRef, HangUp, Leg, LookUp, MoveSlot,
-    MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record, RecordOutcome, Recovered,
-    Settled, Sighting,
+    Admission, Admit, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef, HangUp,
+    LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record,
+    RecordOutcome, Recovered, Settled, Sighting,
 };
 
 use crate::clock::Clock;
@@ -131,5 +132,15 @@ impl Calls {
         input: Record,
     ) -> Result<Settled, ActivityError> {
         reported(self.settle(&input).await)
+    }
+
+    /// Applies a late event. Idempotent: what is recorded says nothing new a second time.
+    #[activity(definition = ApplyLate)]
+    pub async fn apply_late(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: LateInput,
+    ) -> Result<Applied, ActivityError> {
+        reported(self.amend(&input).await)
     }
 }

@@ -5,7 +5,7 @@
 
 mod calls;
 pub mod clock;
-mod failure;
+pub mod failure;
 mod planning;
 pub mod store;
 pub mod telnyx;

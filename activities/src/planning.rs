@@ -56,12 +56,14 @@ impl Planning {
 }
 
 impl Planning {
-    async fn pick(&self, input: &PickUsersInput) -> Result<Vec<String>, StoreError> {
+    /// The users whose turn it is.
+    pub async fn pick(&self, input: &PickUsersInput) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.begin().await?;
         plans::users_to_plan(&mut tx, input.planned_before, &input.except, input.limit).await
     }
 
-    async fn plan(&self, input: &PlanUserInput) -> Result<PlannedUser, StoreError> {
+    /// Plans one user.
+    pub async fn plan(&self, input: &PlanUserInput) -> Result<PlannedUser, StoreError> {
         let mut tx = self.store.begin().await?;
         let Some(planned_at) = plans::lock_user(&mut tx, &input.user_id).await? else {
             return Ok(PlannedUser::default());

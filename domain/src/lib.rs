@@ -7,6 +7,7 @@ pub mod facts;
 pub mod guard;
 pub mod hours;
 pub mod ids;
+pub mod late;
 pub mod minutes;
 pub mod phone;
 pub mod priority;

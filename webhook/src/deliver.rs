@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use anyhow::Result;
 use domain::ids::ConversationId;
-use temporalio_client::Client;
-use temporalio_client::errors::WorkflowInteractionError;
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::IntoRequest as _;
+use temporalio_client::{
+    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+};
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::time::timeout;
 use tracing::warn;
-use workflows::Call;
+use workflows::activities::calls::LateInput;
 use workflows::events::Message;
-use workflows::ids::call_workflow;
+use workflows::ids::{TASK_QUEUE, call_workflow, late_event_workflow};
+use workflows::{Call, LateEvent};
 
 /// Longest time for Temporal to take an event.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,7 +31,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum Delivered {
     /// The call's workflow has it.
     Taken,
-    /// No workflow waits for it: the call is over, or there never was one.
+    /// No workflow waits for it: the call is over, or there never was one. If it may still say
+    /// something, Temporal has it all the same.
     NobodyWaits,
 }
 
@@ -70,9 +76,34 @@ impl Temporal {
         let payload =
             serde_json::to_value(message).map_err(|error| Unreachable(error.to_string()))?;
         let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
-        match handle.signal(Call::call_event, payload, Default::default()).await {
+        match handle.signal(Call::call_event, payload.clone(), Default::default()).await {
             Ok(()) => Ok(Delivered::Taken),
+            Err(WorkflowInteractionError::NotFound(_)) if message.event.matters_late() => {
+                self.start_late(conversation, payload).await?;
+                Ok(Delivered::NobodyWaits)
+            }
             Err(WorkflowInteractionError::NotFound(_)) => Ok(Delivered::NobodyWaits),
+            Err(error) => Err(Unreachable(error.to_string())),
+        }
+    }
+
+    /// Has a workflow of its own apply the event; one that does so already is enough.
+    async fn start_late(
+        &self,
+        conversation: &ConversationId,
+        message: Value,
+    ) -> Result<(), Unreachable> {
+        let digest = Sha256::digest(message.to_string());
+        let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let id = late_event_workflow(conversation, &digest);
+        let input = LateInput { conversation_id: conversation.to_string(), message };
+        let options = WorkflowStartOptions::new(TASK_QUEUE, id)
+            .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
+            .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
+            .static_summary(format!("Late event of call {conversation}"))
+            .build();
+        match self.client.start_workflow(LateEvent::run, input, options).await {
+            Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
             Err(error) => Err(Unreachable(error.to_string())),
         }
     }

@@ -127,6 +127,17 @@ pub fn read(payload: Value) -> Option<Message> {
 }
 
 impl CallEvent {
+    /// Whether the event may still say something when its call's workflow has ended. The others
+    /// come late in the normal course of things: a call that nobody joined, say, is settled by
+    /// the carrier's word before the provider's.
+    pub fn matters_late(&self) -> bool {
+        match self {
+            Self::Ended { joined, .. } => joined.is_some(),
+            Self::Completed { .. } | Self::Failed { .. } | Self::Reported(_) => true,
+            Self::Started { .. } | Self::Joined { .. } | Self::Carrier { .. } => false,
+        }
+    }
+
     /// What the event says, in the words of the domain, and a transcript if it brought one.
     pub fn facts(self) -> (Vec<Event>, Option<String>) {
         let mut transcript = None;

@@ -12,3 +12,9 @@ pub const PLAN_SCHEDULE: &str = "plan-calls";
 pub fn call_workflow(conversation: &ConversationId) -> String {
     format!("call/{conversation}")
 }
+
+/// The workflow of an event that came after its call's workflow had ended. The same event, told
+/// apart by a digest of what it says, has the same workflow.
+pub fn late_event_workflow(conversation: &ConversationId, digest: &str) -> String {
+    format!("late-event/{conversation}/{digest}")
+}

@@ -9,8 +9,10 @@ pub mod call;
 pub mod clock;
 pub mod events;
 pub mod ids;
+pub mod late_event;
 pub mod plan_calls;
 mod presets;
 
 pub use call::Call;
+pub use late_event::LateEvent;
 pub use plan_calls::PlanCalls;

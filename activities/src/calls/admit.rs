@@ -15,7 +15,8 @@ use crate::store::guard::{self as rows, LockedConversation, ProspectNow};
 use crate::store::users::{self, Profile};
 
 impl Calls {
-    pub(super) async fn decide(&self, conversation_id: &str) -> Result<Admission, StoreError> {
+    /// Decides whether a conversation may be dialled now, and reserves what it needs.
+    pub async fn decide(&self, conversation_id: &str) -> Result<Admission, StoreError> {
         let mut tx = self.store.begin().await?;
         let Some(conversation) = rows::lock_conversation(&mut tx, conversation_id).await? else {
             return Ok(refused(Objection::AlreadySettled, None));

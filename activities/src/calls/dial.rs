@@ -34,7 +34,8 @@ struct Leaving {
 }
 
 impl Calls {
-    pub(super) async fn place(&self, dial_id: &str) -> Result<Placement, Failure> {
+    /// Rings the phone of a dial, unless a request that may live has left before.
+    pub async fn place(&self, dial_id: &str) -> Result<Placement, Failure> {
         match self.prepare(dial_id).await? {
             Step::Done(placement) => Ok(placement),
             Step::Send(leaving) => self.send(&leaving).await,

@@ -11,7 +11,8 @@ use crate::store::outcomes;
 use crate::ultravox::Call;
 
 impl Calls {
-    pub(super) async fn sight(&self, dial_id: &str) -> Result<Sighting, Failure> {
+    /// Asks the provider what it knows of a dial.
+    pub async fn sight(&self, dial_id: &str) -> Result<Sighting, Failure> {
         let Some(dial) = self.read(dial_id).await? else { return Ok(Sighting::default()) };
         let Some(call) = self.find_call(&dial).await? else {
             let vanished = dial.provider_call_id.is_some();
@@ -26,7 +27,8 @@ impl Calls {
         })
     }
 
-    pub(super) async fn end(&self, leg: &Leg) -> Result<(), Failure> {
+    /// Ends a leg.
+    pub async fn end(&self, leg: &Leg) -> Result<(), Failure> {
         if !leg.answered {
             if let (Some(telnyx), Some(sid)) = (&self.telnyx, &leg.carrier_call_id) {
                 telnyx.end(sid).await?;
@@ -42,7 +44,8 @@ impl Calls {
         Ok(())
     }
 
-    pub(super) async fn collect(&self, dial_id: &str) -> Result<Recovered, Failure> {
+    /// Stores the transcript of a dial's call and gives back what its tool calls say.
+    pub async fn collect(&self, dial_id: &str) -> Result<Recovered, Failure> {
         let Some(dial) = self.read(dial_id).await? else { return Ok(Recovered::default()) };
         let Some(call) = self.find_call(&dial).await? else { return Ok(Recovered::default()) };
         let transcript = self.ultravox.transcript(&call.call_id).await?;

@@ -14,7 +14,8 @@ use crate::store::{StoreError, guard as rows, users};
 const FARTHEST: TimeDelta = TimeDelta::days(365);
 
 impl Calls {
-    pub(super) async fn move_slot_of(&self, input: &MoveSlotInput) -> Result<Moved, StoreError> {
+    /// Moves the slot of a conversation that waits.
+    pub async fn move_slot_of(&self, input: &MoveSlotInput) -> Result<Moved, StoreError> {
         let mut tx = self.store.begin().await?;
         let id = input.conversation_id.as_str();
         let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {

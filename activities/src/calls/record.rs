@@ -13,25 +13,37 @@ use crate::store::guard::{self as rows, LockedConversation};
 use crate::store::outcomes::{self, Closed};
 
 impl Calls {
-    pub(super) async fn show_answered(&self, conversation_id: &str) -> Result<(), StoreError> {
+    /// Shows in a conversation that somebody answered.
+    pub async fn show_answered(&self, conversation_id: &str) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         outcomes::mark_answered(&mut tx, conversation_id, self.clock.now()).await?;
         Ok(tx.commit().await?)
     }
 
-    pub(super) async fn settle(&self, record: &Record) -> Result<Settled, StoreError> {
+    /// Settles a call in one transaction.
+    pub async fn settle(&self, record: &Record) -> Result<Settled, StoreError> {
         let mut tx = self.store.begin().await?;
+        let settled = self.write(&mut tx, record).await?;
+        tx.commit().await?;
+        Ok(settled)
+    }
+
+    /// Writes a record within a transaction.
+    pub(super) async fn write(
+        &self,
+        tx: &mut PgConnection,
+        record: &Record,
+    ) -> Result<Settled, StoreError> {
         let id = record.conversation_id.as_str();
-        let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+        let Some(conversation) = rows::lock_conversation(tx, id).await? else {
             return Ok(Settled::default());
         };
         let settled_before = !conversation.status.is_open();
-        if settled_before && record.closing != Closing::Over {
-            // It has its outcome; that it goes back to planning now says nothing of it.
-            return Ok(Settled { minutes: outcomes::charged(&mut tx, id).await? });
+        if settled_before && !may_amend(record.closing, conversation.status) {
+            return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
         }
         let now = self.clock.now();
-        let dial = dials::lock_last(&mut tx, id).await?;
+        let dial = dials::lock_last(tx, id).await?;
         if let Some(dial) = &dial {
             let closed = Closed {
                 placed: was_placed(dial, record),
@@ -39,21 +51,20 @@ impl Calls {
                 carrier_call_id: record.carrier_call_id.as_deref(),
                 minutes: minutes::charged(record.talk_secs).min(dial.reserved_minutes),
             };
-            outcomes::close_dial(&mut tx, dial, &closed, now).await?;
+            outcomes::close_dial(tx, dial, &closed, now).await?;
         }
-        outcomes::close_conversation(&mut tx, record, closed_as(record), now).await?;
+        outcomes::close_conversation(tx, record, closed_as(record), now).await?;
         match record.closing {
             Closing::Over => {
-                apply_outcome(&mut tx, record, &conversation, dial.as_ref(), settled_before, now)
+                apply_outcome(tx, record, &conversation, dial.as_ref(), settled_before, now)
                     .await?;
             }
             Closing::Cancelled if record.talk_secs > 0 => {
-                outcomes::touch_prospect(&mut tx, &conversation.prospect_id, now).await?;
+                outcomes::touch_prospect(tx, &conversation.prospect_id, now).await?;
             }
             Closing::Cancelled | Closing::GivenBack => {}
         }
-        let minutes = outcomes::charged(&mut tx, id).await?;
-        tx.commit().await?;
+        let minutes = outcomes::charged(tx, id).await?;
         info!(
             userId = conversation.user_id,
             prospectId = conversation.prospect_id,
@@ -64,6 +75,16 @@ impl Calls {
             "Settled call"
         );
         Ok(Settled { minutes })
+    }
+}
+
+/// Whether a settled conversation may be written again: an outcome replaces a lesser one, but that
+/// a call goes back to planning says nothing of one that has an outcome.
+fn may_amend(closing: Closing, status: ConversationStatus) -> bool {
+    match closing {
+        Closing::Over => true,
+        Closing::Cancelled => status == ConversationStatus::Cancelled,
+        Closing::GivenBack => false,
     }
 }
 

@@ -1,12 +1,46 @@
 //! What the record of an outcome writes, all within one transaction.
 
 use chrono::{DateTime, Utc};
-use domain::status::{ConversationStatus, Outcome, ProspectStatus};
+use domain::late::Recorded;
+use domain::status::{ConversationStatus, Outcome, ProspectStatus, Reason};
 use sqlx::PgConnection;
 use workflows::activities::calls::Record;
 
-use super::StoreError;
 use super::dials::Dial;
+use super::{StoreError, word};
+
+/// Locks a conversation and reads what is recorded of it.
+pub async fn recorded(
+    conn: &mut PgConnection,
+    conversation_id: &str,
+) -> Result<Option<(ConversationStatus, Recorded)>, StoreError> {
+    let row = sqlx::query!(
+        r#"select status::text as "status!", outcome::text as "outcome", reason, outcome_time,
+            notes, joined_at, ended_at, talk_secs
+        from conversations where id = $1 for update"#,
+        conversation_id
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        let status = word("conversations.status", &row.status, ConversationStatus::parse)?;
+        let outcome = row.outcome.as_deref();
+        let outcome = outcome.map(|text| word("conversations.outcome", text, Outcome::parse));
+        let reason = row.reason.as_deref();
+        let reason = reason.map(|text| word("conversations.reason", text, Reason::parse));
+        let recorded = Recorded {
+            outcome: outcome.transpose()?,
+            reason: reason.transpose()?,
+            time: row.outcome_time,
+            notes: row.notes,
+            joined: row.joined_at,
+            ended: row.ended_at,
+            talk_secs: i64::from(row.talk_secs.unwrap_or(0)),
+        };
+        Ok((status, recorded))
+    })
+    .transpose()
+}
 
 /// Notes that somebody answered, in a conversation that rings.
 pub async fn mark_answered(

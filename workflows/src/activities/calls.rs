@@ -1,6 +1,7 @@
 //! Activities of one call.
 
 use chrono::{DateTime, Utc};
+use domain::facts::Conclusion;
 use domain::status::{Outcome, Reason};
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,35 @@ activity!(
     /// Settles the call's records in one transaction. Idempotent.
     RecordOutcome = "calls.record_outcome", Record => Settled
 );
+
+activity!(
+    /// Applies what was heard of a call after its workflow had ended. Idempotent.
+    ApplyLate = "calls.apply_late", LateInput => Applied
+);
+
+/// What was heard late.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LateInput {
+    /// The conversation that it is about.
+    pub conversation_id: String,
+    /// A [`crate::events::Message`], as it came.
+    pub message: serde_json::Value,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Applied {
+    /// The records were amended.
+    Amended,
+    /// It said nothing new.
+    NothingNew,
+    /// There is no such conversation.
+    UnknownConversation,
+    /// The conversation is not settled: whoever settles it will learn of this from the provider.
+    NotSettled,
+}
 
 /// A conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -252,6 +282,31 @@ pub struct Record {
     /// The dial turned out not to have reached the provider.
     #[serde(default)]
     pub never_placed: bool,
+}
+
+impl Record {
+    /// The record of a call that is over, by what its facts come to.
+    pub fn over(conversation_id: &str, known: &Conclusion) -> Self {
+        let overruled: Vec<&str> = known.overruled.iter().map(|other| other.as_str()).collect();
+        let overruled =
+            (!overruled.is_empty()).then(|| format!("also reported: {}", overruled.join(", ")));
+        let notes: Vec<String> = known.notes.iter().cloned().chain(overruled).collect();
+        Self {
+            conversation_id: conversation_id.to_owned(),
+            closing: Closing::Over,
+            outcome: known.outcome,
+            reason: known.reason,
+            time: known.time,
+            notes: (!notes.is_empty()).then(|| notes.join("\n")),
+            transcript: None,
+            joined: known.joined,
+            ended: known.ended,
+            talk_secs: known.talk_secs,
+            provider_call_id: None,
+            carrier_call_id: None,
+            never_placed: false,
+        }
+    }
 }
 
 /// What was recorded.

@@ -1,0 +1,49 @@
+//! What is heard of a call after its records were settled.
+
+use domain::late;
+use domain::status::Reason;
+use tracing::{info, warn};
+use workflows::activities::calls::{Applied, Closing, LateInput, Record};
+use workflows::events;
+
+use super::Calls;
+use crate::store::{StoreError, outcomes};
+
+impl Calls {
+    /// Applies a late event.
+    pub async fn amend(&self, input: &LateInput) -> Result<Applied, StoreError> {
+        let id = input.conversation_id.as_str();
+        let Some(message) = events::read(input.message.clone()) else {
+            return Ok(Applied::NothingNew);
+        };
+        let mut tx = self.store.begin().await?;
+        let Some((status, recorded)) = outcomes::recorded(&mut tx, id).await? else {
+            warn!(conversationId = id, "An event came for a conversation that is not known");
+            return Ok(Applied::UnknownConversation);
+        };
+        if status.is_open() {
+            warn!(conversationId = id, "An event came for a call without a workflow");
+            return Ok(Applied::NotSettled);
+        }
+        let cancelled = recorded.reason == Some(Reason::CancelledByOperator);
+        let (heard, transcript) = message.event.facts();
+        let Some(amended) = late::amend(&recorded, heard) else {
+            info!(conversationId = id, "A late event said nothing new");
+            return Ok(Applied::NothingNew);
+        };
+        let mut record = Record { transcript, ..Record::over(id, &amended) };
+        if cancelled && amended.reason.is_some() {
+            // Nobody reported anything: it stays cancelled, and only its talk is counted.
+            record = Record {
+                closing: Closing::Cancelled,
+                outcome: None,
+                reason: recorded.reason,
+                ..record
+            };
+        }
+        self.write(&mut tx, &record).await?;
+        tx.commit().await?;
+        info!(conversationId = id, "A late event amended the records");
+        Ok(Applied::Amended)
+    }
+}
