@@ -12,6 +12,7 @@ create table users (
     clerk_id text constraint users_clerk_id_unique unique,
     company_name text,
     planned_at timestamptz,
+    paused_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now()
 );
@@ -19,6 +20,7 @@ comment on table users is 'Clients of the service.';
 comment on column users.clerk_id is 'The client''s id at the identity provider.';
 comment on column users.company_name is 'What {companyName} in scripts stands for.';
 comment on column users.planned_at is 'Nominal time of the last plan run that considered this user.';
+comment on column users.paused_at is 'Since when no call is planned or begun for this client; null if calls may be made.';
 create index users_by_planned_at on users (planned_at nulls first, id);
 
 create table prospects (
@@ -95,3 +97,11 @@ comment on table agent_settings is 'How the agent sounds.';
 comment on column agent_settings.language is 'BCP 47 tag, as en or en-US.';
 comment on column agent_settings.voice is 'A voice of the provider, or a plain word such as female that is mapped to one.';
 comment on column agent_settings.first_message is 'Said when the callee answers and stays silent; may hold placeholders.';
+
+create table service (
+    only_row boolean primary key default true constraint service_has_one_row check (only_row),
+    paused_at timestamptz
+);
+comment on table service is 'The state of the service as a whole; one row.';
+comment on column service.paused_at is 'Since when no call is planned or begun for anybody; null if calls may be made.';
+insert into service default values;

@@ -1,5 +1,7 @@
 //! Activities of one call.
 
+#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+
 mod admit;
 mod dial;
 mod late;
@@ -8,6 +10,7 @@ mod move_slot;
 mod record;
 mod settings;
 mod speech;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -16,7 +19,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
     Admission, Admit, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef, HangUp,
     LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record,
-    RecordOutcome, Recovered, Settled, Sighting,
+    RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept,
 };
 
 use crate::clock::Clock;
@@ -132,6 +135,16 @@ impl Calls {
         input: Record,
     ) -> Result<Settled, ActivityError> {
         reported(self.settle(&input).await)
+    }
+
+    /// Settles calls without a workflow. Idempotent: what is settled is not found again.
+    #[activity(definition = Sweep)]
+    pub async fn sweep(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: SweepInput,
+    ) -> Result<Swept, ActivityError> {
+        reported(self.sweep_up(&ctx.client(), input.limit).await)
     }
 
     /// Applies a late event. Idempotent: what is recorded says nothing new a second time.

@@ -19,6 +19,9 @@ pub enum Failure {
     /// The carrier did not answer, or refused.
     #[error(transparent)]
     Carrier(#[from] TelnyxError),
+    /// Temporal did not answer.
+    #[error("Temporal can't be reached: {0}")]
+    Temporal(String),
 }
 
 impl Failure {
@@ -29,6 +32,7 @@ impl Failure {
             Self::Provider(UltravoxError::KeyRefused { .. }) => "ProviderKeyRefused",
             Self::Provider(_) => "Provider",
             Self::Carrier(_) => "Carrier",
+            Self::Temporal(_) => "Temporal",
         }
     }
 }

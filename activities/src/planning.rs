@@ -1,12 +1,14 @@
 //! Activities of a plan run.
 
+#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::guard::MAX_LATENESS;
 use domain::ids::{ConversationId, ProspectId};
-use domain::slots::{self, Budget, Decision, Span};
+use domain::slots::{self, Budget, Decision, SkipReason, Span};
 use sqlx::PgConnection;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -70,6 +72,11 @@ impl Planning {
         };
         if planned_at.is_none_or(|planned_at| planned_at < input.from) {
             match users::lock_profile(&mut tx, &input.user_id).await? {
+                Some(Ok(profile)) if profile.paused => {
+                    let reason = SkipReason::Paused;
+                    let detail = reason.sentence().to_owned();
+                    pass_over(&mut tx, input, NotReady { reason, detail }).await?;
+                }
                 Some(Ok(profile)) => plan_prospects(&mut tx, input, &profile).await?,
                 Some(Err(not_ready)) => pass_over(&mut tx, input, not_ready).await?,
                 None => return Ok(PlannedUser::default()),

@@ -4,6 +4,7 @@ pub mod dials;
 pub mod guard;
 pub mod outcomes;
 pub mod plans;
+pub mod sweeps;
 pub mod users;
 
 use sqlx::postgres::PgPoolOptions;

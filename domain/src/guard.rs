@@ -12,8 +12,8 @@ use crate::status::{ProspectStatus, spelled};
 
 /// How long after its slot a call may still start.
 pub const MAX_LATENESS: TimeDelta = TimeDelta::minutes(15);
-/// How long a call that finds every line in use waits before it asks again.
-const LINE_WAIT: TimeDelta = TimeDelta::seconds(15);
+/// How long a call waits for a line, or for the end of a pause, before it asks again.
+const WAIT: TimeDelta = TimeDelta::seconds(15);
 
 spelled! {
     /// Why a call may not be made now, or not at all.
@@ -22,6 +22,8 @@ spelled! {
         TooEarly = "too_early",
         /// The slot passed too long ago.
         TooLate = "too_late",
+        /// The user, or the whole service, is paused.
+        Paused = "paused",
         /// Every line is in use.
         LinesBusy = "lines_busy",
         /// It is outside the user's window or the prospect's legal hours.
@@ -57,6 +59,7 @@ impl Objection {
         match self {
             Self::TooEarly => "The slot has not come yet.",
             Self::TooLate => "The call could not start within 15 minutes of its slot.",
+            Self::Paused => "The user, or the whole service, is paused.",
             Self::LinesBusy => "Every line is in use.",
             Self::OutsideHours => "It is outside calling hours.",
             Self::UserNotReady => "The user, a setting or an active subscription is missing.",
@@ -81,6 +84,8 @@ pub struct Circumstances<'a> {
     pub now: DateTime<Utc>,
     /// The call's slot.
     pub slot: DateTime<Utc>,
+    /// Whether the user, or the whole service, is paused.
+    pub paused: bool,
     /// The user's window.
     pub window: DailyWindow,
     /// Where the prospect stands.
@@ -154,8 +159,11 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
     if !hours.allow(c.now) {
         return later(hours.next_allowed(c.now), OutsideHours);
     }
+    if c.paused {
+        return later(Some(c.now + WAIT), Paused);
+    }
     if c.lines_free <= 0 {
-        return later(Some(c.now + LINE_WAIT), LinesBusy);
+        return later(Some(c.now + WAIT), LinesBusy);
     }
     let closes = hours.allowed_until(c.now).unwrap_or(last_start);
     Verdict::Admit {
@@ -176,6 +184,7 @@ mod tests {
         Circumstances {
             now: at("2025-02-25T14:00:00Z"),
             slot: at("2025-02-25T14:00:00Z"),
+            paused: false,
             window: DailyWindow::new(
                 "America/New_York",
                 "09:00:00".parse().unwrap(),
@@ -249,6 +258,11 @@ mod tests {
         assert_eq!(
             decide(&busy),
             Verdict::Later { until: at("2025-02-25T14:00:15Z"), objection: Objection::LinesBusy }
+        );
+        let paused = Circumstances { paused: true, ..fine() };
+        assert_eq!(
+            decide(&paused),
+            Verdict::Later { until: at("2025-02-25T14:00:15Z"), objection: Objection::Paused }
         );
         let busy_to_the_end = Circumstances { now: at("2025-02-25T14:14:50Z"), ..busy };
         assert_eq!(decide(&busy_to_the_end), Verdict::Refuse(Objection::LinesBusy));

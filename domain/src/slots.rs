@@ -17,6 +17,8 @@ const SPACING_SECS: i64 = 1;
 spelled! {
     /// Why a user or a prospect was passed over by a plan run.
     SkipReason {
+        /// The user, or the whole service, is paused.
+        Paused = "paused",
         /// The user has no active subscription.
         NoActiveSubscription = "no_active_subscription",
         /// One of the user's settings is missing.
@@ -52,6 +54,7 @@ impl SkipReason {
     /// The reason as a sentence for the user.
     pub fn sentence(self) -> &'static str {
         match self {
+            Self::Paused => "The user, or the whole service, is paused.",
             Self::NoActiveSubscription => "The user has no active subscription.",
             Self::SettingsMissing => "A setting of the user is missing.",
             Self::WindowInvalid => "The user's calling window can't be used.",

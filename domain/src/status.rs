@@ -145,6 +145,8 @@ spelled! {
         TooLate = "too_late",
         /// A request may or may not have reached the provider, and no trace of a call was found.
         NeverPlaced = "never_placed",
+        /// The call's workflow was terminated before the call was over.
+        Abandoned = "abandoned",
         /// An operator cancelled the call.
         CancelledByOperator = "cancelled_by_operator",
     }

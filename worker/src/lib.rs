@@ -16,7 +16,7 @@ use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 use tracing::{info, warn};
 use workflows::ids::TASK_QUEUE;
-use workflows::{Call, LateEvent, PlanCalls};
+use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 
 use config::Config;
 
@@ -51,6 +51,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .register_workflow::<PlanCalls>()?
         .register_workflow::<Call>()?
         .register_workflow::<LateEvent>()?
+        .register_workflow::<SweepCalls>()?
         .register_activities(Planning::new(store.clone()))
         .register_activities(Calls::new(store, ultravox, telnyx, config.calls(), clock))
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))

@@ -1,5 +1,7 @@
 //! One planned call, from its slot to its records.
 
+#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+
 mod ending;
 mod moving;
 mod placing;
@@ -220,10 +222,11 @@ impl Call {
         }
     }
 
+    /// Before there is a dial, what is said of one is about an earlier one.
     fn concerns_us(&self, about: Option<&str>) -> bool {
-        match (about, &self.dial) {
-            (Some(about), Some(dial)) => about == dial.dial_id,
-            _ => true,
+        match about {
+            Some(about) => self.dial.as_ref().is_some_and(|dial| about == dial.dial_id),
+            None => true,
         }
     }
 }

@@ -8,6 +8,9 @@ pub const TASK_QUEUE: &str = "calls";
 /// The schedule that starts a plan run every interval, and the prefix of the runs' workflow ids.
 pub const PLAN_SCHEDULE: &str = "plan-calls";
 
+/// The schedule that settles what terminated workflows left, and the prefix of its workflow ids.
+pub const SWEEP_SCHEDULE: &str = "sweep-calls";
+
 /// The workflow of a conversation.
 pub fn call_workflow(conversation: &ConversationId) -> String {
     format!("call/{conversation}")

@@ -1,5 +1,7 @@
 //! What is heard of a call after its workflow has ended.
 
+#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+
 use temporalio_workflow::{
     WorkflowContext, WorkflowContextView, WorkflowResult, workflow, workflow_methods,
 };

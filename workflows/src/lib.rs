@@ -12,7 +12,9 @@ pub mod ids;
 pub mod late_event;
 pub mod plan_calls;
 mod presets;
+pub mod sweep_calls;
 
 pub use call::Call;
 pub use late_event::LateEvent;
 pub use plan_calls::PlanCalls;
+pub use sweep_calls::SweepCalls;

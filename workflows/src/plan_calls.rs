@@ -1,5 +1,7 @@
 //! One plan run: which calls are made before the next one.
 
+#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use temporalio_workflow::{
-    ActivityOptions, LocalActivityOptions, RetryPolicy, WorkflowCancellationToken,
+    ActivityCloseTimeouts, ActivityOptions, LocalActivityOptions, RetryPolicy,
+    WorkflowCancellationToken,
 };
 
 const fn secs(n: u64) -> Duration {
@@ -30,14 +31,22 @@ pub(crate) fn database_at_once() -> LocalActivityOptions {
         .build()
 }
 
+/// A sweep: the next one takes up what it leaves.
+pub(crate) fn sweep() -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: secs(600),
+        start_to_close: secs(300),
+    })
+    .retry_policy(retry(secs(5), secs(60)))
+    .build()
+}
+
 /// A plan for one user: given up after a while, so that one user can't hold up the others.
 pub(crate) fn plan() -> ActivityOptions {
-    ActivityOptions::with_close_timeouts(
-        temporalio_workflow::ActivityCloseTimeouts::ScheduleAndStartToClose {
-            schedule_to_close: secs(300),
-            start_to_close: secs(60),
-        },
-    )
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: secs(300),
+        start_to_close: secs(60),
+    })
     .retry_policy(retry(secs(1), secs(30)))
     .build()
 }
@@ -62,12 +71,10 @@ pub(crate) fn provider() -> ActivityOptions {
 
 /// A question to the provider that can go without an answer.
 pub(crate) fn provider_for_a_while() -> ActivityOptions {
-    ActivityOptions::with_close_timeouts(
-        temporalio_workflow::ActivityCloseTimeouts::ScheduleAndStartToClose {
-            schedule_to_close: secs(600),
-            start_to_close: secs(60),
-        },
-    )
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: secs(600),
+        start_to_close: secs(60),
+    })
     .retry_policy(retry(secs(2), secs(60)))
     .cancellation_token(WorkflowCancellationToken::new())
     .build()

@@ -3,6 +3,7 @@
 use domain::guard::{self, Circumstances, Objection, Verdict};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
+use domain::status::ConversationStatus;
 use sqlx::PgConnection;
 use tracing::info;
 use workflows::activities::calls::{Admission, Admitted};
@@ -21,9 +22,16 @@ impl Calls {
         let Some(conversation) = rows::lock_conversation(&mut tx, conversation_id).await? else {
             return Ok(refused(Objection::AlreadySettled, None));
         };
-        if !conversation.status.is_open() {
+        let was_open = conversation.status.is_open();
+        let conversation = if was_open {
+            conversation
+        } else if rows::reopen(&mut tx, conversation_id, self.clock.now()).await? {
+            // Only an operator's reset brings a settled call here: it is to be made again, now.
+            let slot = self.clock.now();
+            LockedConversation { status: ConversationStatus::Scheduled, slot, ..conversation }
+        } else {
             return Ok(refused(Objection::AlreadySettled, None));
-        }
+        };
         let held =
             dials::lock_last(&mut tx, conversation_id).await?.filter(|d| d.closed_at.is_none());
         if let Some(dial) = held.as_ref().filter(|dial| dial.state != DialState::Intended) {
@@ -45,7 +53,10 @@ impl Calls {
         }
         let call = Asked { id: conversation_id, conversation, profile, prospect, held };
         let admission = self.weigh(&mut tx, &call).await?;
-        tx.commit().await?;
+        // A settled call that may not be made again keeps its records as they were.
+        if was_open || matches!(admission, Admission::Admitted(_)) {
+            tx.commit().await?;
+        }
         Ok(admission)
     }
 
@@ -130,6 +141,7 @@ impl Asked<'_> {
         Ok(Circumstances {
             now,
             slot: self.conversation.slot,
+            paused: self.profile.paused,
             window: self.profile.window,
             status: self.prospect.status,
             phone: &self.prospect.phone,

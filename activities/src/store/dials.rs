@@ -56,6 +56,8 @@ pub struct Dial {
     pub good_until: DateTime<Utc>,
     /// The provider's id of the call.
     pub provider_call_id: Option<String>,
+    /// The carrier's id of the leg.
+    pub carrier_call_id: Option<String>,
     /// Why the provider did not place it.
     pub refusal: Option<String>,
     /// When the request left.
@@ -77,6 +79,7 @@ struct Row {
     reserved_minutes: i32,
     good_until: DateTime<Utc>,
     provider_call_id: Option<String>,
+    carrier_call_id: Option<String>,
     refusal: Option<String>,
     sent_at: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
@@ -98,6 +101,7 @@ impl Row {
             reserved_minutes: self.reserved_minutes,
             good_until: self.good_until,
             provider_call_id: self.provider_call_id,
+            carrier_call_id: self.carrier_call_id,
             refusal: self.refusal,
             sent_at: self.sent_at,
             closed_at: self.closed_at,
@@ -111,7 +115,7 @@ pub async fn lock(conn: &mut PgConnection, id: &str) -> Result<Option<Dial>, Sto
         Row,
         r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
             d.phone, d.subscription_id, d.reserved_minutes, d.good_until, d.provider_call_id,
-            d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
+            d.carrier_call_id, d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
         from dials d join conversations c on c.id = d.conversation_id
         where d.id = $1 for update of d"#,
         id
@@ -130,7 +134,7 @@ pub async fn lock_last(
         Row,
         r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
             d.phone, d.subscription_id, d.reserved_minutes, d.good_until, d.provider_call_id,
-            d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
+            d.carrier_call_id, d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
         from dials d join conversations c on c.id = d.conversation_id
         where d.conversation_id = $1 order by d.number desc limit 1 for update of d"#,
         conversation_id

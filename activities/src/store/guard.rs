@@ -59,6 +59,28 @@ pub async fn move_slot(
     Ok(())
 }
 
+/// Opens a settled conversation again in which nothing was agreed, unless another call of the
+/// prospect is planned or under way. False if it stays closed.
+pub async fn reopen(
+    conn: &mut PgConnection,
+    id: &str,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let opened = sqlx::query!(
+        "update conversations c set status = 'SCHEDULED', slot = $2, outcome = null,
+            outcome_time = null, reason = null, notes = null, joined_at = null, ended_at = null,
+            talk_secs = null, settled_at = null, updated_at = $2
+        where c.id = $1 and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
+            and not exists (select 1 from conversations o where o.prospect_id = c.prospect_id
+                and o.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))",
+        id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(opened.rows_affected() == 1)
+}
+
 /// A prospect as the guard sees it.
 pub struct ProspectNow {
     /// Its name.

@@ -11,6 +11,7 @@ use super::StoreError;
 #[derive(Debug)]
 struct Row {
     name: String,
+    paused: bool,
     company_name: Option<String>,
     time_zone: Option<String>,
     start_at: Option<NaiveTime>,
@@ -31,6 +32,8 @@ struct Row {
 pub struct Profile {
     /// The user's name.
     pub name: String,
+    /// Whether the user, or the whole service, is paused.
+    pub paused: bool,
     /// The user's company.
     pub company_name: Option<String>,
     /// The daily calling window.
@@ -79,6 +82,8 @@ pub async fn lock_profile(
     let row = sqlx::query_as!(
         Row,
         r#"select u.name, u.company_name,
+            (u.paused_at is not null
+                or exists (select 1 from service where paused_at is not null)) as "paused!",
             a.time_zone as "time_zone?", a.start_at as "start_at?", a.end_at as "end_at?",
             a.max_attempts as "max_attempts?", s.initial as "initial?",
             s.follow_up as "follow_up?", g.language as "language?", g.voice as "voice?",
@@ -126,6 +131,7 @@ impl Row {
         })?;
         Ok(Profile {
             name: self.name,
+            paused: self.paused,
             company_name: self.company_name,
             window,
             max_attempts,

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
-use serde_json::Value;
 use stack::StackOptions;
 
 use crate::support::{Plan, Prospect, Story, User, eventually, plan, seconds_to};
@@ -35,11 +34,7 @@ async fn three_calls() -> Result<Story> {
 async fn found(story: &Story, query: &str, expected: usize) -> Vec<String> {
     let awaited = format!("{expected} workflows are found by {query}");
     eventually(SOON, &awaited, async || {
-        let found = story.temporal(["workflow", "list", "--query", query]).await?;
-        let found = found.as_array().cloned().unwrap_or_default();
-        let id = |found: &Value| found["execution"]["workflowId"].as_str().unwrap().to_owned();
-        let mut ids: Vec<String> = found.iter().map(id).collect();
-        ids.sort();
+        let ids = story.workflows(query).await?;
         Ok(Some(ids).filter(|ids| ids.len() == expected))
     })
     .await

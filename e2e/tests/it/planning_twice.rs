@@ -39,16 +39,12 @@ async fn each_is_planned_once(story: &Story) -> Result<()> {
     let prospects: BTreeSet<_> = planned.iter().map(|call| call.prospect_id.as_str()).collect();
     assert_eq!((planned.len(), prospects.len()), (6, 6), "{planned:?}");
 
-    let expected: BTreeSet<String> =
+    let mut expected: Vec<String> =
         planned.iter().map(|call| format!("call/{}", call.id)).collect();
+    expected.sort();
     eventually(SOON, "six calls are found in Temporal", async || {
-        let calls = ["workflow", "list", "--query", r#"WorkflowType="Call""#];
-        let found = story.temporal(calls).await?;
-        let ids = found.as_array().into_iter().flatten();
-        let ids = ids.filter_map(|found| found["execution"]["workflowId"].as_str());
-        let ids: Vec<String> = ids.map(str::to_owned).collect();
-        let complete = ids.len() == 6 && ids.iter().all(|id| expected.contains(id));
-        Ok(complete.then_some(()))
+        let found = story.workflows(r#"WorkflowType="Call""#).await?;
+        Ok((found == expected).then_some(()))
     })
     .await;
     Ok(())
@@ -74,18 +70,22 @@ async fn two_runs_at_once_and_a_repeated_one_plan_everybody_once() -> Result<()>
     each_is_planned_once(&story).await
 }
 
+/// Triggers the schedule and waits until so many runs of it have ended.
+async fn trigger(story: &Story, ended: usize) -> Result<()> {
+    let trigger = ["schedule", "trigger", "--schedule-id", "plan-calls"];
+    story.stack.temporal.cli(trigger).await?;
+    let runs = r#"WorkflowType="PlanCalls" AND ExecutionStatus="Completed""#;
+    eventually(SOON, &format!("{ended} runs have ended"), async || {
+        Ok((story.workflows(runs).await?.len() == ended).then_some(()))
+    })
+    .await;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_schedule_that_is_triggered_twice_plans_everybody_once() -> Result<()> {
     let story = six_promised_calls().await?;
-    let trigger = ["schedule", "trigger", "--schedule-id", "plan-calls"];
-    let trigger =
-        || story.stack.temporal.cli(trigger.into_iter().chain(["--overlap-policy", "AllowAll"]));
-    tokio::try_join!(trigger(), trigger())?;
-    let runs = r#"WorkflowType="PlanCalls" AND ExecutionStatus="Completed""#;
-    eventually(SOON, "both runs have ended", async || {
-        let found = story.temporal(["workflow", "list", "--query", runs]).await?;
-        Ok((found.as_array().map_or(0, Vec::len) == 2).then_some(()))
-    })
-    .await;
+    trigger(&story, 1).await?;
+    trigger(&story, 2).await?;
     each_is_planned_once(&story).await
 }

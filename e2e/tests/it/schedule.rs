@@ -62,8 +62,7 @@ async fn a_worker_creates_the_schedule_and_the_next_one_brings_it_up_to_its_sett
     story.stack.temporal.cli(["schedule", "trigger", "--schedule-id", "plan-calls"]).await?;
     let run = eventually(Duration::from_secs(30), "a run has ended", async || {
         let runs = r#"WorkflowType="PlanCalls" AND ExecutionStatus="Completed""#;
-        let found = story.temporal(["workflow", "list", "--query", runs]).await?;
-        Ok(found[0]["execution"]["workflowId"].as_str().map(str::to_owned))
+        Ok(story.workflows(runs).await?.pop())
     })
     .await;
     assert!(run.starts_with("plan-calls-"), "{run}");

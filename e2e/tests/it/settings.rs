@@ -102,12 +102,16 @@ fn a_webhook_server_that_cannot_start_names_the_setting() -> Result<()> {
 #[test]
 fn a_simulator_that_cannot_start_names_the_setting() -> Result<()> {
     let sound = [("ULTRAVOX_API_KEY", "hunter2a.abcdefghabcdefghabcdefghabcdefgh")];
-    for (name, value) in [
-        ("ULTRAVOX_API_KEY", None),
-        ("SIMULATOR_SPEED", Some("fast")),
-        ("CLOCK_OFFSET_SECS", Some("later")),
+    for (name, value, flag) in [
+        ("ULTRAVOX_API_KEY", None, "--api-key"),
+        ("SIMULATOR_SPEED", Some("fast"), "--speed"),
+        ("CLOCK_OFFSET_SECS", Some("later"), "--clock-offset-secs"),
     ] {
-        assert_names(&run_with("simulator", &sound, name, value)?, name);
+        let output = run_with("simulator", &sound, name, value)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}: it started");
+        assert!(said.starts_with("error: ") && said.contains(flag), "{name}: {said}");
+        assert!(!said.contains(SECRET), "{name}: {said}");
     }
     Ok(())
 }

@@ -1,9 +1,12 @@
 //! Activities of one call.
 
 use chrono::{DateTime, Utc};
-use domain::facts::Conclusion;
+use domain::facts::{Conclusion, Event};
+use domain::report::{Report, Source};
 use domain::status::{Outcome, Reason};
 use serde::{Deserialize, Serialize};
+
+use crate::events::end_reason;
 
 activity!(
     /// Decides whether the call may be made now and reserves what it needs, in one transaction.
@@ -44,6 +47,30 @@ activity!(
     /// Applies what was heard of a call after its workflow had ended. Idempotent.
     ApplyLate = "calls.apply_late", LateInput => Applied
 );
+
+activity!(
+    /// Settles calls whose workflow ended without settling them. Idempotent: what it can't settle
+    /// yet it leaves to the next time.
+    Sweep = "calls.sweep", SweepInput => Swept
+);
+
+/// Which calls to look at.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SweepInput {
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// What a sweep did.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Swept {
+    /// Calls without a workflow that were settled.
+    pub settled: Vec<String>,
+    /// Calls without a workflow that are not over yet; they were asked to end.
+    pub ending: Vec<String>,
+}
 
 /// What was heard late.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -205,6 +232,26 @@ pub struct Sighting {
     pub end_reason: Option<String>,
 }
 
+impl Sighting {
+    /// What was seen, in the words of the domain.
+    pub fn events(self) -> Vec<Event> {
+        let mut events = Vec::new();
+        if let Some(provider_call_id) = self.provider_call_id {
+            events.push(Event::Placed { provider_call_id });
+        }
+        if self.vanished {
+            events.push(Event::Vanished);
+        }
+        if self.ended.is_some() || self.end_reason.is_some() {
+            let reason = end_reason(self.end_reason.as_deref());
+            events.push(Event::Ended { joined: self.joined, ended: self.ended, reason });
+        } else if self.joined.is_some() {
+            events.push(Event::Joined { at: self.joined });
+        }
+        events
+    }
+}
+
 /// What the agent's tool calls say in the messages of a call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -213,6 +260,17 @@ pub struct Recovered {
     pub reports: Vec<RecoveredReport>,
     /// Whether it left a message on a machine.
     pub voicemail: bool,
+}
+
+impl Recovered {
+    /// What was found, in the words of the domain.
+    pub fn events(self) -> impl Iterator<Item = Event> {
+        let reports = self.reports.into_iter().filter_map(|found| {
+            let report = Report::new(found.outcome, found.time, found.notes, Source::Agent);
+            report.ok().map(Event::Reported)
+        });
+        reports.chain(self.voicemail.then_some(Event::Voicemail))
+    }
 }
 
 /// An outcome found in the messages of a call.

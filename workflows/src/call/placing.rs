@@ -57,7 +57,8 @@ pub(super) async fn place(
         let about = DialRef { dial_id: dial.dial_id.clone() };
         match ctx.execute_activity(Place, about, presets::dial()).await? {
             Placement::Placed { provider_call_id } => {
-                ctx.state_mut(|call| call.hear(None, Event::Placed { provider_call_id }));
+                let about = Some(dial.dial_id.clone());
+                ctx.state_mut(|call| call.hear(about, Event::Placed { provider_call_id }));
                 return Ok(Ok(dial));
             }
             Placement::Unknown => return Ok(Ok(dial)),

@@ -1,12 +1,10 @@
 //! From the end of a call to its records.
 
-use domain::facts::Event;
-use domain::report::{Report, Source};
 use temporalio_workflow::{WorkflowContext, WorkflowTermination};
 
 use super::placing::at_once_or;
 use super::{Call, CallResult, CallState, Ending, show};
-use crate::activities::calls::{CollectTranscript, DialRef, Record, RecordOutcome, Recovered};
+use crate::activities::calls::{CollectTranscript, DialRef, Record, RecordOutcome};
 use crate::{attributes, presets};
 
 /// Collects the transcript and records the outcome; again if news comes meanwhile.
@@ -44,13 +42,9 @@ async fn collect(ctx: &mut WorkflowContext<Call>, dial_id: String) {
     let about = DialRef { dial_id: dial_id.clone() };
     let collected =
         at_once_or(ctx, CollectTranscript, about, presets::provider_for_a_while()).await;
-    let Ok(Recovered { reports, voicemail }) = collected else { return };
-    let reports = reports.into_iter().filter_map(|found| {
-        Report::new(found.outcome, found.time, found.notes, Source::Agent).ok().map(Event::Reported)
-    });
-    let voicemail = voicemail.then_some(Event::Voicemail);
+    let Ok(recovered) = collected else { return };
     ctx.state_mut(|call| {
-        for event in reports.chain(voicemail) {
+        for event in recovered.events() {
             call.hear(Some(dial_id.clone()), event);
         }
     });

@@ -1,16 +1,14 @@
 //! Following a dial that is out until it is over: by events, and by asking when they stay away.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::facts::Event;
 use domain::status::Reason;
 use temporalio_workflow::{WorkflowContext, WorkflowTermination};
 
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
-    Admitted, ConversationRef, DialRef, HangUp, Leg, LookUp, NoteAnswered, Sighting,
+    Admitted, ConversationRef, DialRef, HangUp, Leg, LookUp, NoteAnswered,
 };
-use crate::events::end_reason;
 use crate::{clock, presets};
 
 /// How much later than it must have come an event may come before we ask.
@@ -97,28 +95,11 @@ async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Result<(), Workflo
     let about = DialRef { dial_id: dial.dial_id.clone() };
     let seen = ctx.execute_activity(LookUp, about, presets::provider()).await?;
     ctx.state_mut(|call| {
-        for event in told(seen) {
+        for event in seen.events() {
             call.hear(Some(dial.dial_id.clone()), event);
         }
     });
     Ok(())
-}
-
-fn told(seen: Sighting) -> Vec<Event> {
-    let mut events = Vec::new();
-    if let Some(provider_call_id) = seen.provider_call_id {
-        events.push(Event::Placed { provider_call_id });
-    }
-    if seen.vanished {
-        events.push(Event::Vanished);
-    }
-    if seen.ended.is_some() || seen.end_reason.is_some() {
-        let reason = end_reason(seen.end_reason.as_deref());
-        events.push(Event::Ended { joined: seen.joined, ended: seen.ended, reason });
-    } else if seen.joined.is_some() {
-        events.push(Event::Joined { at: seen.joined });
-    }
-    events
 }
 
 /// How far a dial has come.

@@ -62,6 +62,16 @@ impl Story {
         serde_json::from_str(&printed).with_context(|| format!("no JSON: {printed}"))
     }
 
+    /// The ids of the workflows that a query finds; the newest ones may still be missing.
+    pub async fn workflows(&self, query: &str) -> Result<Vec<String>> {
+        let found = self.temporal(["workflow", "list", "--query", query]).await?;
+        let ids = found.as_array().into_iter().flatten();
+        let ids = ids.filter_map(|found| found["execution"]["workflowId"].as_str());
+        let mut ids: Vec<String> = ids.map(str::to_owned).collect();
+        ids.sort();
+        Ok(ids)
+    }
+
     /// The calls that the simulator has taken, whose phones rang or were about to.
     pub async fn calls_placed(&self) -> Result<Vec<Value>> {
         let ledger = self.stack.ledger().await?;
