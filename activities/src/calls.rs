@@ -19,7 +19,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
     Admission, Admit, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef, HangUp,
     LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record,
-    RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept,
+    RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept, Withdraw, Withdrawn,
 };
 
 use crate::clock::Clock;
@@ -84,6 +84,16 @@ impl Calls {
         input: DialRef,
     ) -> Result<Placement, ActivityError> {
         reported(self.place(&input.dial_id).await)
+    }
+
+    /// Takes back a dial. Idempotent by the state of its row, under the lock that a request needs.
+    #[activity(definition = Withdraw)]
+    pub async fn withdraw(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: DialRef,
+    ) -> Result<Withdrawn, ActivityError> {
+        reported(self.take_back(&input.dial_id).await)
     }
 
     /// Shows that somebody answered. Idempotent: only a conversation that rings is changed.

@@ -7,6 +7,8 @@ pub mod plans;
 pub mod sweeps;
 pub mod users;
 
+use std::time::Duration;
+
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres, Transaction};
 
@@ -14,12 +16,15 @@ use sqlx::{PgPool, Postgres, Transaction};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The statement failed, or the connection did.
-    #[error("database: {0}")]
+    #[error(transparent)]
     Database(#[from] sqlx::Error),
     /// A column holds a word that this version does not know.
     #[error("database: {0} holds the unknown word {1:?}")]
     UnknownWord(&'static str, String),
 }
+
+/// Longest wait for a connection; an activity that gets none is tried again.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections to the database.
 #[derive(Clone, Debug)]
@@ -30,7 +35,8 @@ pub struct Store {
 impl Store {
     /// Opens connections; the first is made at once, so that a wrong address is told early.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new().max_connections(16).connect(url).await?;
+        let options = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE);
+        let pool = options.connect(url).await?;
         Ok(Self { pool })
     }
 

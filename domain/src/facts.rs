@@ -209,6 +209,11 @@ impl Facts {
             || self.unreached.is_some()
     }
 
+    /// Whether the call may go on at the provider, although somebody says that it is over.
+    pub fn may_go_on(&self) -> bool {
+        self.provider_call_id.is_some() && self.end_reason.is_none() && self.unreached.is_none()
+    }
+
     /// Seconds of talk: by the provider's clock if it told both ends, else as a client said.
     fn talk_secs(&self) -> i64 {
         match (self.joined, self.ended) {

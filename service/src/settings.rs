@@ -62,7 +62,7 @@ fn line(error: &clap::Error, command: &Command) -> String {
         }
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(arg)) => {
             let why = std::error::Error::source(error).map(ToString::to_string);
-            let why = why.unwrap_or_else(|| help(arg));
+            let why = why.or_else(|| allowed(error)).unwrap_or_else(|| help(arg));
             format!("{} can't be used: {why}", name(arg))
         }
         _ => {
@@ -78,6 +78,14 @@ fn name(arg: &Arg) -> String {
     match arg.get_env() {
         Some(env) => env.to_string_lossy().into_owned(),
         None => format!("--{}", arg.get_long().unwrap_or_default()),
+    }
+}
+
+/// The values that may be given, where there are only a few.
+fn allowed(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::ValidValue)? {
+        ContextValue::Strings(values) => Some(format!("must be {}", values.join(" or "))),
+        _ => None,
     }
 }
 

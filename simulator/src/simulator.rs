@@ -19,10 +19,13 @@ use crate::webhooks::{Webhook, Webhooks};
 /// Why a simulator can't start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The seed of the carrier's key can't be read.
     #[error("the carrier's seed must have 64 hex digits")]
     Seed,
+    /// The scenarios can't be read.
     #[error(transparent)]
     Scenarios(#[from] BookError),
+    /// No outgoing request can be made.
     #[error("preparing outgoing requests: {0}")]
     Client(#[from] reqwest::Error),
 }

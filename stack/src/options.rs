@@ -61,6 +61,9 @@ pub struct StackOptions {
     pub simulator_env: BTreeMap<String, String>,
     /// More arguments for the simulator.
     pub simulator_args: Vec<String>,
+    /// Whether the simulated account has a webhook for every event, beside the callbacks of each
+    /// call: then most events come twice.
+    pub account_webhook: bool,
     /// Told of every step.
     pub progress: Progress,
 }
@@ -81,6 +84,7 @@ impl Default for StackOptions {
             webhook_env: BTreeMap::new(),
             simulator_env: BTreeMap::new(),
             simulator_args: Vec::new(),
+            account_webhook: false,
             progress: |_| {},
         }
     }

@@ -74,10 +74,12 @@ impl Surroundings {
     pub fn simulator(&self, options: &StackOptions) -> Result<(Program, Ready)> {
         let port = self.simulator_port.to_string();
         let outcomes = format!("{}/webhooks/outcome", self.webhook_url());
+        let account =
+            ["--webhook-url", &outcomes, "--webhook-secrets", development::WEBHOOK_SECRET];
         let program = self
             .binary("simulator", "simulator")?
             .args(["--port", &port])
-            .args(["--webhook-url", &outcomes, "--webhook-secrets", development::WEBHOOK_SECRET])
+            .args(if options.account_webhook { &account[..] } else { &[] })
             .args(["--telnyx-account-sid", development::TELNYX_ACCOUNT_SID])
             .args(["--telnyx-api-key", development::TELNYX_API_KEY])
             .args(&options.simulator_args)

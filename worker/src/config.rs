@@ -102,7 +102,7 @@ impl Config {
         if self.webhook_secrets.is_empty() && !self.allow_unsigned_webhooks {
             bail!(
                 "WEBHOOK_SECRETS is missing; set one or more secrets of 16 to 120 characters, \
-                separated by commas"
+                separated by commas, or ALLOW_UNSIGNED_WEBHOOKS=true to test on one machine"
             );
         }
         if self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url) {

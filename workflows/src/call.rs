@@ -143,7 +143,7 @@ impl Call {
     #[run(name = "Call")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CallResult> {
         let ending = match placing::place(ctx).await? {
-            Ok(dial) => watch::follow(ctx, &dial).await?,
+            Ok(dial) => watch::follow(ctx, &dial).await,
             Err(ending) => ending,
         };
         let result = settling::settle(ctx, &ending).await?;
@@ -231,7 +231,8 @@ impl Call {
     }
 }
 
-/// Shows where the call stands: in the search attribute, the UI and the query.
+/// Shows where the call stands: in the UI, in the query and, where calls in that state are worth
+/// finding, in the search attribute. The end is shown there together with the outcome.
 fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String>) {
     let details = details.into();
     ctx.set_current_details(details.clone());
@@ -239,7 +240,8 @@ fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String
         call.details = details;
         std::mem::replace(&mut call.state, state) != state
     });
-    if changed {
+    let searched = !matches!(state, CallState::Settling | CallState::Settled);
+    if changed && searched {
         ctx.upsert_search_attributes([attributes::CALL_STATE.value_set(state.word().into())]);
     }
 }

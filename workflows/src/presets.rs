@@ -53,26 +53,28 @@ pub(crate) fn plan() -> ActivityOptions {
 
 /// The request that rings a phone. It is retried only where nothing has left, as with a key that
 /// an operator must mend; it decides itself when it is too late.
-pub(crate) fn dial() -> ActivityOptions {
+pub(crate) fn dial(token: WorkflowCancellationToken) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(secs(60))
         .activity_id("dial")
         .retry_policy(retry(secs(5), secs(60)))
-        .cancellation_token(WorkflowCancellationToken::new())
+        .cancellation_token(token)
         .build()
 }
 
-/// A question to the provider: retried until it answers.
+/// A question to the provider: given up after a while, since whoever asks will ask again and may
+/// learn the answer from elsewhere meanwhile.
 pub(crate) fn provider() -> ActivityOptions {
-    ActivityOptions::with_start_to_close_timeout(secs(60))
-        .retry_policy(retry(secs(2), secs(60)))
-        .cancellation_token(WorkflowCancellationToken::new())
-        .build()
+    bounded(secs(90))
 }
 
 /// A question to the provider that can go without an answer.
 pub(crate) fn provider_for_a_while() -> ActivityOptions {
+    bounded(secs(600))
+}
+
+fn bounded(schedule_to_close: Duration) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
-        schedule_to_close: secs(600),
+        schedule_to_close,
         start_to_close: secs(60),
     })
     .retry_policy(retry(secs(2), secs(60)))

@@ -1,5 +1,6 @@
 //! The tasks behind `cargo xtask`, one file each.
 
+mod bench;
 mod cargo;
 mod demo;
 mod interrupt;
@@ -32,6 +33,8 @@ pub enum Command {
     Test(test::Test),
     /// Run every check that needs no test: format, clippy, dependencies, documentation
     Lint(lint::Lint),
+    /// Measure the service beside a reference in the same run
+    Bench(bench::Bench),
     /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
     Prepare(prepare::Prepare),
     /// Run the Temporal command line against the stack of `cargo xtask up`
@@ -48,6 +51,7 @@ impl Command {
             Self::Demo(task) => task.run().await,
             Self::Test(task) => task.run().await,
             Self::Lint(task) => task.run(),
+            Self::Bench(task) => task.run(),
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,

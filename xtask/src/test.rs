@@ -30,10 +30,16 @@ impl Test {
             if !self.args.iter().any(|arg| arg == "-p" || arg.starts_with("--package")) {
                 tests.arg("--workspace");
             }
-            tests.args(&self.args).env("TEST_POSTGRES_URL", postgres.url("postgres"));
+            tests.args(split(self.args)).env("TEST_POSTGRES_URL", postgres.url("postgres"));
             cargo::run(&mut tests)
         });
         postgres.stop().await?;
         tested
     }
+}
+
+/// Puts back the `--` before the arguments of the test programs, which the command line parser takes for its own.
+fn split(args: Vec<String>) -> Vec<String> {
+    let given: Vec<String> = std::env::args().skip_while(|arg| arg != "test").skip(1).collect();
+    if given.first().is_some_and(|first| first == "--") { given } else { args }
 }

@@ -9,7 +9,7 @@ use domain::minutes;
 use domain::slots::prospect_zone;
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
-use workflows::activities::calls::Placement;
+use workflows::activities::calls::{Placement, Withdrawn};
 
 use super::Calls;
 use super::speech::speech;
@@ -39,6 +39,23 @@ impl Calls {
         match self.prepare(dial_id).await? {
             Step::Done(placement) => Ok(placement),
             Step::Send(leaving) => self.send(&leaving).await,
+        }
+    }
+
+    /// Takes back a dial of which no request has left; none will leave afterwards.
+    pub async fn take_back(&self, dial_id: &str) -> Result<Withdrawn, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(dial) = dials::lock(&mut tx, dial_id).await? else {
+            return Ok(Withdrawn::Unsent);
+        };
+        match dial.state {
+            DialState::Intended => {
+                dials::mark_withdrawn(&mut tx, dial_id).await?;
+                tx.commit().await?;
+                Ok(Withdrawn::Unsent)
+            }
+            DialState::NotPlaced => Ok(Withdrawn::Unsent),
+            DialState::Sent | DialState::Placed => Ok(Withdrawn::Sent),
         }
     }
 
@@ -149,7 +166,10 @@ impl Calls {
                 let mut tx = self.store.begin().await?;
                 dials::mark_refused(&mut tx, &dial.id, &why).await?;
                 tx.commit().await.map_err(StoreError::from)?;
-                warn!(dialId = dial.id, reason = why, "The provider refused the call");
+                warn!(
+                    dialId = dial.id,
+                    "The provider refused the call; its words are in the notes"
+                );
                 Ok(Placement::Refused { why })
             }
             Created::Unknown(error) => {

@@ -10,7 +10,7 @@ use super::Calls;
 use crate::store::StoreError;
 use crate::store::dials::{self, Dial, DialState};
 use crate::store::guard::{self as rows, LockedConversation};
-use crate::store::outcomes::{self, Closed};
+use crate::store::outcomes::{self, Closed, Moved};
 
 impl Calls {
     /// Shows in a conversation that somebody answered.
@@ -125,20 +125,27 @@ async fn apply_outcome(
     };
     let callback = record.time.filter(|_| record.outcome == Some(Outcome::CallbackRequested));
     let newly = callback.is_some() && !settled_before;
-    outcomes::move_prospect(conn, prospect_id, status, callback, newly, now).await?;
+    let weighty = [ProspectStatus::Booked, ProspectStatus::DoNotCall].contains(&status);
+    let called_again = settled_before
+        && outcomes::was_called_again(conn, prospect_id, &record.conversation_id).await?;
+    // A later call says more of the prospect than what is heard late of this one, but for these.
+    if weighty || !called_again {
+        let contacted = (!settled_before).then_some(now);
+        let moved =
+            Moved { status, rescheduled_for: callback, newly_rescheduled: newly, contacted };
+        outcomes::move_prospect(conn, prospect_id, &moved, now).await?;
+    }
     match (record.outcome, record.time) {
         (Some(Outcome::AppointmentSet), Some(time)) => {
             let (user_id, notes) = (&conversation.user_id, record.notes.as_deref());
             let id = record.conversation_id.as_str();
             outcomes::set_appointment(conn, id, user_id, prospect_id, time, notes).await
         }
-        (Some(Outcome::DoNotCall), _) => match dial {
-            Some(dial) => {
-                outcomes::suppress(conn, &conversation.user_id, &dial.phone, "asked on a call")
-                    .await
-            }
-            None => Ok(()),
-        },
+        (Some(Outcome::DoNotCall), _) => {
+            let phone = dial.map(|dial| dial.phone.as_str());
+            let reason = "asked on a call";
+            outcomes::suppress(conn, &conversation.user_id, prospect_id, phone, reason).await
+        }
         _ => Ok(()),
     }
 }

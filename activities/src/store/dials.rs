@@ -255,6 +255,18 @@ pub async fn mark_unsent(conn: &mut PgConnection, id: &str) -> Result<(), StoreE
     Ok(())
 }
 
+/// Notes that no request will leave any more.
+pub async fn mark_withdrawn(conn: &mut PgConnection, id: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update dials set state = 'NOT_PLACED', refusal = 'withdrawn'
+        where id = $1 and state = 'INTENDED'",
+        id
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Notes that the provider has the call.
 pub async fn mark_placed(
     conn: &mut PgConnection,

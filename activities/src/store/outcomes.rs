@@ -175,24 +175,53 @@ pub async fn charged(conn: &mut PgConnection, conversation_id: &str) -> Result<i
     Ok(minutes as i32)
 }
 
+/// Whether a prospect has a later conversation in which it was dialled.
+pub async fn was_called_again(
+    conn: &mut PgConnection,
+    prospect_id: &str,
+    conversation_id: &str,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select 1 from conversations c
+            join dials d on d.conversation_id = c.id and d.sent_at is not null
+            where c.prospect_id = $1
+                and c.number > (select number from conversations where id = $2)) as "exists!""#,
+        prospect_id,
+        conversation_id
+    )
+    .fetch_one(conn)
+    .await?)
+}
+
+/// Where a call leaves its prospect.
+pub struct Moved {
+    /// Where it stands now.
+    pub status: ProspectStatus,
+    /// When it was promised a call.
+    pub rescheduled_for: Option<DateTime<Utc>>,
+    /// Whether that is a new promise.
+    pub newly_rescheduled: bool,
+    /// When it was contacted; nothing leaves that as it is.
+    pub contacted: Option<DateTime<Utc>>,
+}
+
 /// Moves a prospect on. One who asked not to be called stays so, whatever else came.
 pub async fn move_prospect(
     conn: &mut PgConnection,
     prospect_id: &str,
-    status: ProspectStatus,
-    rescheduled_for: Option<DateTime<Utc>>,
-    newly_rescheduled: bool,
+    moved: &Moved,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update prospects set status = $2::text::prospect_status, rescheduled_for = $3,
             times_rescheduled = times_rescheduled + case when $4 then 1 else 0 end,
-            last_contacted = $5, updated_at = $5
+            last_contacted = coalesce($5, last_contacted), updated_at = $6
         where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')",
         prospect_id,
-        status.as_str(),
-        rescheduled_for,
-        newly_rescheduled,
+        moved.status.as_str(),
+        moved.rescheduled_for,
+        moved.newly_rescheduled,
+        moved.contacted,
         now
     )
     .execute(conn)
@@ -242,18 +271,24 @@ pub async fn set_appointment(
     Ok(())
 }
 
-/// Puts a number on a client's do-not-call list.
+/// Puts a number on a client's do-not-call list: the one that was dialled or, where none was, the
+/// prospect's own.
 pub async fn suppress(
     conn: &mut PgConnection,
     user_id: &str,
-    phone: &str,
+    prospect_id: &str,
+    dialled: Option<&str>,
     reason: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into suppressions (user_id, phone, reason) values ($1, $2, $3)
+        "insert into suppressions (user_id, phone, reason)
+        select $1, phone, $4 from (
+            select coalesce($3, (select phone from prospects where id = $2)) as phone
+        ) as number where phone is not null
         on conflict (user_id, phone) do nothing",
         user_id,
-        phone,
+        prospect_id,
+        dialled,
         reason
     )
     .execute(conn)

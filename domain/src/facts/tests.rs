@@ -41,8 +41,11 @@ fn facts(events: impl IntoIterator<Item = Event>) -> Facts {
     facts
 }
 
+/// A name, the events, and the outcome, reason and seconds of talk that they come to.
+type Scenario = (&'static str, Vec<Event>, Option<Outcome>, Option<Reason>, i64);
+
 /// The events of each kind of call, and what they come to.
-fn scenarios() -> Vec<(&'static str, Vec<Event>, Option<Outcome>, Option<Reason>, i64)> {
+fn scenarios() -> Vec<Scenario> {
     use Outcome::*;
     let talk = |report: Option<Event>| -> Vec<Event> {
         [placed(), joined(), ended(EndReason::AgentHangup)].into_iter().chain(report).collect()

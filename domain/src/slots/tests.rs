@@ -69,12 +69,13 @@ fn others_are_spread_evenly_over_the_interval() {
 
 #[test]
 fn each_rule_has_its_reason() {
-    let with = |change: fn(&mut Candidate)| {
+    type Change = fn(&mut Candidate);
+    let with = |change: Change| {
         let mut candidate = initial("p");
         change(&mut candidate);
         told(plan(span(), new_york(), PLENTY, vec![candidate]))
     };
-    let cases: [(fn(&mut Candidate), &str); 8] = [
+    let cases: [(Change, &str); 8] = [
         (|c| c.phone = "555-0100".into(), "p!phone_invalid"),
         (|c| c.zone = Some("Nowhere".into()), "p!prospect_zone_unknown"),
         (|c| c.suppressed = true, "p!suppressed"),

@@ -122,12 +122,10 @@ async fn neither_lost_answers_nor_garbled_deliveries_change_that() -> Result<()>
     let faults = r#"{
         "create_call": [
             {"drop_after_accept": true, "times": 4},
-            {"drop_before_accept": true, "probability": 0.1},
             {"status_after_accept": 502, "times": 3},
             {"refuse_429": {"retry_after": 2}, "times": 3}
         ],
         "webhooks": {"duplicate": 2, "reorder": 0.5, "hold_ms": 700},
-        "list_lag_secs": 3.0,
         "seed": 7
     }"#;
     every_row_is_right(faults).await

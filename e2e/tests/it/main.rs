@@ -9,6 +9,7 @@ mod bad_input;
 mod example_day;
 mod found_in_temporal;
 mod logs;
+mod lost_answer;
 mod planning_twice;
 mod schedule;
 mod settings;

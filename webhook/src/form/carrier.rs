@@ -35,7 +35,7 @@ fn texml(body: &[u8]) -> Option<CallEvent> {
         return who.starts_with("machine").then(|| machine(leg));
     }
     let word = match field("CallStatus")? {
-        "initiated" | "ringing" => return Some(carried(leg?)),
+        "initiated" => return Some(carried(leg?)),
         "busy" => CarrierWord::Busy,
         "no-answer" | "canceled" => CarrierWord::NoAnswer,
         "failed" => cause(field("HangupCause").unwrap_or_default()),
@@ -112,7 +112,7 @@ mod tests {
         let leg = || Some("v3:abc".to_owned());
         for (body, expected) in [
             ("CallStatus=initiated", Some(carried("v3:abc".into()))),
-            ("CallStatus=ringing", Some(carried("v3:abc".into()))),
+            ("CallStatus=ringing", None),
             ("CallStatus=in-progress", None),
             ("CallStatus=completed&HangupCause=normal_clearing", None),
             ("CallStatus=busy", Some(unreached(leg(), CarrierWord::Busy))),

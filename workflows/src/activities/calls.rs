@@ -22,6 +22,10 @@ activity!(
     Place = "calls.dial", DialRef => Placement
 );
 activity!(
+    /// Takes back a dial of which no request has left, for good. Idempotent.
+    Withdraw = "calls.withdraw", DialRef => Withdrawn
+);
+activity!(
     /// Shows in the conversation that somebody answered. Idempotent.
     NoteAnswered = "calls.note_answered", ConversationRef => ()
 );
@@ -214,6 +218,16 @@ pub enum Placement {
         /// Why, as a sentence.
         why: String,
     },
+}
+
+/// What became of a dial that was to be taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Withdrawn {
+    /// No request has left, and none will.
+    Unsent,
+    /// A request has left and may have been accepted.
+    Sent,
 }
 
 /// What the provider knows of a dial.

@@ -36,6 +36,7 @@ impl Call {
                 outcome: None,
                 reason: Some(Reason::CancelledByOperator),
                 notes: None,
+                never_placed: !self.facts.is_placed(),
                 ..known
             },
             Ending::Refused(why) => Record {

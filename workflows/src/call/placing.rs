@@ -5,14 +5,16 @@ use domain::facts::Event;
 use domain::guard::Objection;
 use domain::status::Reason;
 use temporalio_workflow::common::ActivityDefinition;
+use temporalio_workflow::workflows::select;
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, WorkflowContext, WorkflowTermination,
+    ActivityExecutionError, ActivityOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowTermination,
 };
 
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
-    Admission, Admit, Admitted, ConversationRef, DialRef, Place, Placement,
+    Admission, Admit, Admitted, ConversationRef, DialRef, Place, Placement, Withdraw, Withdrawn,
 };
 use crate::{clock, presets};
 
@@ -30,10 +32,10 @@ pub(super) async fn place(
     let mut why = WAITING.to_owned();
     loop {
         match sleep_until(ctx, clock::now(ctx, offset), moment, &why).await {
-            Woken::ByTime => {}
-            Woken::ByEnd => return Ok(Err(Ending::Over)),
-            Woken::ByCancel => return Ok(Err(Ending::Cancelled)),
-            Woken::ByMove => {
+            Woken::Time => {}
+            Woken::End => return Ok(Err(Ending::Over)),
+            Woken::Cancel => return Ok(Err(Ending::Cancelled)),
+            Woken::Move => {
                 (moment, why) = (ctx.state(|call| call.input.slot), WAITING.to_owned());
                 continue;
             }
@@ -54,8 +56,10 @@ pub(super) async fn place(
             return Ok(Err(Ending::Cancelled));
         }
         show(ctx, CallState::Dialing, "Asking the provider to ring the phone");
-        let about = DialRef { dial_id: dial.dial_id.clone() };
-        match ctx.execute_activity(Place, about, presets::dial()).await? {
+        let Some(placement) = dial_out(ctx, &dial).await? else {
+            return Ok(Err(Ending::Cancelled));
+        };
+        match placement {
             Placement::Placed { provider_call_id } => {
                 let about = Some(dial.dial_id.clone());
                 ctx.state_mut(|call| call.hear(about, Event::Placed { provider_call_id }));
@@ -68,6 +72,28 @@ pub(super) async fn place(
             Placement::Refused { why } => return Ok(Err(Ending::Refused(why))),
             Placement::Withheld { objection, why } => return Ok(Err(given_back(&objection, why))),
         }
+    }
+}
+
+/// Sends the request. Nothing if the call was cancelled before one left; a request that may have
+/// left by then is followed like any other, so that the call it became is ended.
+async fn dial_out(
+    ctx: &WorkflowContext<Call>,
+    dial: &Admitted,
+) -> Result<Option<Placement>, WorkflowTermination> {
+    let about = || DialRef { dial_id: dial.dial_id.clone() };
+    let token = WorkflowCancellationToken::new();
+    let mut dialling =
+        std::pin::pin!(ctx.execute_activity(Place, about(), presets::dial(token.clone())));
+    let mut cancellation = std::pin::pin!(ctx.cancelled());
+    select! {
+        placement = dialling => return Ok(Some(placement?)),
+        _ = cancellation => {}
+    }
+    token.cancel();
+    match ctx.execute_activity(Withdraw, about(), presets::database("withdraw")).await? {
+        Withdrawn::Unsent => Ok(None),
+        Withdrawn::Sent => Ok(Some(Placement::Unknown)),
     }
 }
 
@@ -109,13 +135,13 @@ where
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Woken {
     /// The moment has come.
-    ByTime,
+    Time,
     /// An operator moved the slot.
-    ByMove,
+    Move,
     /// Somebody says that the call is over; it must not be made any more.
-    ByEnd,
+    End,
     /// An operator cancelled the call.
-    ByCancel,
+    Cancel,
 }
 
 /// Sleeps until the moment, unless something comes between.
@@ -129,23 +155,20 @@ async fn sleep_until(
     let woken = |ctx: &WorkflowContext<Call>| {
         let (over, moved) = ctx.state(|call| (call.facts.is_over(), call.moves != known));
         match (over, ctx.cancellation_token().is_cancelled(), moved) {
-            (true, ..) => Woken::ByEnd,
-            (_, true, _) => Woken::ByCancel,
-            (.., true) => Woken::ByMove,
-            _ => Woken::ByTime,
+            (true, ..) => Woken::End,
+            (_, true, _) => Woken::Cancel,
+            (.., true) => Woken::Move,
+            _ => Woken::Time,
         }
     };
     let pause = clock::until(now, moment);
-    if pause.is_zero() || woken(ctx) != Woken::ByTime {
+    if pause.is_zero() || woken(ctx) != Woken::Time {
         return woken(ctx);
     }
     let moment = moment.format("%Y-%m-%d %H:%M:%S UTC");
-    show(ctx, CallState::Waiting, format!("{why}, until {moment}"));
-    let wait = Wait {
-        longest: pause,
-        summary: format!("{why}, until {moment}"),
-        heeds_cancellation: true,
-    };
+    let why = format!("{} (until {moment})", why.trim_end_matches('.'));
+    show(ctx, CallState::Waiting, why.as_str());
+    let wait = Wait { longest: pause, summary: why, heeds_cancellation: true };
     wait.for_news(ctx, |call| call.facts.is_over() || call.moves != known).await;
     woken(ctx)
 }

@@ -22,9 +22,8 @@ pub(super) async fn settle(
     }
     loop {
         let record = ctx.state(|call| call.record(ending));
-        let settled = ctx
-            .execute_activity(RecordOutcome, record.clone(), presets::database("record_outcome"))
-            .await?;
+        let visible = presets::database("record_outcome");
+        let settled = at_once_or(ctx, RecordOutcome, record.clone(), visible).await?;
         if ctx.state(|call| call.record(ending)) == record {
             finish(ctx, &record);
             return Ok(CallResult {
@@ -54,8 +53,10 @@ fn finish(ctx: &WorkflowContext<Call>, record: &Record) {
     let outcome = record.outcome.map(|outcome| outcome.as_str());
     let reason = record.reason.map(|reason| reason.as_str());
     let words: Vec<&str> = outcome.into_iter().chain(reason).collect();
+    let came_to = outcome.or(reason).unwrap_or("nothing");
     show(ctx, CallState::Settled, format!("Settled: {}", words.join(", ")));
-    if let Some(word) = outcome.or(reason) {
-        ctx.upsert_search_attributes([attributes::CALL_OUTCOME.value_set(word.into())]);
-    }
+    ctx.upsert_search_attributes([
+        attributes::CALL_STATE.value_set(CallState::Settled.word().to_owned()),
+        attributes::CALL_OUTCOME.value_set(came_to.to_owned()),
+    ]);
 }

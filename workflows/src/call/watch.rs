@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::status::Reason;
-use temporalio_workflow::{WorkflowContext, WorkflowTermination};
+use temporalio_workflow::WorkflowContext;
 
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
@@ -17,10 +17,7 @@ const SLACK: TimeDelta = TimeDelta::seconds(15);
 const UNKNOWN_SLACK: TimeDelta = TimeDelta::seconds(60);
 
 /// Waits until the call is over. Every wait has a bound, and behind it a question to the provider.
-pub(super) async fn follow(
-    ctx: &mut WorkflowContext<Call>,
-    dial: &Admitted,
-) -> Result<Ending, WorkflowTermination> {
+pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> Ending {
     let offset = ctx.state(|call| call.input.clock_offset);
     let sent = clock::now(ctx, offset);
     let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
@@ -33,20 +30,25 @@ pub(super) async fn follow(
         let cancelled = ctx.cancellation_token().is_cancelled();
         let stage = Stage::of(ctx);
         if stage == Stage::Over {
-            return Ok(if cancelled { Ending::Cancelled } else { Ending::Over });
+            if ctx.state(|call| call.facts.may_go_on()) {
+                end(ctx, dial).await;
+            }
+            return if cancelled { Ending::Cancelled } else { Ending::Over };
         }
         if cancelled && ended_at != Some(stage) {
-            end(ctx, dial, stage).await?;
+            show(ctx, stage.state(), "Cancelled: ending the call");
+            end(ctx, dial).await;
             ended_at = Some(stage);
             continue;
         }
         let due = questions.due(stage, now);
         if due <= now {
-            ask(ctx, dial).await?;
+            ask(ctx, dial).await;
             questions.asked(clock::now(ctx, offset));
             if Stage::of(ctx) == Stage::Unknown && clock::now(ctx, offset) > lost_after {
                 let why = "The provider knows of no such call.".to_owned();
-                return Ok(Ending::GivenBack(Reason::NeverPlaced, why));
+                let given_back = Ending::GivenBack(Reason::NeverPlaced, why);
+                return if cancelled { Ending::Cancelled } else { given_back };
             }
             continue;
         }
@@ -66,20 +68,15 @@ pub(super) async fn follow(
     }
 }
 
-/// Ends the leg of a cancelled call. Where the carrier can't be asked to, a phone rings on, and
-/// the call is ended when somebody answers.
-async fn end(
-    ctx: &WorkflowContext<Call>,
-    dial: &Admitted,
-    stage: Stage,
-) -> Result<(), WorkflowTermination> {
-    show(ctx, stage.state(), "Cancelled: ending the call");
+/// Ends a call, whoever can: the carrier while it rings, the provider once somebody has answered.
+/// Where neither does, a phone rings on until it is answered or rings out.
+pub(super) async fn end(ctx: &WorkflowContext<Call>, dial: &Admitted) {
     let leg = ctx.state(|call| Leg {
         dial_id: dial.dial_id.clone(),
         carrier_call_id: call.facts.carrier_call_id().map(str::to_owned),
         answered: call.facts.is_answered(),
     });
-    Ok(ctx.execute_activity(HangUp, leg, presets::provider()).await?)
+    let _ = ctx.execute_activity(HangUp, leg, presets::provider()).await;
 }
 
 /// Shows in the records that somebody answered. The outcome will say so too, so that a failure
@@ -90,16 +87,15 @@ async fn note_answered(ctx: &WorkflowContext<Call>) {
     let _ = ctx.execute_local_activity(NoteAnswered, about, presets::database_at_once()).await;
 }
 
-/// Asks the provider and takes in what it says.
-async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Result<(), WorkflowTermination> {
+/// Asks the provider and takes in what it says, if it says anything.
+async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) {
     let about = DialRef { dial_id: dial.dial_id.clone() };
-    let seen = ctx.execute_activity(LookUp, about, presets::provider()).await?;
+    let Ok(seen) = ctx.execute_activity(LookUp, about, presets::provider()).await else { return };
     ctx.state_mut(|call| {
         for event in seen.events() {
             call.hear(Some(dial.dial_id.clone()), event);
         }
     });
-    Ok(())
 }
 
 /// How far a dial has come.

@@ -1,0 +1,29 @@
+//! `cargo xtask bench`: figures beside a reference from the same run.
+
+use stack::workspace;
+
+use crate::{cargo, step};
+
+/// What to measure, and how much of it: `cargo xtask bench lifecycle --calls 500`.
+#[derive(Debug, clap::Args)]
+pub struct Bench {
+    /// Measure binaries that are not optimised, which are built sooner
+    #[arg(long)]
+    debug: bool,
+    /// The benchmark and its own arguments; `--help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    args: Vec<String>,
+}
+
+impl Bench {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut build = cargo::command(["build", "--workspace", "--bins"]);
+        if !self.debug {
+            build.arg("--release");
+        }
+        step::announced("Build", || cargo::run(&mut build))?;
+        let profile = if self.debug { "debug" } else { "release" };
+        let program = workspace::root().join("target").join(profile).join("bench");
+        cargo::run(std::process::Command::new(program).args(&self.args))
+    }
+}
