@@ -113,7 +113,7 @@ impl Calls {
         _ctx: ActivityContext,
         input: DialRef,
     ) -> Result<Sighting, ActivityError> {
-        reported(self.sight(&input.dial_id).await)
+        reported(self.sight(&input).await)
     }
 
     /// Ends a call. Provider and carrier take a second request for the same as none.
@@ -133,7 +133,7 @@ impl Calls {
         _ctx: ActivityContext,
         input: DialRef,
     ) -> Result<Recovered, ActivityError> {
-        reported(self.collect(&input.dial_id).await)
+        reported(self.collect(&input).await)
     }
 
     /// Settles a call in one transaction. Idempotent by natural keys: one ledger entry of a kind

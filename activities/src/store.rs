@@ -9,8 +9,8 @@ pub mod users;
 
 use std::time::Duration;
 
-use sqlx::postgres::PgPoolOptions;
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction};
 
 /// The database could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +35,11 @@ pub struct Store {
 impl Store {
     /// Opens connections; the first is made at once, so that a wrong address is told early.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let options = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE);
-        let pool = options.connect(url).await?;
+        let options: PgConnectOptions = url.parse()?;
+        // One by hand first: the pool would try again and tell in the end that time ran out.
+        options.connect().await?.close().await?;
+        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE);
+        let pool = pool.connect_with(options).await?;
         Ok(Self { pool })
     }
 

@@ -46,6 +46,9 @@ pub enum UltravoxError {
         /// The provider's words.
         words: String,
     },
+    /// It shows no call of a dial that it was asked for.
+    #[error("Ultravox shows no call of dial {0} yet")]
+    Missing(String),
     /// No answer came.
     #[error("Ultravox can't be reached: {0}")]
     Unreachable(String),

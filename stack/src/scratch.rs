@@ -63,12 +63,13 @@ fn sweep(parent: &Path) -> std::io::Result<()> {
         if lock_path.extension().is_none_or(|extension| extension != "lock") {
             continue;
         }
-        let lock = File::open(&lock_path)?;
+        // Its owner may be removing it at this moment.
+        let Ok(lock) = File::open(&lock_path) else { continue };
         match lock.try_lock() {
             Ok(()) => {
                 let dir = lock_path.with_extension("");
                 if !dir.exists() || std::fs::remove_dir_all(&dir).is_ok() {
-                    std::fs::remove_file(&lock_path)?;
+                    let _ = std::fs::remove_file(&lock_path);
                 }
             }
             Err(TryLockError::WouldBlock) => {}

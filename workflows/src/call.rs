@@ -18,7 +18,7 @@ use temporalio_workflow::{
     workflow, workflow_methods,
 };
 
-use crate::activities::calls::Admitted;
+use crate::activities::calls::{Admitted, DialRef};
 use crate::attributes;
 use crate::clock::ClockOffset;
 use crate::events;
@@ -114,8 +114,6 @@ pub struct Call {
     /// an earlier one.
     heard: Vec<(Option<String>, Event)>,
     facts: Facts,
-    /// Counts the changes of `facts`, so that a wait can tell that there was one.
-    version: u64,
     /// Counts the moves of the slot.
     moves: u64,
     transcript: Option<String>,
@@ -133,7 +131,6 @@ impl Call {
             dial: None,
             heard: Vec::new(),
             facts: Facts::default(),
-            version: 0,
             moves: 0,
             transcript: None,
         }
@@ -208,8 +205,8 @@ impl Call {
     /// Learns from an event, unless it is about another dial than the present one.
     fn hear(&mut self, dial: Option<String>, event: Event) {
         self.heard.push((dial.clone(), event.clone()));
-        if self.concerns_us(dial.as_deref()) && self.facts.learn(event) {
-            self.version += 1;
+        if self.concerns_us(dial.as_deref()) {
+            self.facts.learn(event);
         }
     }
 
@@ -219,6 +216,14 @@ impl Call {
         self.facts = Facts::default();
         for (about, event) in std::mem::take(&mut self.heard) {
             self.hear(about, event);
+        }
+    }
+
+    /// A dial, with the provider's id of its call if that was heard.
+    fn dial_ref(&self, dial: &Admitted) -> DialRef {
+        DialRef {
+            dial_id: dial.dial_id.clone(),
+            provider_call_id: self.facts.provider_call_id().map(str::to_owned),
         }
     }
 

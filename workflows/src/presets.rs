@@ -54,7 +54,7 @@ pub(crate) fn plan() -> ActivityOptions {
 /// The request that rings a phone. It is retried only where nothing has left, as with a key that
 /// an operator must mend; it decides itself when it is too late.
 pub(crate) fn dial(token: WorkflowCancellationToken) -> ActivityOptions {
-    ActivityOptions::with_start_to_close_timeout(secs(60))
+    ActivityOptions::with_start_to_close_timeout(secs(35))
         .activity_id("dial")
         .retry_policy(retry(secs(5), secs(60)))
         .cancellation_token(token)
@@ -75,7 +75,7 @@ pub(crate) fn provider_for_a_while() -> ActivityOptions {
 fn bounded(schedule_to_close: Duration) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close,
-        start_to_close: secs(60),
+        start_to_close: secs(35),
     })
     .retry_policy(retry(secs(2), secs(60)))
     .cancellation_token(WorkflowCancellationToken::new())

@@ -1,21 +1,22 @@
 //! What the provider knows of a call: its state, its end, and what was said in it.
 
 use tracing::info;
-use workflows::activities::calls::{Leg, Recovered, RecoveredReport, Sighting};
+use workflows::activities::calls::{DialRef, Leg, Recovered, RecoveredReport, Sighting};
 
 use super::Calls;
 use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::dials::{self, Dial};
 use crate::store::outcomes;
-use crate::ultravox::Call;
+use crate::ultravox::{Call, UltravoxError};
 
 impl Calls {
     /// Asks the provider what it knows of a dial.
-    pub async fn sight(&self, dial_id: &str) -> Result<Sighting, Failure> {
-        let Some(dial) = self.read(dial_id).await? else { return Ok(Sighting::default()) };
-        let Some(call) = self.find_call(&dial).await? else {
-            let vanished = dial.provider_call_id.is_some();
+    pub async fn sight(&self, about: &DialRef) -> Result<Sighting, Failure> {
+        let Some(dial) = self.read(&about.dial_id).await? else { return Ok(Sighting::default()) };
+        let known = about.provider_call_id.as_deref();
+        let Some(call) = self.find_call(&dial, known).await? else {
+            let vanished = dial.provider_call_id.is_some() || known.is_some();
             return Ok(Sighting { vanished, ..Sighting::default() });
         };
         Ok(Sighting {
@@ -37,17 +38,18 @@ impl Calls {
             return Ok(());
         }
         let Some(dial) = self.read(&leg.dial_id).await? else { return Ok(()) };
-        if let Some(call) = self.find_call(&dial).await? {
-            self.ultravox.hang_up(&call.call_id).await?;
-            info!(dialId = dial.id, callId = call.call_id, "Hung up");
-        }
+        let call = self.find_call(&dial, leg.provider_call_id.as_deref()).await?;
+        let call = call.ok_or_else(|| UltravoxError::Missing(dial.id.clone()))?;
+        self.ultravox.hang_up(&call.call_id).await?;
+        info!(dialId = dial.id, callId = call.call_id, "Hung up");
         Ok(())
     }
 
     /// Stores the transcript of a dial's call and gives back what its tool calls say.
-    pub async fn collect(&self, dial_id: &str) -> Result<Recovered, Failure> {
-        let Some(dial) = self.read(dial_id).await? else { return Ok(Recovered::default()) };
-        let Some(call) = self.find_call(&dial).await? else { return Ok(Recovered::default()) };
+    pub async fn collect(&self, about: &DialRef) -> Result<Recovered, Failure> {
+        let Some(dial) = self.read(&about.dial_id).await? else { return Ok(Recovered::default()) };
+        let call = self.find_call(&dial, about.provider_call_id.as_deref()).await?;
+        let call = call.ok_or_else(|| UltravoxError::Missing(dial.id.clone()))?;
         let transcript = self.ultravox.transcript(&call.call_id).await?;
         if !transcript.text.is_empty() {
             let mut tx = self.store.begin().await?;
@@ -68,12 +70,12 @@ impl Calls {
     }
 
     /// The provider's call of a dial: by its id or, where that was never heard, by its metadata.
-    async fn find_call(&self, dial: &Dial) -> Result<Option<Call>, Failure> {
-        if let Some(id) = &dial.provider_call_id {
-            return Ok(self.ultravox.get(id).await?);
-        }
-        let found = self.ultravox.find(&dial.id).await?;
-        if let Some(call) = &found {
+    async fn find_call(&self, dial: &Dial, known: Option<&str>) -> Result<Option<Call>, Failure> {
+        let found = match dial.provider_call_id.as_deref().or(known) {
+            Some(id) => self.ultravox.get(id).await?,
+            None => self.ultravox.find(&dial.id).await?,
+        };
+        if let Some(call) = found.as_ref().filter(|_| dial.provider_call_id.is_none()) {
             self.note_placed(&dial.id, &call.call_id).await?;
         }
         Ok(found)

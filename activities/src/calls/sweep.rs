@@ -9,7 +9,7 @@ use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{Client, WorkflowExecutionStatus};
 use tracing::{info, warn};
 use workflows::Call;
-use workflows::activities::calls::{Closing, Leg, Record, Swept};
+use workflows::activities::calls::{Closing, DialRef, Leg, Record, Swept};
 use workflows::ids::call_workflow;
 
 use super::Calls;
@@ -70,12 +70,13 @@ impl Calls {
             return Ok(true);
         };
         let mut facts = Facts::default();
-        for event in self.sight(&dial.id).await?.events() {
+        let about = DialRef { dial_id: dial.id.clone(), provider_call_id: None };
+        for event in self.sight(&about).await?.events() {
             facts.learn(event);
         }
         if facts.is_over() {
             if facts.is_answered() {
-                for event in self.collect(&dial.id).await?.events() {
+                for event in self.collect(&about).await?.events() {
                     facts.learn(event);
                 }
             }
@@ -92,6 +93,7 @@ impl Calls {
         }
         let leg = Leg {
             dial_id: dial.id,
+            provider_call_id: facts.provider_call_id().map(str::to_owned),
             carrier_call_id: dial.carrier_call_id,
             answered: facts.is_answered(),
         };

@@ -54,7 +54,7 @@ pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created 
             Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_WAIT))
         }
         400 | 402 | 404 | 422 => Created::Refused(words(response).await),
-        _ => Created::Unknown(format!("{status}: {}", words(response).await)),
+        _ => Created::Unknown(format!("answered {status}")),
     }
 }
 

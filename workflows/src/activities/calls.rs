@@ -114,6 +114,9 @@ pub struct ConversationRef {
 pub struct Leg {
     /// The dial.
     pub dial_id: String,
+    /// The provider's id of the call, if it is known.
+    #[serde(default)]
+    pub provider_call_id: Option<String>,
     /// The carrier's id of the leg, if it is known.
     #[serde(default)]
     pub carrier_call_id: Option<String>,
@@ -127,6 +130,9 @@ pub struct Leg {
 pub struct DialRef {
     /// Its id.
     pub dial_id: String,
+    /// The provider's id of the call, if the workflow has heard it: the records may not have.
+    #[serde(default)]
+    pub provider_call_id: Option<String>,
 }
 
 /// Where to move a slot.

@@ -14,7 +14,7 @@ use temporalio_workflow::{
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
-    Admission, Admit, Admitted, ConversationRef, DialRef, Place, Placement, Withdraw, Withdrawn,
+    Admission, Admit, Admitted, ConversationRef, Place, Placement, Withdraw, Withdrawn,
 };
 use crate::{clock, presets};
 
@@ -81,7 +81,7 @@ async fn dial_out(
     ctx: &WorkflowContext<Call>,
     dial: &Admitted,
 ) -> Result<Option<Placement>, WorkflowTermination> {
-    let about = || DialRef { dial_id: dial.dial_id.clone() };
+    let about = || ctx.state(|call| call.dial_ref(dial));
     let token = WorkflowCancellationToken::new();
     let mut dialling =
         std::pin::pin!(ctx.execute_activity(Place, about(), presets::dial(token.clone())));

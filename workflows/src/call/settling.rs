@@ -15,10 +15,10 @@ pub(super) async fn settle(
     show(ctx, CallState::Settling, "The call is over: writing its records");
     let talked = ctx.state(|call| {
         let dial = call.dial.as_ref().filter(|_| call.facts.provider_call_id().is_some());
-        dial.filter(|_| call.facts.is_answered()).map(|dial| dial.dial_id.clone())
+        dial.filter(|_| call.facts.is_answered()).map(|dial| call.dial_ref(dial))
     });
-    if let Some(dial_id) = talked {
-        collect(ctx, dial_id).await;
+    if let Some(about) = talked {
+        collect(ctx, about).await;
     }
     loop {
         let record = ctx.state(|call| call.record(ending));
@@ -37,8 +37,8 @@ pub(super) async fn settle(
 
 /// Stores the transcript and learns from the agent's tool calls in it. A call whose transcript
 /// can't be had is settled without it.
-async fn collect(ctx: &mut WorkflowContext<Call>, dial_id: String) {
-    let about = DialRef { dial_id: dial_id.clone() };
+async fn collect(ctx: &mut WorkflowContext<Call>, about: DialRef) {
+    let dial_id = about.dial_id.clone();
     let collected =
         at_once_or(ctx, CollectTranscript, about, presets::provider_for_a_while()).await;
     let Ok(recovered) = collected else { return };

@@ -6,9 +6,7 @@ use temporalio_workflow::WorkflowContext;
 
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
-use crate::activities::calls::{
-    Admitted, ConversationRef, DialRef, HangUp, Leg, LookUp, NoteAnswered,
-};
+use crate::activities::calls::{Admitted, ConversationRef, HangUp, Leg, LookUp, NoteAnswered};
 use crate::{clock, presets};
 
 /// How much later than it must have come an event may come before we ask.
@@ -23,29 +21,31 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
     let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
     let mut questions = Questions::new(sent, dial);
     let mut noted = false;
-    // The stage at which a cancelled call was ended: one that rang on is ended again once it talks.
+    // At which stage, and with which means, a cancelled call was ended: one that rang on is ended
+    // again once that can be done better.
     let mut ended_at = None;
     loop {
         let now = clock::now(ctx, offset);
         let cancelled = ctx.cancellation_token().is_cancelled();
-        let stage = Stage::of(ctx);
+        let stage = ctx.state(Stage::of);
         if stage == Stage::Over {
             if ctx.state(|call| call.facts.may_go_on()) {
                 end(ctx, dial).await;
             }
             return if cancelled { Ending::Cancelled } else { Ending::Over };
         }
-        if cancelled && ended_at != Some(stage) {
+        let reach = (stage, ctx.state(|call| call.facts.carrier_call_id().is_some()));
+        if cancelled && ended_at != Some(reach) {
             show(ctx, stage.state(), "Cancelled: ending the call");
             end(ctx, dial).await;
-            ended_at = Some(stage);
+            ended_at = Some(reach);
             continue;
         }
         let due = questions.due(stage, now);
         if due <= now {
             ask(ctx, dial).await;
             questions.asked(clock::now(ctx, offset));
-            if Stage::of(ctx) == Stage::Unknown && clock::now(ctx, offset) > lost_after {
+            if ctx.state(Stage::of) == Stage::Unknown && clock::now(ctx, offset) > lost_after {
                 let why = "The provider knows of no such call.".to_owned();
                 let given_back = Ending::GivenBack(Reason::NeverPlaced, why);
                 return if cancelled { Ending::Cancelled } else { given_back };
@@ -58,13 +58,15 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
             noted = true;
             continue;
         }
-        let known = ctx.state(|call| call.version);
         let wait = Wait {
             longest: clock::until(now, due),
             summary: "then asks the provider".to_owned(),
             heeds_cancellation: !cancelled,
         };
-        wait.for_news(ctx, |call| call.version != known).await;
+        // A cancelled call that rings can be ended once the carrier has named its leg.
+        let leg = |call: &Call| cancelled && call.facts.carrier_call_id().is_some();
+        let known = ctx.state(leg);
+        wait.for_news(ctx, |call| Stage::of(call) != stage || leg(call) != known).await;
     }
 }
 
@@ -73,6 +75,7 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
 pub(super) async fn end(ctx: &WorkflowContext<Call>, dial: &Admitted) {
     let leg = ctx.state(|call| Leg {
         dial_id: dial.dial_id.clone(),
+        provider_call_id: call.facts.provider_call_id().map(str::to_owned),
         carrier_call_id: call.facts.carrier_call_id().map(str::to_owned),
         answered: call.facts.is_answered(),
     });
@@ -89,7 +92,7 @@ async fn note_answered(ctx: &WorkflowContext<Call>) {
 
 /// Asks the provider and takes in what it says, if it says anything.
 async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) {
-    let about = DialRef { dial_id: dial.dial_id.clone() };
+    let about = ctx.state(|call| call.dial_ref(dial));
     let Ok(seen) = ctx.execute_activity(LookUp, about, presets::provider()).await else { return };
     ctx.state_mut(|call| {
         for event in seen.events() {
@@ -109,13 +112,13 @@ enum Stage {
 }
 
 impl Stage {
-    fn of(ctx: &WorkflowContext<Call>) -> Self {
-        ctx.state(|call| match &call.facts {
+    fn of(call: &Call) -> Self {
+        match &call.facts {
             facts if facts.is_over() => Self::Over,
             facts if facts.is_answered() => Self::Talking,
             facts if facts.is_placed() => Self::Ringing,
             _ => Self::Unknown,
-        })
+        }
     }
 
     fn state(self) -> CallState {
