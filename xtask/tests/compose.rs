@@ -1,7 +1,9 @@
 //! The container files agree with one another and with the workspace.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use clap::CommandFactory as _;
 use serde_norway::Value;
 
 #[test]
@@ -128,6 +130,69 @@ fn a_setting_has_a_usual_value_or_must_be_given() {
             "${{{reference}}} is silently empty when unset"
         );
     }
+}
+
+#[test]
+fn every_setting_that_a_program_needs_is_given_and_none_that_it_does_not_know() {
+    for (name, service) in ours() {
+        let program = program(&name);
+        let given = names(service["environment"].as_mapping().unwrap());
+        let known: BTreeSet<String> =
+            program.get_arguments().filter_map(|arg| env_of(arg)).collect();
+        let needed: BTreeSet<String> = program
+            .get_arguments()
+            .filter(|arg| arg.is_required_set())
+            .map(|arg| {
+                env_of(arg).unwrap_or_else(|| panic!("{name}: {} has no variable", arg.get_id()))
+            })
+            .collect();
+        assert!(needed.is_subset(&given), "{name} lacks {:?}", needed.difference(&given));
+        let strange: Vec<&String> =
+            given.difference(&known).filter(|key| !key.starts_with("TEMPORAL_")).collect();
+        assert!(strange.is_empty(), "{name} does not know {strange:?}");
+    }
+}
+
+#[test]
+fn every_setting_of_the_example_is_known_and_every_one_of_the_service_is_in_it() {
+    let example: BTreeSet<String> = read(".env.example")
+        .lines()
+        .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='))
+        .map(|(name, _)| name.to_owned())
+        .filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        .collect();
+    for name in ["worker", "webhook"] {
+        let settings: BTreeSet<String> = program(name).get_arguments().filter_map(env_of).collect();
+        let missing: Vec<&String> = settings.difference(&example).collect();
+        assert!(missing.is_empty(), ".env.example lacks {missing:?} of {name}");
+    }
+}
+
+#[test]
+fn the_webhook_server_listens_where_compose_expects_it() {
+    let command = program("webhook");
+    let port = command.get_arguments().find(|arg| arg.get_id() == "port").unwrap();
+    let usual = port.get_default_values()[0].to_str().unwrap();
+    let (_, service) = ours().into_iter().find(|(name, _)| name == "webhook").unwrap();
+    assert_eq!(service["environment"]["PORT"].as_str(), Some(usual));
+}
+
+/// The command line of a program of ours.
+fn program(name: &str) -> clap::Command {
+    match name {
+        "worker" => worker::config::Config::command(),
+        "webhook" => webhook::config::Config::command(),
+        "simulator" => simulator::Settings::command(),
+        other => panic!("{other} is no program of ours"),
+    }
+}
+
+fn env_of(arg: &clap::Arg) -> Option<String> {
+    arg.get_env().map(|name| name.to_str().unwrap().to_owned())
+}
+
+fn names(environment: &serde_norway::Mapping) -> BTreeSet<String> {
+    environment.keys().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
 /// Name and definition of every service.

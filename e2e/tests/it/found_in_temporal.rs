@@ -70,7 +70,7 @@ async fn a_call_tells_what_it_is_and_where_it_stands() -> Result<()> {
     let progress = &answered["queryResult"][0];
     assert_eq!(progress["state"], "waiting");
     let details = progress["details"].as_str().unwrap();
-    assert!(details.starts_with("Waiting for the slot, until 2025-02-25 15:15:"), "{details}");
+    assert!(details.starts_with("Waiting for the slot (until 2025-02-25 15:15:"), "{details}");
 
     // One that is over still answers.
     let progress = eventually(SOON, "the first call is settled", async || {

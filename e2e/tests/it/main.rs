@@ -10,6 +10,7 @@ mod example_day;
 mod found_in_temporal;
 mod logs;
 mod lost_answer;
+mod operator;
 mod planning_twice;
 mod schedule;
 mod settings;

@@ -1,5 +1,6 @@
 //! What every story needs.
 
+mod operator;
 mod planner;
 mod records;
 mod rows;
@@ -7,6 +8,7 @@ mod story;
 mod wait;
 mod webhook;
 
+pub use operator::{cancel, in_state, progress, update};
 pub use planner::{Plan, plan, plan_as};
 pub use records::{Conversation, conversation, conversations, open_calls, prospect_status};
 pub use rows::{Prospect, User};

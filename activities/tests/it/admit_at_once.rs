@@ -1,0 +1,72 @@
+//! Many calls that ask the guard at the same moment.
+
+use futures::future::join_all;
+use workflows::activities::calls::Admission;
+
+use crate::support::{NOW, Prospect, Service, User, at};
+
+/// Asks for all of them at once; how many were admitted and how many told to wait.
+async fn ask(service: &Service, lines: i32, conversations: &[String]) -> (usize, usize) {
+    let calls = service.calls_with(at(NOW), lines);
+    let asked = conversations.iter().map(|id| calls.decide(id));
+    let answers: Vec<Admission> =
+        join_all(asked).await.into_iter().map(|answer| answer.unwrap()).collect();
+    let count = |kind: fn(&&Admission) -> bool| answers.iter().filter(kind).count();
+    (
+        count(|answer| matches!(answer, Admission::Admitted(_))),
+        count(|answer| matches!(answer, Admission::Later { .. })),
+    )
+}
+
+async fn due_calls(service: &Service, user: &'static str, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let id = format!("{user}-p{number}");
+        service.due_call_of(Prospect { user_id: user, ..Prospect::named(&id) }).await;
+        ids.push(format!("{id}-1"));
+    }
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn as_many_calls_are_admitted_as_there_are_lines() {
+    let service = Service::start().await;
+    let mut ids = Vec::new();
+    for user in ["a", "b", "c", "d"] {
+        User::named(user).insert(&service.database).await;
+        ids.extend(due_calls(&service, user, 5).await);
+    }
+    assert_eq!(ask(&service, 5, &ids).await, (5, 15));
+    assert_eq!(service.rows("select id from dials where closed_at is null").await.len(), 5);
+    assert_eq!(ask(&service, 5, &ids).await, (5, 15), "the same five again");
+    assert_eq!(service.entries().await, vec!["reserve -10"; 5]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_more_calls_of_a_user_are_admitted_than_its_day_allows() {
+    let service = Service::start().await;
+    User { per_day: 3, ..User::default() }.insert(&service.database).await;
+    let ids = due_calls(&service, "user1-id", 12).await;
+    assert_eq!(ask(&service, 20, &ids).await, (3, 0));
+    assert_eq!(service.minutes_left("sub-user1-id").await, 570);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_more_minutes_are_reserved_than_there_are() {
+    let service = Service::start().await;
+    User { minutes: 25, per_day: 100, ..User::default() }.insert(&service.database).await;
+    let ids = due_calls(&service, "user1-id", 12).await;
+    assert_eq!(ask(&service, 20, &ids).await, (3, 0));
+    assert_eq!(service.entries().await, ["reserve -10", "reserve -10", "reserve -5"]);
+    assert_eq!(service.minutes_left("sub-user1-id").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn one_call_that_is_asked_for_many_times_at_once_gets_one_dial() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    let same = vec!["p1-id-1".to_owned(); 10];
+    assert_eq!(ask(&service, 5, &same).await, (10, 0));
+    assert_eq!(service.rows("select id from dials").await.len(), 1);
+    assert_eq!(service.entries().await, ["reserve -10"]);
+}

@@ -1,0 +1,182 @@
+//! Plans, admissions and records of one user in many orders, some of them at once.
+
+use activities::store::dials;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::status::{Outcome, Reason};
+use futures::future::join_all;
+use workflows::activities::calls::{Admission, Closing, Record};
+
+use crate::support::{NOW, Prospect, Service, User, at, reported, talked};
+
+const MINUTES: i32 = 35;
+const PER_DAY: i32 = 3;
+const PROSPECTS: usize = 6;
+const ROUNDS: i64 = 40;
+
+/// Splitmix64: small, seeded, repeatable.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+}
+
+/// Something that the service does.
+#[derive(Clone, Debug)]
+enum Step {
+    Plan(DateTime<Utc>),
+    Admit(String, DateTime<Utc>),
+    Settle(Record),
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_order_of_steps_overspends_or_calls_twice() {
+    join_all((0..4).map(|seed| tokio::spawn(one_life(seed))))
+        .await
+        .into_iter()
+        .for_each(|life| life.unwrap());
+}
+
+async fn one_life(seed: u64) {
+    let (service, mut dice) = (Service::start().await, Dice(seed));
+    let user = User { minutes: MINUTES, per_day: PER_DAY, ..User::default() };
+    user.insert(&service.database).await;
+    for number in 0..PROSPECTS {
+        Prospect::named(format!("p{number}")).ending(number as u32).insert(&service.database).await;
+    }
+    let mut admissions = 0;
+    for round in 0..ROUNDS {
+        // Nine in the morning to four in the afternoon, in steps of an hour, day after day.
+        let now = at(NOW) + TimeDelta::hours(round % 8) + TimeDelta::days(round / 8);
+        let mut steps = Vec::new();
+        for _ in 0..dice.below(3) + 1 {
+            steps.push(Step::Plan(now));
+        }
+        take(&service, steps).await;
+        for _ in 0..3 {
+            let steps = choose(&service, &mut dice).await;
+            admissions += take(&service, steps).await;
+            check(&service, seed).await;
+        }
+    }
+    assert!(admissions > 5, "seed {seed}: {admissions} calls were admitted");
+}
+
+/// Up to four steps for conversations that are there, the same one more than once at times.
+async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
+    let query = "select c.id, c.status::text, c.slot from conversations c order by c.id";
+    let all: Vec<(String, String, DateTime<Utc>)> =
+        sqlx::query_as(query).fetch_all(&service.database).await.unwrap();
+    let mut steps = Vec::new();
+    for _ in 0..4 {
+        if all.is_empty() {
+            break;
+        }
+        let (id, status, slot) = &all[dice.below(all.len() as u64) as usize];
+        match (status.as_str(), dice.below(3)) {
+            ("SCHEDULED", 0 | 1) => steps.push(Step::Admit(id.clone(), *slot)),
+            ("SCHEDULED" | "DIALING", _) => steps.push(Step::Settle(record(id, dice))),
+            (_, 0) => steps.push(Step::Settle(record(id, dice))),
+            _ => {}
+        }
+    }
+    steps
+}
+
+fn record(id: &str, dice: &mut Dice) -> Record {
+    let secs = dice.below(700) as i64;
+    match dice.below(6) {
+        0 => reported(id, Outcome::CallbackRequested),
+        1 => talked(id, secs),
+        2 => Record {
+            closing: Closing::GivenBack,
+            reason: Some(Reason::NeverPlaced),
+            never_placed: true,
+            ..talked(id, 0)
+        },
+        3 => Record {
+            closing: Closing::Cancelled,
+            reason: Some(Reason::CancelledByOperator),
+            ..talked(id, secs)
+        },
+        _ => Record {
+            outcome: Some(Outcome::NoResponse),
+            reason: Some(Reason::NoAnswer),
+            ..talked(id, 0)
+        },
+    }
+}
+
+/// Takes all steps at once; how many calls were admitted.
+async fn take(service: &Service, steps: Vec<Step>) -> usize {
+    let taken = join_all(steps.into_iter().map(|step| take_one(service, step))).await;
+    taken.into_iter().filter(|admitted| *admitted).count()
+}
+
+async fn take_one(service: &Service, step: Step) -> bool {
+    match step {
+        Step::Plan(from) => {
+            service.plan(&format!("run {from}"), "user1-id", from).await;
+            false
+        }
+        Step::Settle(record) => {
+            settle(service, &record).await;
+            false
+        }
+        Step::Admit(id, slot) => {
+            let calls = service.calls_at(slot);
+            let admission = calls.decide(&id).await.unwrap();
+            let Admission::Admitted(admitted) = admission else { return false };
+            // The request leaves.
+            let mut tx = service.store.begin().await.unwrap();
+            let dial = dials::lock(&mut tx, &admitted.dial_id).await.unwrap();
+            if dial.is_some_and(|dial| dial.closed_at.is_none() && dial.sent_at.is_none()) {
+                dials::mark_sent(&mut tx, &admitted.dial_id, slot).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            true
+        }
+    }
+}
+
+/// Settles a call; tried again when the database refuses, as the activity is.
+async fn settle(service: &Service, record: &Record) {
+    for _ in 0..5 {
+        match service.calls.settle(record).await {
+            Ok(_) => return,
+            Err(error) => assert!(error.to_string().contains("minutes_left"), "{error}"),
+        }
+    }
+    panic!("not settled: {record:?}");
+}
+
+async fn check(service: &Service, seed: u64) {
+    let left = service.minutes_left("sub-user1-id").await;
+    assert!((0..=i64::from(MINUTES)).contains(&left), "seed {seed}: {left} minutes left");
+    let per_day = "select (sent_at at time zone 'America/New_York')::date as day,
+            count(distinct conversation_id) as calls
+        from dials where sent_at is not null group by 1";
+    for day in service.rows(per_day).await {
+        assert!(day["calls"].as_i64().unwrap() <= PER_DAY.into(), "seed {seed}: {day}");
+    }
+    let twice = "select prospect_id from conversations
+        where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')
+        group by 1 having count(*) > 1";
+    assert!(service.rows(twice).await.is_empty(), "seed {seed}");
+    let held = "select coalesce(sum(reserved_minutes), 0) as minutes from dials
+        where closed_at is null";
+    let held = service.row(held).await["minutes"].as_i64().unwrap();
+    let charged = "select coalesce(-sum(minutes), 0) as minutes from minute_ledger
+        where kind in ('charge', 'correct')";
+    let charged = service.row(charged).await["minutes"].as_i64().unwrap();
+    assert_eq!(left + held + charged, i64::from(MINUTES), "seed {seed}");
+    let idle = "select d.id from dials d join conversations c on c.id = d.conversation_id
+        where d.closed_at is null and c.settled_at is not null";
+    assert_eq!(service.rows(idle).await, Vec::<serde_json::Value>::new(), "seed {seed}");
+}

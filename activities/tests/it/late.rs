@@ -1,0 +1,232 @@
+//! What is heard of a call after its records were settled.
+
+use chrono::TimeDelta;
+use domain::status::{Outcome, Reason};
+use serde_json::{Value, json};
+use workflows::activities::calls::{Applied, Closing, LateInput, Record};
+
+use crate::support::{NOW, Prospect, Service, User, at, dump, minutes_after, reported, talked};
+
+/// A call that was placed and settled with that record.
+async fn settled(record: Record) -> Service {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    service.admit("p1-id-1").await;
+    service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
+    service.calls.settle(&record).await.unwrap();
+    service
+}
+
+fn unanswered() -> Record {
+    let reason = Some(Reason::NoAnswer);
+    Record {
+        outcome: Some(Outcome::NoResponse),
+        reason,
+        joined: None,
+        ended: None,
+        ..talked("p1-id-1", 0)
+    }
+}
+
+fn given_back() -> Record {
+    Record {
+        closing: Closing::GivenBack,
+        reason: Some(Reason::NeverPlaced),
+        outcome: None,
+        never_placed: true,
+        ..unanswered()
+    }
+}
+
+fn cancelled() -> Record {
+    let reason = Some(Reason::CancelledByOperator);
+    Record { closing: Closing::Cancelled, reason, outcome: None, ..unanswered() }
+}
+
+fn ended(secs: i64) -> Value {
+    let joined = at(NOW) + TimeDelta::seconds(30);
+    json!({"kind": "ended", "providerCallId": "provider-1", "reason": "hangup",
+        "joined": joined, "ended": joined + TimeDelta::seconds(secs)})
+}
+
+fn report(outcome: &str) -> Value {
+    json!({"kind": "reported", "outcome": outcome, "time": minutes_after(24 * 60)})
+}
+
+async fn hear(service: &Service, event: Value) -> Applied {
+    hear_of(service, "p1-id-1", event).await
+}
+
+async fn hear_of(service: &Service, id: &str, event: Value) -> Applied {
+    let message = json!({"dialId": format!("{id}.1"), "event": event});
+    let input = LateInput { conversation_id: id.to_owned(), message };
+    let later = service.calls_at(minutes_after(120));
+    let applied = later.amend(&input).await.unwrap();
+    let tables = dump(service).await;
+    later.amend(&input).await.unwrap();
+    assert_eq!(dump(service).await, tables);
+    applied
+}
+
+async fn conversation(service: &Service) -> Value {
+    let query = "select status, outcome, reason, talk_secs from conversations
+        where id = 'p1-id-1'";
+    service.row(query).await
+}
+
+async fn prospect(service: &Service) -> String {
+    let row = service.row("select status from prospects").await;
+    row["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_appointment_that_comes_late_still_becomes_one() {
+    for record in [unanswered(), given_back(), talked("p1-id-1", 240)] {
+        let minutes = record.talk_secs / 60;
+        let service = settled(record).await;
+        assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, Applied::Amended);
+        let row = conversation(&service).await;
+        assert_eq!(
+            (&row["status"], &row["outcome"]),
+            (&json!("COMPLETED"), &json!("APPOINTMENT_SET"))
+        );
+        assert_eq!(prospect(&service).await, "BOOKED");
+        assert_eq!(
+            service
+                .rows("select appointment_time at time zone 'UTC' as time from appointments")
+                .await,
+            [json!({"time": "2025-02-26T14:00:00"})]
+        );
+        assert_eq!(service.minutes_left("sub-user1-id").await, 600 - minutes);
+    }
+}
+
+#[tokio::test]
+async fn talk_that_is_told_late_is_charged_once() {
+    let service = settled(unanswered()).await;
+    assert_eq!(hear(&service, ended(240)).await, Applied::Amended);
+    assert_eq!(
+        conversation(&service).await,
+        json!({"status": "COMPLETED", "outcome": null, "reason": "no_report", "talk_secs": 240})
+    );
+    assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
+    assert_eq!(hear(&service, report("NOT_INTERESTED")).await, Applied::Amended);
+    assert_eq!(service.minutes_left("sub-user1-id").await, 596);
+}
+
+#[tokio::test]
+async fn talk_that_turns_out_to_be_longer_or_shorter_is_corrected() {
+    // What a client's system told is replaced by what the provider told.
+    for (first, later, entry) in [(60, 240, "correct -3"), (300, 61, "correct 3")] {
+        let client = Record { joined: None, ended: None, talk_secs: first, ..talked("p1-id-1", 0) };
+        let service = settled(client).await;
+        assert_eq!(hear(&service, ended(later)).await, Applied::Amended);
+        assert_eq!(conversation(&service).await["talk_secs"], later);
+        assert_eq!(service.entries().await[3], entry);
+        let minutes = (later + 59) / 60;
+        assert_eq!(service.minutes_left("sub-user1-id").await, 600 - minutes);
+        assert_eq!(hear(&service, ended(later)).await, Applied::NothingNew);
+        assert_eq!(service.entries().await.len(), 4);
+    }
+}
+
+#[tokio::test]
+async fn talk_for_which_no_minutes_are_left_takes_none_however_often_it_is_told() {
+    let service = settled(unanswered()).await;
+    service.execute(r#"UPDATE "Subscription" SET minutesLeft = 1"#).await;
+    assert_eq!(hear(&service, ended(240)).await, Applied::Amended);
+    assert_eq!(service.minutes_left("sub-user1-id").await, 0);
+    service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
+    assert_eq!(service.minutes_left("sub-user1-id").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_recorded_says_nothing_new() {
+    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    let tables = dump(&service).await;
+    for event in [
+        ended(240),
+        json!({"kind": "reported", "outcome": "APPOINTMENT_SET", "notes": "As agreed.",
+            "time": minutes_after(24 * 60)}),
+        json!({"kind": "started", "providerCallId": "provider-1"}),
+        json!({"kind": "joined", "at": "2025-02-25T14:00:30Z"}),
+        json!({"kind": "exploded"}),
+        json!("nonsense"),
+    ] {
+        assert_eq!(hear(&service, event.clone()).await, Applied::NothingNew, "{event}");
+    }
+    assert_eq!(dump(&service).await, tables);
+}
+
+#[tokio::test]
+async fn an_event_for_no_conversation_or_an_open_one_is_told_apart() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    assert_eq!(hear_of(&service, "unknown-1", ended(60)).await, Applied::UnknownConversation);
+    assert_eq!(hear(&service, ended(60)).await, Applied::NotSettled);
+    service.admit("p1-id-1").await;
+    assert_eq!(hear(&service, ended(60)).await, Applied::NotSettled);
+    assert_eq!(conversation(&service).await["status"], "DIALING");
+}
+
+#[tokio::test]
+async fn a_cancelled_call_stays_cancelled_and_its_talk_is_charged() {
+    let service = settled(cancelled()).await;
+    assert_eq!(hear(&service, ended(90)).await, Applied::Amended);
+    assert_eq!(
+        conversation(&service).await,
+        json!({"status": "CANCELLED", "outcome": null, "reason": "cancelled_by_operator",
+            "talk_secs": 90})
+    );
+    assert_eq!(prospect(&service).await, "INITIAL");
+    assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -2"]);
+}
+
+#[tokio::test]
+async fn a_cancelled_call_in_which_something_was_agreed_has_an_outcome() {
+    let service = settled(cancelled()).await;
+    hear(&service, ended(90)).await;
+    assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, Applied::Amended);
+    let row = conversation(&service).await;
+    assert_eq!((&row["status"], &row["outcome"]), (&json!("COMPLETED"), &json!("APPOINTMENT_SET")));
+    assert_eq!(row["talk_secs"], 90);
+    assert_eq!(prospect(&service).await, "BOOKED");
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_late_outranks_every_wish() {
+    for outcome in [Outcome::AppointmentSet, Outcome::CallbackRequested, Outcome::NotInterested] {
+        let service = settled(reported("p1-id-1", outcome)).await;
+        assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+        assert_eq!(conversation(&service).await["outcome"], "DO_NOT_CALL");
+        assert_eq!(prospect(&service).await, "DO_NOT_CALL");
+        assert_eq!(service.rows("select * from suppressions").await.len(), 1);
+        assert_eq!(service.minutes_left("sub-user1-id").await, 596);
+    }
+}
+
+#[tokio::test]
+async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_brought() {
+    for (outcome, status) in [
+        (Outcome::AppointmentSet, "BOOKED"),
+        (Outcome::NotInterested, "NOT_INTERESTED"),
+        (Outcome::CallbackRequested, "RESCHEDULED"),
+        (Outcome::DoNotCall, "DO_NOT_CALL"),
+    ] {
+        let service = settled(unanswered()).await;
+        let next = format!(
+            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+            values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
+        );
+        service.execute(next).await;
+        service.admit("p1-id-2").await;
+        let sent = "update dials set state = 'SENT', sent_at = intended_at
+            where conversation_id = 'p1-id-2'";
+        service.execute(sent).await;
+        service.calls.settle(&reported("p1-id-2", outcome)).await.unwrap();
+        let before = service.row("select status, rescheduled_for from prospects").await;
+        hear(&service, ended(60)).await;
+        assert_eq!(prospect(&service).await, status);
+        assert_eq!(service.row("select status, rescheduled_for from prospects").await, before);
+    }
+}

@@ -1,0 +1,316 @@
+//! The request that rings a phone, at most once for a dial.
+
+use activities::Calls;
+use activities::failure::Failure;
+use activities::ultravox::UltravoxError;
+use futures::future::join_all;
+use serde_json::{Value, json};
+use workflows::activities::calls::{Placement, Withdrawn};
+
+use crate::support::{LIVE, NOW, Prospect, Provider, Service, User, at, minutes_after};
+
+const DIAL: &str = "p1-id-1.1";
+
+/// A provider, and a service with a dial that was admitted.
+async fn admitted() -> (Provider, Service) {
+    let provider = Provider::start(LIVE, &[]).await;
+    let service = ready(&provider, Prospect::default()).await;
+    (provider, service)
+}
+
+async fn ready(provider: &Provider, prospect: Prospect) -> Service {
+    let service = Service::calling(provider).await;
+    service.due_call(User::default(), prospect).await;
+    assert_eq!(service.admit("p1-id-1").await, DIAL);
+    service
+}
+
+async fn place(calls: &Calls) -> Placement {
+    calls.place(DIAL).await.unwrap()
+}
+
+fn provider_id(placement: &Placement) -> &str {
+    match placement {
+        Placement::Placed { provider_call_id } => provider_call_id,
+        other => panic!("not placed: {other:?}"),
+    }
+}
+
+fn withheld(placement: &Placement) -> &str {
+    match placement {
+        Placement::Withheld { objection, why } => {
+            assert!(why.ends_with('.'), "{why}");
+            objection
+        }
+        other => panic!("not withheld: {other:?}"),
+    }
+}
+
+async fn state(service: &Service) -> Value {
+    let state = "select state, sent_at is not null as sent, provider_call_id as call, closed_at,
+        refusal from dials";
+    service.row(state).await
+}
+
+fn intended() -> Value {
+    json!({"state": "INTENDED", "sent": false, "call": null, "closed_at": null, "refusal": null})
+}
+
+fn sent() -> Value {
+    json!({"state": "SENT", "sent": true, "call": null, "closed_at": null, "refusal": null})
+}
+
+#[tokio::test]
+async fn a_dial_rings_one_phone_and_keeps_the_providers_id() {
+    let (provider, service) = admitted().await;
+    let placed = place(&service.calls).await;
+    let calls = provider.calls().await;
+    assert_eq!(calls.len(), 1);
+    assert_eq!(calls[0]["callId"], provider_id(&placed));
+    assert_eq!(calls[0]["number"], "+1234567890");
+    assert_eq!(calls[0]["metadata"], json!({"dial_id": DIAL, "conversation_id": "p1-id-1"}));
+    assert_eq!(
+        state(&service).await,
+        json!({"state": "PLACED", "sent": true, "call": provider_id(&placed), "closed_at": null,
+            "refusal": null})
+    );
+    assert_eq!(provider.violations().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_dial_that_is_placed_again_rings_no_second_phone() {
+    let (provider, service) = admitted().await;
+    let first = place(&service.calls).await;
+    for calls in [service.calls_at(at(NOW)), service.calls_at(minutes_after(300))] {
+        assert_eq!(provider_id(&place(&calls).await), provider_id(&first));
+    }
+    assert_eq!(provider.calls().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_dial_that_is_placed_many_times_at_once_rings_one_phone() {
+    let (provider, service) = admitted().await;
+    let placements = join_all((0..8).map(|_| service.calls.place(DIAL))).await;
+    let placed =
+        placements.iter().filter(|p| matches!(p.as_ref().unwrap(), Placement::Placed { .. }));
+    assert!(placed.count() >= 1);
+    assert_eq!(provider.calls().await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_leaves_the_dial_unknown_until_it_is_found() {
+    let (provider, service) = admitted().await;
+    provider.fault(json!({"create_call": [{"drop_after_accept": true}]})).await;
+    for _ in 0..2 {
+        assert!(matches!(place(&service.calls).await, Placement::Unknown));
+        assert_eq!(state(&service).await, sent());
+        assert_eq!(provider.calls().await.len(), 1);
+    }
+    let seen = service.calls.sight(&crate::support::dial(DIAL)).await.unwrap();
+    let call = provider.calls().await[0]["callId"].clone();
+    assert_eq!((json!(seen.provider_call_id), seen.vanished), (call.clone(), false));
+    assert_eq!(state(&service).await["state"], "PLACED");
+    assert_eq!(provider_id(&place(&service.calls).await), call);
+    assert_eq!(provider.calls().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_failure_after_which_the_call_may_live_is_never_followed_by_another_request() {
+    let before = |status| json!({"status_before_accept": status});
+    let after = |status| json!({"status_after_accept": status});
+    for (fault, calls) in [
+        (before(500), 0),
+        (before(502), 0),
+        (before(504), 0),
+        (after(500), 1),
+        (after(502), 1),
+        (after(504), 1),
+        (after(503), 1),
+        (json!({"drop_before_accept": true}), 0),
+    ] {
+        // The provider's own word for "I do not have it" is believed, whatever it did.
+        let believed = fault == after(503);
+        let (provider, service) = admitted().await;
+        provider.fault(json!({"create_call": [fault]})).await;
+        let placement = place(&service.calls).await;
+        if believed {
+            assert!(matches!(placement, Placement::Busy { .. }), "{fault}: {placement:?}");
+            continue;
+        }
+        assert!(matches!(placement, Placement::Unknown), "{fault}: {placement:?}");
+        assert!(matches!(place(&service.calls).await, Placement::Unknown), "{fault}");
+        assert_eq!(state(&service).await, sent(), "{fault}");
+        assert_eq!(provider.calls().await.len(), calls, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_without_room_is_asked_again_when_it_says_so() {
+    let (provider, service) = admitted().await;
+    provider.fault(json!({"create_call": [{"refuse_429": {"retry_after": 40}}]})).await;
+    match place(&service.calls).await {
+        Placement::Busy { until } => {
+            let wait = (until - at(NOW)).num_seconds();
+            assert!((40..60).contains(&wait), "{wait} s");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(state(&service).await, intended());
+    let later = service.calls_at(minutes_after(1));
+    assert_eq!(crate::support::admitted(later.decide("p1-id-1").await.unwrap()).dial_id, DIAL);
+    provider_id(&place(&later).await);
+    assert_eq!(service.entries().await, ["reserve -10"]);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_for_the_moment_is_asked_again() {
+    let (provider, service) = admitted().await;
+    provider.fault(json!({"create_call": [{"status_before_accept": 503}]})).await;
+    assert!(matches!(place(&service.calls).await, Placement::Busy { .. }));
+    assert_eq!(state(&service).await, intended());
+    provider_id(&place(&service.calls).await);
+    assert_eq!(provider.calls().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_is_refused_can_be_mended() {
+    let (provider, service) = admitted().await;
+    let wrong = service.calls_with_key(&provider.url, "WrongKey.00000000000000000000000000000000");
+    let failure = wrong.place(DIAL).await.unwrap_err();
+    let words = failure.to_string();
+    assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRefused { status: 401, .. })));
+    assert!(words.contains("ULTRAVOX_API_KEY") && !words.contains("WrongKey"), "{words}");
+    assert_eq!(state(&service).await, intended());
+    for status in [401, 403] {
+        provider.fault(json!({"create_call": [{"refuse": status}]})).await;
+        let failure = service.calls.place(DIAL).await.unwrap_err();
+        assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRefused { .. })));
+        assert_eq!(state(&service).await, intended());
+    }
+    provider_id(&place(&service.calls).await);
+    assert_eq!(provider.calls().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_has_no_call() {
+    let (mut provider, service) = admitted().await;
+    provider.process.stop().await.unwrap();
+    let failure = service.calls.place(DIAL).await.unwrap_err();
+    assert!(matches!(failure, Failure::Provider(UltravoxError::Unreachable(_))), "{failure:?}");
+    assert_eq!(state(&service).await, intended());
+    provider.process.restart().await.unwrap();
+    provider_id(&place(&service.calls).await);
+}
+
+#[tokio::test]
+async fn what_the_provider_will_never_take_is_refused_in_its_words() {
+    let provider = Provider::start(LIVE, &[]).await;
+    let service = ready(&provider, Prospect::default().ending(70)).await;
+    for _ in 0..2 {
+        match place(&service.calls).await {
+            Placement::Refused { why } => assert!(why.contains("can't be dialled"), "{why}"),
+            other => panic!("{other:?}"),
+        }
+        let state = state(&service).await;
+        assert_eq!((&state["state"], &state["call"]), (&json!("NOT_PLACED"), &Value::Null));
+        assert!(state["refusal"].as_str().unwrap().contains("can't be dialled"));
+    }
+}
+
+#[tokio::test]
+async fn an_account_without_money_is_a_refusal() {
+    let (provider, service) = admitted().await;
+    provider.fault(json!({"create_call": [{"refuse": 402}]})).await;
+    assert!(matches!(place(&service.calls).await, Placement::Refused { .. }));
+    assert_eq!(state(&service).await["state"], "NOT_PLACED");
+    assert!(provider.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn no_request_leaves_if_something_has_changed_since_the_guards_answer() {
+    let provider = Provider::start(LIVE, &[]).await;
+    for (change, objection) in [
+        (
+            "insert into suppressions (user_id, phone, reason)
+                values ('user1-id', '+1234567890', 'asked')",
+            "suppressed",
+        ),
+        (
+            "insert into suppressions (user_id, phone, reason)
+                values (null, '+1234567890', 'a list')",
+            "suppressed",
+        ),
+        ("delete from prospects", "prospect_gone"),
+        ("delete from users", "prospect_gone"),
+        ("update subscriptions set status = 'CANCELLED'", "user_not_ready"),
+        ("delete from agent_settings", "user_not_ready"),
+        ("update script_settings set initial = 'Hi {nickname}'", "script_invalid"),
+        ("update prospects set time_zone = 'Nowhere'", "prospect_zone_unknown"),
+        ("update conversations set status = 'CANCELLED', settled_at = now()", "already_settled"),
+        ("update dials set closed_at = now()", "already_settled"),
+        ("delete from dials", "already_settled"),
+    ] {
+        let service = ready(&provider, Prospect::default()).await;
+        service.execute(change).await;
+        assert_eq!(withheld(&place(&service.calls).await), objection, "{change}");
+        let left = "select id from dials where sent_at is not null";
+        assert!(service.rows(left).await.is_empty(), "{change}");
+    }
+    assert!(provider.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_number_that_has_changed_since_the_guards_answer_is_not_dialled() {
+    let (provider, service) = admitted().await;
+    service.execute("update prospects set phone = '+12125550100'").await;
+    withheld(&place(&service.calls).await);
+    assert!(provider.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn no_request_leaves_after_its_time() {
+    let (provider, service) = admitted().await;
+    let late = service.calls_at(minutes_after(16));
+    assert_eq!(withheld(&place(&late).await), "too_late");
+    assert_eq!(state(&service).await, intended());
+    assert!(provider.calls().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_later_call_follows_up_on_an_earlier_one() {
+    let provider = Provider::start(LIVE, &[]).await;
+    let service = ready(&provider, Prospect::default()).await;
+    service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
+    service.calls.settle(&crate::support::talked("p1-id-1", 10)).await.unwrap();
+    service.execute("update script_settings set initial = '{broken}'").await;
+    let next = format!(
+        "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+        values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
+    );
+    service.execute(next).await;
+    let dial = service.admit("p1-id-2").await;
+    provider_id(&service.calls.place(&dial).await.unwrap());
+    assert_eq!(provider.violations().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_dial_that_is_taken_back_in_time_rings_no_phone() {
+    let (provider, service) = admitted().await;
+    for _ in 0..2 {
+        assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Unsent);
+        assert!(matches!(place(&service.calls).await, Placement::Refused { .. }));
+    }
+    assert!(provider.calls().await.is_empty());
+    assert_eq!(service.calls.take_back("unknown").await.unwrap(), Withdrawn::Unsent);
+}
+
+#[tokio::test]
+async fn a_dial_that_has_left_cannot_be_taken_back() {
+    let (provider, service) = admitted().await;
+    provider.fault(json!({"create_call": [{"drop_after_accept": true}]})).await;
+    place(&service.calls).await;
+    assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Sent);
+    service.calls.sight(&crate::support::dial(DIAL)).await.unwrap();
+    assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Sent);
+    assert_eq!(state(&service).await["state"], "PLACED");
+}

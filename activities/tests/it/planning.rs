@@ -1,0 +1,332 @@
+//! Plan runs: whom they plan, when, and what they say of everybody else.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use workflows::activities::planning::{PickUsersInput, PlannedCall};
+
+use crate::support::{NOW, Prospect, Service, User, at, minutes_after};
+
+const DECISIONS: &str = "select prospect_id, conversation_id, slot at time zone 'UTC' as slot,
+    reason, detail from plan_decisions order by prospect_id, id";
+
+fn told(calls: &[PlannedCall]) -> Vec<(&str, String)> {
+    calls.iter().map(|call| (call.conversation_id.as_str(), call.slot.to_rfc3339())).collect()
+}
+
+/// The reason for each prospect that a run named `run` passed over.
+async fn reasons(service: &Service, run: &str) -> Vec<Value> {
+    let query = format!(
+        "select prospect_id as id, reason, next_allowed at time zone 'UTC' as next
+        from plan_decisions where plan_run = '{run}' and reason is not null order by 1"
+    );
+    service.rows(query).await
+}
+
+#[tokio::test]
+async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    Prospect::named("p1-id").insert(&service.database).await;
+    let promised = Some("2025-02-25T14:15:00Z");
+    let promised =
+        Prospect { status: "RESCHEDULED", rescheduled_for: promised, ..Prospect::named("p2-id") };
+    promised.insert(&service.database).await;
+
+    let planned = service.plan("run", "user1-id", at(NOW)).await;
+    assert_eq!(
+        told(&planned.calls),
+        [
+            ("p1-id-1", "2025-02-25T14:00:00+00:00".to_owned()),
+            ("p2-id-1", "2025-02-25T14:15:00+00:00".to_owned()),
+        ]
+    );
+    assert!(planned.skipped.is_empty());
+    let rows = service
+        .rows(
+            "select id, user_id, prospect_id, number, status, plan_run, outcome
+            from conversations order by id",
+        )
+        .await;
+    assert_eq!(
+        rows,
+        [
+            json!({"id": "p1-id-1", "user_id": "user1-id", "prospect_id": "p1-id", "number": 1,
+                "status": "SCHEDULED", "plan_run": "run", "outcome": null}),
+            json!({"id": "p2-id-1", "user_id": "user1-id", "prospect_id": "p2-id", "number": 1,
+                "status": "SCHEDULED", "plan_run": "run", "outcome": null}),
+        ]
+    );
+    assert_eq!(
+        service.rows(DECISIONS).await,
+        [
+            json!({"prospect_id": "p1-id", "conversation_id": "p1-id-1",
+                "slot": "2025-02-25T14:00:00", "reason": null, "detail": null}),
+            json!({"prospect_id": "p2-id", "conversation_id": "p2-id-1",
+                "slot": "2025-02-25T14:15:00", "reason": null, "detail": null}),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_is_repeated_answers_the_same_and_writes_nothing() {
+    let service = Service::start().await;
+    User { per_day: 1, ..User::default() }.insert(&service.database).await;
+    for id in ["p1-id", "p2-id", "p3-id"] {
+        Prospect::named(id).insert(&service.database).await;
+    }
+    let first = service.plan("run", "user1-id", at(NOW)).await;
+    let tables = crate::support::dump(&service).await;
+    // What has changed meanwhile does not matter to a run that is repeated.
+    Prospect::named("p4-id").insert(&service.database).await;
+    let again = service.plan("run", "user1-id", at(NOW)).await;
+    assert_eq!(told(&again.calls), told(&first.calls));
+    assert_eq!((first.skipped["daily_limit"], &again.skipped), (2, &first.skipped));
+    service.execute("delete from prospects where id = 'p4-id'").await;
+    assert_eq!(crate::support::dump(&service).await, tables);
+}
+
+#[tokio::test]
+async fn runs_at_once_plan_no_prospect_twice() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    for number in 0..8 {
+        Prospect::named(format!("p{number}-id")).insert(&service.database).await;
+    }
+    let (a, b, c, d) = tokio::join!(
+        service.plan("run", "user1-id", at(NOW)),
+        service.plan("run", "user1-id", at(NOW)),
+        service.plan("another", "user1-id", at(NOW)),
+        service.plan("next", "user1-id", minutes_after(30)),
+    );
+    let open = "select prospect_id from conversations where status = 'SCHEDULED'";
+    assert_eq!(service.rows(open).await.len(), 8);
+    assert_eq!(told(&a.calls), told(&b.calls));
+    assert_eq!(a.calls.len() + c.calls.len() + d.calls.len(), 8);
+}
+
+#[tokio::test]
+async fn every_prospect_that_is_passed_over_is_told_why() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    let contacted = |id: &str, at| Prospect {
+        status: "NOT_RESPONDED",
+        last_contacted: Some(at),
+        ..Prospect::named(id)
+    };
+    let promised = |id: &str, at| Prospect {
+        status: "RESCHEDULED",
+        rescheduled_for: Some(at),
+        ..Prospect::named(id)
+    };
+    for prospect in [
+        contacted("a-recent", "2025-02-24T14:00:01Z"),
+        contacted("b-rested", "2025-02-24T14:00:00Z"),
+        Prospect { phone: "555-0100".to_owned(), ..Prospect::named("c-phone") },
+        Prospect::named("d-suppressed").ending(1),
+        Prospect::named("e-suppressed-for-all").ending(2),
+        Prospect::named("f-suppressed-elsewhere").ending(3),
+        promised("g-due", "2025-02-25T14:29:59Z"),
+        promised("h-not-due", "2025-02-25T14:30:00Z"),
+        Prospect { zone: Some("Mars/Olympus"), ..Prospect::named("i-zone") },
+        Prospect { zone: Some("America/Los_Angeles"), ..Prospect::named("j-asleep") },
+        Prospect::named("k-attempts"),
+        Prospect::named("l-open"),
+        Prospect { status: "BOOKED", ..Prospect::named("m-booked") },
+        Prospect { status: "NOT_INTERESTED", ..Prospect::named("n-declined") },
+        Prospect { status: "DO_NOT_CALL", ..Prospect::named("o-do-not-call") },
+        Prospect { status: "FAILED", ..Prospect::named("q-failed") },
+    ] {
+        prospect.insert(&service.database).await;
+    }
+    service.execute("update advanced_settings set max_attempts = 1").await;
+    for statement in [
+        "insert into suppressions (user_id, phone, reason) values
+            ('user1-id', '+12125550101', 'asked'), (null, '+12125550102', 'a list'),
+            ('another', '+12125550103', 'asked')",
+        "insert into conversations
+            (id, user_id, prospect_id, number, slot, plan_run, status, settled_at)
+        values ('k-attempts-1', 'user1-id', 'k-attempts', 1, now(), 'old', 'COMPLETED', now()),
+            ('l-open-1', 'user1-id', 'l-open', 1, '2025-02-25T14:00:00Z', 'old', 'SCHEDULED', null)",
+        "insert into dials (id, conversation_id, user_id, prospect_id, number, phone, state,
+            subscription_id, reserved_minutes, good_until, intended_at, sent_at, closed_at)
+        values ('k-attempts-1.1', 'k-attempts-1', 'user1-id', 'k-attempts', 1, '+1234567890',
+            'PLACED', 'sub-user1-id', 10, now(), now(), '2025-02-20T14:00:00Z', now())",
+    ] {
+        service.execute(statement).await;
+    }
+
+    let planned = service.plan("run", "user1-id", at(NOW)).await;
+    let mut called: Vec<&str> = planned.calls.iter().map(|call| &*call.prospect_id).collect();
+    called.sort_unstable();
+    assert_eq!(called, ["b-rested", "f-suppressed-elsewhere", "g-due", "q-failed"]);
+    let why = |id: &str, reason: &str, next: Option<&str>| json!({"id": id, "reason": reason, "next": next});
+    assert_eq!(
+        reasons(&service, "run").await,
+        [
+            why("a-recent", "contacted_recently", Some("2025-02-25T14:00:01")),
+            why("c-phone", "phone_invalid", None),
+            why("d-suppressed", "suppressed", None),
+            why("e-suppressed-for-all", "suppressed", None),
+            why("h-not-due", "not_due", Some("2025-02-25T14:30:00")),
+            why("i-zone", "prospect_zone_unknown", None),
+            why("j-asleep", "outside_hours", Some("2025-02-25T16:00:00")),
+            why("k-attempts", "attempts_used_up", None),
+            why("l-open", "open_conversation", None),
+        ]
+    );
+    let counted: u32 = planned.skipped.values().sum();
+    assert_eq!((counted, planned.skipped["suppressed"]), (9, 2));
+    let wordless = "select * from plan_decisions where reason is not null and detail is null";
+    assert!(service.rows(wordless).await.is_empty());
+}
+
+#[tokio::test]
+async fn no_more_calls_are_planned_than_the_day_and_the_minutes_allow() {
+    for (user, reason) in [
+        (User { per_day: 2, ..User::default() }, "daily_limit"),
+        (User { minutes: 2, ..User::default() }, "no_minutes"),
+    ] {
+        let service = Service::start().await;
+        user.insert(&service.database).await;
+        for id in ["p1-id", "p2-id", "p3-id"] {
+            Prospect::named(id).insert(&service.database).await;
+        }
+        let planned = service.plan("run", "user1-id", at(NOW)).await;
+        assert_eq!((planned.calls.len(), planned.skipped[reason]), (2, 1));
+        // Calls that wait, and those under way, count.
+        service.admit("p1-id-1").await;
+        let next = service.plan("next", "user1-id", minutes_after(30)).await;
+        assert_eq!((next.calls.len(), next.skipped[reason]), (0, 1), "{:?}", next.skipped);
+        assert_eq!(next.skipped["open_conversation"], 2);
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_is_not_ready_is_told_what_is_missing() {
+    for (change, reason, words) in [
+        ("delete from settings", "settings_missing", "no AdvancedSetting"),
+        ("delete from advanced_settings", "settings_missing", "no AdvancedSetting"),
+        ("delete from script_settings", "settings_missing", "no ScriptSetting"),
+        ("delete from agent_settings", "settings_missing", "no AgentSetting"),
+        (
+            "update advanced_settings set time_zone = 'Mars/Olympus'",
+            "window_invalid",
+            "\"Mars/Olympus\" is unknown",
+        ),
+        ("update advanced_settings set end_at = start_at", "window_invalid", "window is empty"),
+        ("delete from subscriptions", "no_active_subscription", "no active subscription"),
+        (
+            "update subscriptions set status = 'PAUSED'",
+            "no_active_subscription",
+            "no active subscription",
+        ),
+        (
+            "update subscriptions set status = 'EXPIRED'",
+            "no_active_subscription",
+            "no active subscription",
+        ),
+        ("update users set paused_at = now()", "paused", "paused"),
+        ("update service set paused_at = now()", "paused", "paused"),
+    ] {
+        let service = Service::start().await;
+        User::default().insert(&service.database).await;
+        Prospect::default().insert(&service.database).await;
+        service.execute(change).await;
+        for run in ["run", "run"] {
+            let planned = service.plan(run, "user1-id", at(NOW)).await;
+            assert_eq!((planned.calls.len(), planned.skipped[reason]), (0, 1), "{change}");
+        }
+        let decision = service.row(DECISIONS).await;
+        assert_eq!((&decision["prospect_id"], &decision["reason"]), (&Value::Null, &json!(reason)));
+        let detail = decision["detail"].as_str().unwrap();
+        assert!(detail.contains(words) && detail.ends_with('.'), "{change}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn users_are_picked_in_the_order_of_their_last_plan() {
+    let service = Service::start().await;
+    for id in ["a", "b", "c", "d", "e"] {
+        User::named(id).insert(&service.database).await;
+    }
+    service.plan("r1", "c", minutes_after(-60)).await;
+    service.plan("r2", "a", minutes_after(-30)).await;
+    service.plan("r3", "e", at(NOW)).await;
+    let pick = async |limit, except: &[&str]| {
+        let except = except.iter().map(|id| (*id).to_owned()).collect();
+        let input = PickUsersInput { limit, planned_before: at(NOW), except };
+        service.planning.pick(&input).await.unwrap()
+    };
+    assert_eq!(pick(10, &[]).await, ["b", "d", "c", "a"]);
+    assert_eq!(pick(3, &[]).await, ["b", "d", "c"]);
+    assert_eq!(pick(3, &["b", "c"]).await, ["d", "a"]);
+    assert_eq!(pick(0, &[]).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_call_whose_start_was_lost_is_launched_again() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    for id in ["p1-id", "p2-id"] {
+        Prospect::named(id).insert(&service.database).await;
+    }
+    service.plan("run", "user1-id", at(NOW)).await;
+    service.admit("p1-id-1").await;
+    let launched = |minutes| {
+        let service = &service;
+        async move {
+            let run = format!("run{minutes}");
+            let planned = service.plan(&run, "user1-id", minutes_after(minutes)).await;
+            planned.calls.into_iter().map(|call| call.conversation_id).collect::<Vec<_>>()
+        }
+    };
+    // The second one is due at 14:15.
+    assert_eq!(launched(30).await, Vec::<String>::new());
+    assert_eq!(launched(45).await, Vec::<String>::new());
+    assert_eq!(launched(46).await, ["p2-id-1"]);
+    assert_eq!(launched(76).await, ["p2-id-1"]);
+}
+
+#[tokio::test]
+async fn nothing_is_planned_for_a_user_who_was_deleted() {
+    let service = Service::start().await;
+    let planned = service.plan("run", "nobody", at(NOW)).await;
+    assert!(planned.calls.is_empty() && planned.skipped.is_empty());
+    assert!(service.rows(DECISIONS).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    Prospect::default().insert(&service.database).await;
+    service.plan("run", "user1-id", at(NOW)).await;
+    service.execute(r#"DELETE FROM "Prospect""#).await;
+    service.execute("update conversations set status = 'CANCELLED', settled_at = now()").await;
+    Prospect::default().insert(&service.database).await;
+    let planned = service.plan("next", "user1-id", minutes_after(30)).await;
+    assert_eq!(planned.calls[0].conversation_id, "p1-id-2");
+}
+
+#[tokio::test]
+async fn prospects_who_wait_longest_are_called_first_and_evenly() {
+    let service = Service::start().await;
+    User { per_day: 3, ..User::default() }.insert(&service.database).await;
+    for (id, days) in [("a", 2), ("b", 10), ("c", 40), ("d", 5)] {
+        Prospect::named(id).insert(&service.database).await;
+        let contacted = at(NOW) - TimeDelta::days(days);
+        let status = "update prospects set status = 'NOT_RESPONDED', last_contacted = $2
+            where id = $1";
+        let status = sqlx::query(status).bind(id).bind(contacted);
+        status.execute(&service.database).await.unwrap();
+    }
+    let planned = service.plan("run", "user1-id", at(NOW)).await;
+    assert_eq!(
+        told(&planned.calls),
+        [
+            ("c-1", "2025-02-25T14:00:00+00:00".to_owned()),
+            ("b-1", "2025-02-25T14:10:00+00:00".to_owned()),
+            ("d-1", "2025-02-25T14:20:00+00:00".to_owned()),
+        ]
+    );
+}

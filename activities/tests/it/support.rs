@@ -1,0 +1,19 @@
+//! What every test needs.
+
+mod dump;
+mod facts;
+mod moments;
+mod provider;
+mod receiver;
+mod rows;
+mod service;
+mod wait;
+
+pub use dump::dump;
+pub use facts::{dial, learnt, reported, talked};
+pub use moments::{NOW, at, minutes_after};
+pub use provider::{FAST, LIVE, Provider};
+pub use receiver::Receiver;
+pub use rows::{Prospect, User};
+pub use service::{Service, admitted};
+pub use wait::eventually;

@@ -1,0 +1,34 @@
+//! All that a call leaves in the tables.
+
+use serde_json::Value;
+
+use super::Service;
+
+/// What differs between two runs of the same: moments, and ids that others give.
+const FLEETING: &str = "'{created_at, updated_at, settled_at, joined_at, ended_at, intended_at,
+    sent_at, closed_at, decided_at, last_contacted, outcome_time, appointment_time,
+    rescheduled_for, provider_call_id, good_until}'::text[]";
+
+/// The rows of every table that a call changes, but for moments and for ids that others give.
+pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {
+    let tables = [
+        ("users", ""),
+        ("prospects", ""),
+        ("subscriptions", ""),
+        ("conversations", ""),
+        ("dials", ""),
+        ("appointments", ""),
+        ("minute_ledger", " - 'id'"),
+        ("suppressions", " - 'id'"),
+        ("plan_decisions", " - 'id'"),
+    ];
+    let mut dumped = Vec::new();
+    for (table, less) in tables {
+        let rows = format!(
+            "select row from (select to_jsonb(t) - {FLEETING}{less} as row from {table} t) kept
+            order by row::text"
+        );
+        dumped.push((table, service.rows(rows).await));
+    }
+    dumped
+}

@@ -1,0 +1,91 @@
+//! The simulator in the provider's place.
+
+use chrono::Utc;
+use reqwest::Client;
+use serde_json::Value;
+use stack::{Process, Program, Ready, Scratch, development, ports, workspace};
+
+use super::{NOW, at, eventually};
+
+/// Simulated seconds per second at which a call goes on for the whole of a test.
+pub const LIVE: &str = "1";
+/// Simulated seconds per second at which a call is over at once.
+pub const FAST: &str = "3000";
+
+/// A running simulator, whose time is [`NOW`] at its start.
+pub struct Provider {
+    /// Its address.
+    pub url: String,
+    /// The program.
+    pub process: Process,
+    http: Client,
+    _scratch: Scratch,
+}
+
+impl Provider {
+    /// Starts one at that speed, with more arguments.
+    pub async fn start(speed: &str, args: &[&str]) -> Self {
+        let (scratch, port) = (Scratch::new().unwrap(), ports::free().unwrap().to_string());
+        let url = format!("http://127.0.0.1:{port}");
+        let offset = (at(NOW) - Utc::now()).num_seconds().to_string();
+        let program = workspace::bin_dir().unwrap().join("simulator");
+        let program = Program::new("simulator", program, scratch.path())
+            .args(["--port", &port, "--speed", speed, "--clock-offset-secs", &offset])
+            .args(["--telnyx-account-sid", development::TELNYX_ACCOUNT_SID])
+            .args(["--telnyx-api-key", development::TELNYX_API_KEY])
+            .args(args)
+            .env([("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY)]);
+        let ready = Ready::Http(format!("{url}/sim/health"));
+        let process = Process::start(program, ready).await;
+        let process = process.expect("build it with `cargo build --workspace --bins`");
+        Self { url, process, http: Client::new(), _scratch: scratch }
+    }
+
+    /// Sets what goes wrong next.
+    pub async fn fault(&self, change: Value) {
+        let url = format!("{}/sim/faults", self.url);
+        let answer = self.http.post(url).json(&change).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{change}");
+    }
+
+    /// What it knows of every call.
+    pub async fn calls(&self) -> Vec<Value> {
+        self.ledger().await["calls"].as_array().unwrap().clone()
+    }
+
+    /// What was wrong with the requests it got.
+    pub async fn violations(&self) -> Vec<Value> {
+        self.ledger().await["violations"].as_array().unwrap().clone()
+    }
+
+    /// Waits until its only call is over.
+    pub async fn over(&self) -> Value {
+        self.only_call("the call is over", |call| !call["billedDuration"].is_null()).await
+    }
+
+    /// Waits until somebody has answered its only call.
+    pub async fn joined(&self) -> Value {
+        self.only_call("somebody answers", |call| !call["joined"].is_null()).await
+    }
+
+    async fn only_call(&self, awaited: &str, holds: fn(&Value) -> bool) -> Value {
+        eventually(awaited, async || {
+            let mut calls = self.calls().await;
+            assert_eq!(calls.len(), 1, "{calls:?}");
+            calls.pop().filter(holds)
+        })
+        .await
+    }
+
+    async fn ledger(&self) -> Value {
+        let answer = self.http.get(format!("{}/sim/ledger", self.url)).send().await.unwrap();
+        answer.json().await.unwrap()
+    }
+
+    /// Removes its only call, as the provider does with old ones.
+    pub async fn forget(&self, call_id: &str) {
+        let request = self.http.delete(format!("{}/api/calls/{call_id}", self.url));
+        let request = request.header("X-API-Key", development::ULTRAVOX_API_KEY);
+        assert_eq!(request.send().await.unwrap().status(), 204);
+    }
+}

@@ -1,0 +1,45 @@
+//! A server in the webhook server's place that writes down what it gets.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use tokio::net::TcpListener;
+
+use super::eventually;
+
+type Bodies = Arc<Mutex<Vec<String>>>;
+
+/// A running server.
+pub struct Receiver {
+    /// Its address.
+    pub url: String,
+    bodies: Bodies,
+}
+
+impl Receiver {
+    /// Starts one that answers everything with 200.
+    pub async fn start() -> Self {
+        let bodies = Bodies::default();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(keep).with_state(Arc::clone(&bodies));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, bodies }
+    }
+
+    /// The carrier's id of the leg, as soon as the carrier reports that it rings.
+    pub async fn ringing_leg(&self) -> String {
+        eventually("the carrier reports that the phone rings", async || {
+            let bodies = self.bodies.lock().unwrap().clone();
+            let ringing = bodies.iter().find(|body| body.contains("CallStatus=ringing"))?;
+            let sid = ringing.split('&').find_map(|pair| pair.strip_prefix("CallSid="))?;
+            Some(sid.replace("%3A", ":"))
+        })
+        .await
+    }
+}
+
+async fn keep(State(bodies): State<Bodies>, body: String) {
+    bodies.lock().unwrap().push(body);
+}
