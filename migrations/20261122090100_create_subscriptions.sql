@@ -56,10 +56,10 @@ create index minute_ledger_by_subscription on minute_ledger (subscription_id);
 create index minute_ledger_by_conversation on minute_ledger (conversation_id);
 
 -- The two sides are kept equal whichever one is written: an entry moves the subscription, and a
--- change of the subscription by hand makes an entry. Each acts on a direct write only.
+-- change of the subscription by hand makes a grant. A grant that was made so moves nothing.
 create function apply_minute_entry() returns trigger language plpgsql as $$
 begin
-    if pg_trigger_depth() = 1 then
+    if pg_trigger_depth() = 1 or new.kind <> 'grant' then
         update subscriptions set minutes_left = minutes_left + new.minutes
         where id = new.subscription_id;
     end if;
@@ -70,14 +70,16 @@ create trigger minute_ledger_moves_subscription after insert on minute_ledger
 
 create function enter_minutes_set_by_hand() returns trigger language plpgsql as $$
 declare
-    difference integer := new.minutes_left
-        - case when tg_op = 'UPDATE' then old.minutes_left else 0 end;
+    before integer := case when tg_op = 'INSERT' then 0 else old.minutes_left end;
+    after integer := case when tg_op = 'DELETE' then 0 else new.minutes_left end;
 begin
-    if pg_trigger_depth() = 1 and difference <> 0 then
+    -- A deletion counts also where it comes with that of the user.
+    if (pg_trigger_depth() = 1 or tg_op = 'DELETE') and before <> after then
         insert into minute_ledger (subscription_id, kind, minutes)
-        values (new.id, 'grant', difference);
+        values (case when tg_op = 'DELETE' then old.id else new.id end, 'grant', after - before);
     end if;
     return null;
 end $$;
-create trigger subscriptions_enter_ledger after insert or update of minutes_left on subscriptions
+create trigger subscriptions_enter_ledger
+    after insert or delete or update of minutes_left on subscriptions
     for each row execute function enter_minutes_set_by_hand();

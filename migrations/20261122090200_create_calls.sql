@@ -19,6 +19,7 @@ create table conversations (
     status conversation_status not null default 'SCHEDULED',
     slot timestamptz not null,
     plan_run text not null,
+    run_id text,
     outcome call_outcome,
     outcome_time timestamptz,
     reason text,
@@ -40,6 +41,7 @@ comment on column conversations.id is '<prospect id>-<number>.';
 comment on column conversations.number is 'Counts the prospect''s conversations from 1.';
 comment on column conversations.slot is 'The moment for which the call is planned.';
 comment on column conversations.plan_run is 'The plan run that planned it.';
+comment on column conversations.run_id is 'The run of the workflow for which the call was last admitted; another one is a reset.';
 comment on column conversations.outcome_time is 'The time of the appointment or of the callback that was agreed on.';
 comment on column conversations.reason is 'Why it ended so, where the outcome alone does not say it; a word of domain::status::Reason.';
 comment on column conversations.notes is 'What the agent, the client, the provider or the guard said beside.';
@@ -86,6 +88,17 @@ create unique index dials_one_live_per_conversation on dials (conversation_id)
 create index dials_in_use on dials (user_id) where closed_at is null;
 create index dials_sent_by_user on dials (user_id, sent_at) where sent_at is not null;
 create index dials_sent_by_prospect on dials (prospect_id) where sent_at is not null;
+
+-- A dial that is deleted with its conversation holds no minutes any more.
+create function release_minutes_of_deleted_dial() returns trigger language plpgsql as $$
+begin
+    insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
+    values (old.subscription_id, old.conversation_id, old.id, 'release', old.reserved_minutes)
+    on conflict (dial_id, kind) where kind in ('reserve', 'release', 'charge') do nothing;
+    return null;
+end $$;
+create trigger dials_release_minutes after delete on dials
+    for each row when (old.closed_at is null) execute function release_minutes_of_deleted_dial();
 
 create table appointments (
     id text primary key,

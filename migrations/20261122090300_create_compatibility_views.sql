@@ -41,3 +41,5 @@ create view "Appointment" as
     select id, user_id as userid, prospect_id as prospectid, conversation_id as conversationid,
         appointment_time as appointmenttime, notes, created_at as createdat
     from appointments;
+
+comment on view "Conversation" is 'For reading: conversations are made by the planner and closed by the record of their outcome.';

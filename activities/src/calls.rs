@@ -17,9 +17,10 @@ use std::sync::Arc;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
-    Admission, Admit, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef, HangUp,
-    LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement, Record,
-    RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept, Withdraw, Withdrawn,
+    Admission, Admit, AdmitInput, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef,
+    HangUp, LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement,
+    Record, RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept, Withdraw,
+    Withdrawn,
 };
 
 use crate::clock::Clock;
@@ -60,9 +61,9 @@ impl Calls {
     pub async fn admit(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: ConversationRef,
+        input: AdmitInput,
     ) -> Result<Admission, ActivityError> {
-        reported(self.decide(&input.conversation_id).await)
+        reported(self.decide(&input.conversation_id, &input.run_id).await)
     }
 
     /// Moves a slot. Idempotent: it ends as it was asked for, or not at all.

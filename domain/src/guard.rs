@@ -40,6 +40,8 @@ spelled! {
         ProspectZoneUnknown = "prospect_zone_unknown",
         /// The number is on a do-not-call list.
         Suppressed = "suppressed",
+        /// The prospect's number was changed after the call was admitted.
+        NumberChanged = "number_changed",
         /// As many calls as allowed were made to the prospect.
         AttemptsUsedUp = "attempts_used_up",
         /// The calls of the day are used up.
@@ -68,6 +70,7 @@ impl Objection {
             Self::PhoneInvalid => "The phone number is not in E.164 form.",
             Self::ProspectZoneUnknown => "The prospect's time zone is not an IANA name.",
             Self::Suppressed => "The number is on a do-not-call list.",
+            Self::NumberChanged => "The prospect's number was changed after the call was admitted.",
             Self::AttemptsUsedUp => "As many calls as allowed were made to the prospect.",
             Self::DailyLimit => "The calls of the day are used up.",
             Self::NoMinutes => "The minutes of the subscription are used up.",
@@ -102,6 +105,8 @@ pub struct Circumstances<'a> {
     pub calls_left_today: i32,
     /// Minutes of the subscription that are not reserved.
     pub minutes_left: i32,
+    /// The longest that a call may be, in minutes.
+    pub longest_call_minutes: i32,
     /// Lines not in use.
     pub lines_free: i32,
 }
@@ -143,7 +148,7 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
         (c.suppressed, Suppressed),
         (c.attempts_left <= 0, AttemptsUsedUp),
         (c.calls_left_today <= 0, DailyLimit),
-        (minutes::reservation(c.minutes_left) <= 0, NoMinutes),
+        (minutes::reservation(c.minutes_left, c.longest_call_minutes) <= 0, NoMinutes),
     ];
     if let Some((_, objection)) = refusals.into_iter().find(|(holds, _)| *holds) {
         return Verdict::Refuse(objection);
@@ -167,7 +172,7 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
     }
     let closes = hours.allowed_until(c.now).unwrap_or(last_start);
     Verdict::Admit {
-        reserve_minutes: minutes::reservation(c.minutes_left),
+        reserve_minutes: minutes::reservation(c.minutes_left, c.longest_call_minutes),
         good_until: closes.min(last_start),
     }
 }
@@ -198,6 +203,7 @@ mod tests {
             attempts_left: 1,
             calls_left_today: 1,
             minutes_left: 600,
+            longest_call_minutes: 10,
             lines_free: 1,
         }
     }
@@ -206,10 +212,7 @@ mod tests {
     fn a_call_at_its_slot_is_admitted_with_a_bounded_reservation() {
         assert_eq!(
             decide(&fine()),
-            Verdict::Admit {
-                reserve_minutes: minutes::LONGEST_CALL_MINUTES,
-                good_until: at("2025-02-25T14:15:00Z")
-            }
+            Verdict::Admit { reserve_minutes: 10, good_until: at("2025-02-25T14:15:00Z") }
         );
     }
 

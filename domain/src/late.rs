@@ -63,14 +63,21 @@ pub fn amend(recorded: &Recorded, heard: impl IntoIterator<Item = Event>) -> Opt
     for event in recorded.events() {
         facts.learn(event);
     }
+    let was_told = facts.is_over() || facts.is_reported();
     let before = facts.conclusion();
-    let was_over = facts.is_over();
     for event in heard {
         facts.learn(event);
     }
     let after = facts.conclusion();
     let told = facts.is_over() || facts.is_reported();
-    (told && (!was_over || after != before)).then_some(after)
+    (told && (!was_told || says_more(&before, &after))).then_some(after)
+}
+
+/// Whether the second comes to something else. Notes alone do not: they hold what was overruled,
+/// and so would never read back as themselves.
+fn says_more(before: &Conclusion, after: &Conclusion) -> bool {
+    let gist = |c: &Conclusion| (c.outcome, c.reason, c.time, c.joined, c.ended, c.talk_secs);
+    gist(before) != gist(after)
 }
 
 #[cfg(test)]

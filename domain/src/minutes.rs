@@ -1,10 +1,5 @@
 //! How talk turns into charged minutes, and minutes into the longest call.
 
-/// The longest that one call may be, whatever is left of the quota, in minutes.
-///
-/// It bounds the reservation, so that one call does not lock up a whole subscription.
-pub const LONGEST_CALL_MINUTES: i32 = 10;
-
 /// Whole minutes charged for `talk_secs` of talk: rounded up, nothing if nobody joined.
 pub fn charged(talk_secs: i64) -> i32 {
     if talk_secs <= 0 {
@@ -13,9 +8,10 @@ pub fn charged(talk_secs: i64) -> i32 {
     i32::try_from((talk_secs + 59) / 60).unwrap_or(i32::MAX)
 }
 
-/// Minutes to reserve for one call when `left` minutes are left: none if there are none.
-pub fn reservation(left: i32) -> i32 {
-    left.clamp(0, LONGEST_CALL_MINUTES)
+/// Minutes to reserve for one call when `left` minutes are left: none if there are none, and no
+/// more than `longest`, so that one call does not lock up a whole subscription.
+pub fn reservation(left: i32, longest: i32) -> i32 {
+    left.min(longest).max(0)
 }
 
 /// The longest that a call may last under a reservation, in seconds.
@@ -36,14 +32,14 @@ mod tests {
 
     #[test]
     fn a_reservation_never_exceeds_what_is_left() {
-        for (left, reserved) in [(-1, 0), (0, 0), (1, 1), (9, 9), (600, LONGEST_CALL_MINUTES)] {
-            assert_eq!(reservation(left), reserved, "{left} left");
+        for (left, reserved) in [(-1, 0), (0, 0), (1, 1), (9, 9), (600, 10)] {
+            assert_eq!(reservation(left, 10), reserved, "{left} left");
         }
     }
 
     #[test]
     fn the_longest_call_costs_no_more_than_its_reservation() {
-        for reserved in 0..=LONGEST_CALL_MINUTES {
+        for reserved in 0..=10 {
             assert_eq!(charged(longest_call_secs(reserved)), reserved);
         }
     }

@@ -71,6 +71,10 @@ pub struct Config {
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub max_concurrent_calls: i32,
 
+    /// Longest call, in minutes; as many are reserved while it lasts
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=60))]
+    pub max_call_minutes: i32,
+
     /// Seconds that a phone rings
     #[arg(long, env, default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
     pub ring_timeout: u32,
@@ -144,6 +148,7 @@ impl Config {
             webhook_secrets: self.webhook_secrets.clone(),
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout,
+            max_call_minutes: self.max_call_minutes,
             max_concurrent_calls: self.max_concurrent_calls,
         }
     }

@@ -17,15 +17,20 @@ use crate::store::users::{self, Profile};
 
 impl Calls {
     /// Decides whether a conversation may be dialled now, and reserves what it needs.
-    pub async fn decide(&self, conversation_id: &str) -> Result<Admission, StoreError> {
+    pub async fn decide(
+        &self,
+        conversation_id: &str,
+        run_id: &str,
+    ) -> Result<Admission, StoreError> {
         let mut tx = self.store.begin().await?;
         let Some(conversation) = rows::lock_conversation(&mut tx, conversation_id).await? else {
             return Ok(refused(Objection::AlreadySettled, None));
         };
-        let was_open = conversation.status.is_open();
-        let conversation = if was_open {
+        let conversation = if conversation.status.is_open() {
             conversation
-        } else if rows::reopen(&mut tx, conversation_id, self.clock.now()).await? {
+        } else if conversation.run_id.as_deref() != Some(run_id)
+            && rows::reopen(&mut tx, conversation_id, self.clock.now()).await?
+        {
             // Only an operator's reset brings a settled call here: it is to be made again, now.
             let slot = self.clock.now();
             LockedConversation { status: ConversationStatus::Scheduled, slot, ..conversation }
@@ -53,10 +58,11 @@ impl Calls {
         }
         let call = Asked { id: conversation_id, conversation, profile, prospect, held };
         let admission = self.weigh(&mut tx, &call).await?;
-        // A settled call that may not be made again keeps its records as they were.
-        if was_open || matches!(admission, Admission::Admitted(_)) {
+        if matches!(admission, Admission::Admitted(_)) {
+            rows::note_run(&mut tx, conversation_id, run_id).await?;
             tx.commit().await?;
         }
+        // Otherwise nothing has changed, but that a settled call was opened: it stays closed.
         Ok(admission)
     }
 
@@ -150,6 +156,7 @@ impl Asked<'_> {
             attempts_left: self.profile.max_attempts - self.prospect.attempts,
             calls_left_today: self.profile.per_day - today,
             minutes_left: self.profile.minutes_left + held_minutes,
+            longest_call_minutes: settings.max_call_minutes,
             lines_free: settings.max_concurrent_calls - lines,
         })
     }

@@ -89,10 +89,17 @@ impl Calls {
         let Some(prospect) = prospect else {
             return Ok(withheld(Objection::ProspectGone, None));
         };
-        if prospect.suppressed || prospect.phone != dial.phone {
+        if prospect.suppressed {
             return Ok(withheld(Objection::Suppressed, None));
         }
+        if !prospect.status.is_callable() {
+            return Ok(withheld(Objection::ProspectNotCallable, None));
+        }
+        if prospect.phone != dial.phone {
+            return Ok(withheld(Objection::NumberChanged, None));
+        }
         let profile = match users::lock_profile(&mut tx, &dial.user_id).await? {
+            Some(Ok(profile)) if profile.paused => return Ok(withheld(Objection::Paused, None)),
             Some(Ok(profile)) => profile,
             Some(Err(why)) => return Ok(withheld(Objection::UserNotReady, Some(why.detail))),
             None => return Ok(withheld(Objection::UserNotReady, None)),

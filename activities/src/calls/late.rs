@@ -1,5 +1,6 @@
 //! What is heard of a call after its records were settled.
 
+use domain::facts::Event;
 use domain::late;
 use domain::status::Reason;
 use tracing::{info, warn};
@@ -7,7 +8,7 @@ use workflows::activities::calls::{Applied, Closing, LateInput, Record};
 use workflows::events;
 
 use super::Calls;
-use crate::store::{StoreError, outcomes};
+use crate::store::{StoreError, dials, outcomes};
 
 impl Calls {
     /// Applies a late event.
@@ -25,13 +26,23 @@ impl Calls {
             warn!(conversationId = id, "An event came for a call without a workflow");
             return Ok(Applied::NotSettled);
         }
+        let about = message.dial_id.as_deref();
+        let last = dials::lock_last(&mut tx, id).await?;
+        if about.is_some() && last.as_ref().is_some_and(|dial| about != Some(dial.id.as_str())) {
+            info!(conversationId = id, "A late event is about an earlier dial");
+            return Ok(Applied::NothingNew);
+        }
         let cancelled = recorded.reason == Some(Reason::CancelledByOperator);
         let (heard, transcript) = message.event.facts();
+        let provider_call_id = heard.iter().find_map(|event| match event {
+            Event::Placed { provider_call_id } => Some(provider_call_id.clone()),
+            _ => None,
+        });
         let Some(amended) = late::amend(&recorded, heard) else {
             info!(conversationId = id, "A late event said nothing new");
             return Ok(Applied::NothingNew);
         };
-        let mut record = Record { transcript, ..Record::over(id, &amended) };
+        let mut record = Record { transcript, provider_call_id, ..Record::over(id, &amended) };
         if cancelled && amended.reason.is_some() {
             // Nobody reported anything: it stays cancelled, and only its talk is counted.
             record = Record {

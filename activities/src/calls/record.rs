@@ -93,7 +93,8 @@ fn was_placed(dial: &Dial, record: &Record) -> bool {
     match dial.state {
         DialState::Placed => true,
         DialState::Sent => !record.never_placed,
-        DialState::Intended | DialState::NotPlaced => false,
+        // Given up as lost, and heard of after all.
+        DialState::Intended | DialState::NotPlaced => record.provider_call_id.is_some(),
     }
 }
 
@@ -124,13 +125,13 @@ async fn apply_outcome(
         Some(Outcome::NoResponse) | None => ProspectStatus::NotResponded,
     };
     let callback = record.time.filter(|_| record.outcome == Some(Outcome::CallbackRequested));
-    let newly = callback.is_some() && !settled_before;
+    let newly = callback.is_some() && conversation.outcome != record.outcome;
     let weighty = [ProspectStatus::Booked, ProspectStatus::DoNotCall].contains(&status);
     let called_again = settled_before
         && outcomes::was_called_again(conn, prospect_id, &record.conversation_id).await?;
     // A later call says more of the prospect than what is heard late of this one, but for these.
     if weighty || !called_again {
-        let contacted = (!settled_before).then_some(now);
+        let contacted = if settled_before { record.ended.or(record.joined) } else { Some(now) };
         let moved =
             Moved { status, rescheduled_for: callback, newly_rescheduled: newly, contacted };
         outcomes::move_prospect(conn, prospect_id, &moved, now).await?;

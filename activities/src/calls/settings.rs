@@ -23,6 +23,8 @@ pub struct CallSettings {
     pub voices: BTreeMap<String, String>,
     /// How long a phone rings.
     pub ring_timeout_secs: u32,
+    /// The longest that a call may be, in minutes.
+    pub max_call_minutes: i32,
     /// Calls that may be under way at once.
     pub max_concurrent_calls: i32,
 }

@@ -1,7 +1,7 @@
 //! What the guard reads and writes, all within one transaction.
 
 use chrono::{DateTime, Utc};
-use domain::status::{ConversationStatus, ProspectStatus};
+use domain::status::{ConversationStatus, Outcome, ProspectStatus};
 use sqlx::PgConnection;
 
 use super::{StoreError, word};
@@ -16,6 +16,10 @@ pub struct LockedConversation {
     pub status: ConversationStatus,
     /// The moment for which it is planned.
     pub slot: DateTime<Utc>,
+    /// What is recorded of it.
+    pub outcome: Option<Outcome>,
+    /// The run of its workflow that was last admitted.
+    pub run_id: Option<String>,
 }
 
 /// Locks a conversation until the end of the transaction.
@@ -24,7 +28,8 @@ pub async fn lock_conversation(
     id: &str,
 ) -> Result<Option<LockedConversation>, StoreError> {
     let row = sqlx::query!(
-        r#"select user_id, prospect_id, status::text as "status!", slot
+        r#"select user_id, prospect_id, status::text as "status!", slot,
+            outcome::text as "outcome", run_id
         from conversations where id = $1 for update"#,
         id
     )
@@ -36,6 +41,8 @@ pub async fn lock_conversation(
             user_id: row.user_id,
             prospect_id: row.prospect_id,
             slot: row.slot,
+            outcome: row.outcome.as_deref().and_then(Outcome::parse),
+            run_id: row.run_id,
         })
     })
     .transpose()
@@ -56,6 +63,14 @@ pub async fn move_slot(
     )
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Notes for which run of its workflow a conversation is weighed.
+pub async fn note_run(conn: &mut PgConnection, id: &str, run_id: &str) -> Result<(), StoreError> {
+    sqlx::query!("update conversations set run_id = $2 where id = $1", id, run_id)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

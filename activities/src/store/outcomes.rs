@@ -69,7 +69,8 @@ pub async fn close_conversation(
     sqlx::query!(
         "update conversations set status = $2::text::conversation_status,
             outcome = $3::text::call_outcome, reason = $4, notes = $5,
-            transcript = coalesce(transcript, $6), joined_at = $7, ended_at = $8, talk_secs = $9,
+            transcript = coalesce(transcript, $6), joined_at = coalesce($7, joined_at),
+            ended_at = coalesce($8, ended_at), talk_secs = $9,
             outcome_time = $10, settled_at = coalesce(settled_at, $11), updated_at = $11
         where id = $1",
         record.conversation_id,
@@ -109,6 +110,10 @@ pub async fn close_dial(
     closed: &Closed<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
+    // What is left of the subscription bounds the charge, so nobody else may spend it meanwhile.
+    sqlx::query!("select id from subscriptions where id = $1 for update", dial.subscription_id)
+        .fetch_optional(&mut *conn)
+        .await?;
     sqlx::query!(
         "update dials set state = case when $2 then 'PLACED'::dial_state else 'NOT_PLACED' end,
             provider_call_id = coalesce(provider_call_id, $3),
@@ -147,10 +152,12 @@ async fn enter_minutes(
     }
     sqlx::query!(
         "insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
-        values ($1, $2, $3, $4::text::minute_kind, greatest(
-            $5::int,
-            coalesce((select -minutes_left from subscriptions where id = $1), $5)
-        ))
+        select $1, $2, $3, $4::text::minute_kind, minutes from (
+            select greatest(
+                $5::int,
+                coalesce((select -minutes_left from subscriptions where id = $1), $5)
+            ) as minutes
+        ) as capped where minutes <> 0
         on conflict (dial_id, kind) where kind in ('reserve', 'release', 'charge') do nothing",
         dial.subscription_id,
         dial.conversation_id,
@@ -215,7 +222,7 @@ pub async fn move_prospect(
     sqlx::query!(
         "update prospects set status = $2::text::prospect_status, rescheduled_for = $3,
             times_rescheduled = times_rescheduled + case when $4 then 1 else 0 end,
-            last_contacted = coalesce($5, last_contacted), updated_at = $6
+            last_contacted = greatest(last_contacted, $5), updated_at = $6
         where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')",
         prospect_id,
         moved.status.as_str(),

@@ -5,7 +5,9 @@ use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
 use workflows::activities::calls::{Applied, Closing, LateInput, Record};
 
-use crate::support::{NOW, Prospect, Service, User, at, dump, minutes_after, reported, talked};
+use crate::support::{
+    NOW, Prospect, Service, User, admitted, at, dump, minutes_after, reported, talked,
+};
 
 /// A call that was placed and settled with that record.
 async fn settled(record: Record) -> Service {
@@ -63,7 +65,8 @@ async fn hear_of(service: &Service, id: &str, event: Value) -> Applied {
     let later = service.calls_at(minutes_after(120));
     let applied = later.amend(&input).await.unwrap();
     let tables = dump(service).await;
-    later.amend(&input).await.unwrap();
+    let again = later.amend(&input).await.unwrap();
+    assert_ne!(again, Applied::Amended, "heard a second time it says nothing new");
     assert_eq!(dump(service).await, tables);
     applied
 }
@@ -136,8 +139,11 @@ async fn talk_for_which_no_minutes_are_left_takes_none_however_often_it_is_told(
     service.execute(r#"UPDATE "Subscription" SET minutesLeft = 1"#).await;
     assert_eq!(hear(&service, ended(240)).await, Applied::Amended);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
-    service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
-    assert_eq!(service.minutes_left("sub-user1-id").await, 0);
+    let entries = service.entries().await;
+    for _ in 0..3 {
+        service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
+    }
+    assert_eq!(service.entries().await, entries);
 }
 
 #[tokio::test]
@@ -206,6 +212,45 @@ async fn a_refusal_that_comes_late_outranks_every_wish() {
 }
 
 #[tokio::test]
+async fn a_callback_that_comes_late_counts_as_one() {
+    let service = settled(unanswered()).await;
+    assert_eq!(hear(&service, report("CALLBACK_REQUESTED")).await, Applied::Amended);
+    assert_eq!(
+        service.row("select status, times_rescheduled as times from prospects").await,
+        json!({"status": "RESCHEDULED", "times": 1})
+    );
+}
+
+#[tokio::test]
+async fn facts_that_were_known_are_not_lost_to_late_ones() {
+    let joined = at(NOW) + TimeDelta::seconds(30);
+    let known = Record {
+        joined: Some(joined),
+        ended: None,
+        talk_secs: 60,
+        ..reported("p1-id-1", Outcome::NotInterested)
+    };
+    let service = settled(known).await;
+    hear(&service, report("DO_NOT_CALL")).await;
+    assert_eq!(
+        service
+            .row("select joined_at at time zone 'UTC' as joined, talk_secs from conversations")
+            .await,
+        json!({"joined": "2025-02-25T14:00:30", "talk_secs": 60})
+    );
+}
+
+#[tokio::test]
+async fn a_late_end_proves_that_a_dial_given_up_for_lost_was_placed() {
+    let service = settled(given_back()).await;
+    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    assert_eq!(
+        service.row("select state, provider_call_id as call from dials").await,
+        json!({"state": "PLACED", "call": "provider-1"})
+    );
+}
+
+#[tokio::test]
 async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_brought() {
     for (outcome, status) in [
         (Outcome::AppointmentSet, "BOOKED"),
@@ -229,4 +274,52 @@ async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_br
         assert_eq!(prospect(&service).await, status);
         assert_eq!(service.row("select status, rescheduled_for from prospects").await, before);
     }
+}
+
+#[tokio::test]
+async fn a_late_report_that_comes_twice_undoes_nothing_that_came_between() {
+    let service = settled(unanswered()).await;
+    hear(&service, report("CALLBACK_REQUESTED")).await;
+    service.execute("update prospects set status = 'NOT_INTERESTED'").await;
+    hear(&service, report("CALLBACK_REQUESTED")).await;
+    assert_eq!(prospect(&service).await, "NOT_INTERESTED");
+}
+
+#[tokio::test]
+async fn a_late_report_that_overrules_another_is_applied_once() {
+    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    let event = json!({"kind": "reported", "outcome": "DO_NOT_CALL", "notes": "Very angry."});
+    assert_eq!(hear(&service, event).await, Applied::Amended);
+    let notes = service.row("select notes from conversations").await;
+    assert_eq!(notes, json!({"notes": "Very angry.\nalso reported: APPOINTMENT_SET"}));
+}
+
+#[tokio::test]
+async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
+    let service = settled(unanswered()).await;
+    let later = service.calls_at(minutes_after(10));
+    assert_eq!(admitted(later.decide("p1-id-1", "run-2").await.unwrap()).dial_id, "p1-id-1.2");
+    service
+        .execute("update dials set state = 'SENT', sent_at = intended_at where number = 2")
+        .await;
+    let talk = Record {
+        joined: Some(minutes_after(11)),
+        ended: Some(minutes_after(15)),
+        ..reported("p1-id-1", Outcome::NotInterested)
+    };
+    later.settle(&talk).await.unwrap();
+    // The event names the first dial.
+    hear(&service, ended(60)).await;
+    let second = "select sum(minutes) as minutes from minute_ledger
+        where dial_id = 'p1-id-1.2' and kind in ('charge', 'correct')";
+    assert_eq!(service.row(second).await, json!({"minutes": -4}));
+    assert_eq!(conversation(&service).await["talk_secs"], 240);
+}
+
+#[tokio::test]
+async fn a_prospect_who_was_talked_to_as_it_turns_out_late_is_not_called_again_at_once() {
+    let service = settled(given_back()).await;
+    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    let planned = service.plan("next", "user1-id", minutes_after(150)).await;
+    assert_eq!((planned.calls.len(), planned.skipped["contacted_recently"]), (0, 1));
 }

@@ -12,9 +12,14 @@ fn to(slot: Option<DateTime<Utc>>) -> MoveSlotInput {
 
 async fn waiting() -> Service {
     let service = Service::start().await;
+    waits(&service).await;
+    service
+}
+
+/// Puts a call there that waits.
+async fn waits(service: &Service) {
     service.due_call(User::default(), Prospect::default()).await;
     service.execute("update conversations set slot = '2025-02-25T14:20:00Z'").await;
-    service
 }
 
 async fn not_moved(service: &Service, slot: Option<DateTime<Utc>>) -> String {
@@ -81,6 +86,7 @@ async fn a_call_that_no_longer_waits_is_not_moved() {
 
 #[tokio::test]
 async fn a_call_of_which_something_is_missing_is_not_moved() {
+    let service = Service::start().await;
     for (change, words) in [
         ("delete from prospects", "the prospect no longer exists"),
         ("delete from users", "the user no longer exists"),
@@ -88,7 +94,8 @@ async fn a_call_of_which_something_is_missing_is_not_moved() {
         ("update subscriptions set status = 'PAUSED'", "no active subscription"),
         ("update prospects set time_zone = 'Nowhere'", "\"Nowhere\" is unknown"),
     ] {
-        let service = waiting().await;
+        service.clear().await;
+        waits(&service).await;
         service.execute(change).await;
         let why = not_moved(&service, Some(minutes_after(60))).await;
         assert!(why.contains(words), "{change}: {why}");

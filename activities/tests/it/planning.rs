@@ -203,6 +203,7 @@ async fn no_more_calls_are_planned_than_the_day_and_the_minutes_allow() {
 
 #[tokio::test]
 async fn a_user_who_is_not_ready_is_told_what_is_missing() {
+    let service = Service::start().await;
     for (change, reason, words) in [
         ("delete from settings", "settings_missing", "no AdvancedSetting"),
         ("delete from advanced_settings", "settings_missing", "no AdvancedSetting"),
@@ -228,7 +229,7 @@ async fn a_user_who_is_not_ready_is_told_what_is_missing() {
         ("update users set paused_at = now()", "paused", "paused"),
         ("update service set paused_at = now()", "paused", "paused"),
     ] {
-        let service = Service::start().await;
+        service.clear().await;
         User::default().insert(&service.database).await;
         Prospect::default().insert(&service.database).await;
         service.execute(change).await;

@@ -4,11 +4,18 @@ use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
 use workflows::activities::calls::{Closing, Record};
 
-use crate::support::{Prospect, Service, User, dump, minutes_after, reported, talked};
+use crate::support::{Prospect, RUN, Service, User, dump, minutes_after, reported, talked};
 
 /// A call that was placed.
 async fn placed() -> Service {
     let service = Service::start().await;
+    place(&service).await;
+    service
+}
+
+/// Empties the tables and puts a call there that was placed.
+async fn place(service: &Service) {
+    service.clear().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
     service
@@ -17,7 +24,6 @@ async fn placed() -> Service {
             provider_call_id = 'provider-1'",
         )
         .await;
-    service
 }
 
 fn unanswered(reason: Reason) -> Record {
@@ -46,6 +52,7 @@ fn stands(status: &str, due: Option<&str>, times: i32) -> Value {
 
 #[tokio::test]
 async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
+    let service = Service::start().await;
     let tomorrow = "2025-02-26T14:00:00";
     let failed = Record {
         outcome: Some(Outcome::Failed),
@@ -111,7 +118,7 @@ async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
             2,
         ),
     ] {
-        let service = placed().await;
+        place(&service).await;
         let mut tables = Vec::new();
         for _ in 0..2 {
             let settled = service.calls.settle(&record).await.unwrap();
@@ -226,11 +233,12 @@ async fn a_promised_call_that_is_given_back_stays_promised() {
 
 #[tokio::test]
 async fn a_cancelled_call_is_charged_for_its_talk_and_changes_nothing_else_of_the_prospect() {
+    let service = Service::start().await;
     for (secs, entries, contacted) in [
         (0, &["reserve -10", "release 10"][..], false),
         (90, &["reserve -10", "release 10", "charge -2"], true),
     ] {
-        let service = placed().await;
+        place(&service).await;
         let record = Record {
             closing: Closing::Cancelled,
             reason: Some(Reason::CancelledByOperator),
@@ -268,7 +276,18 @@ async fn an_outcome_replaces_a_lesser_ending_but_no_lesser_ending_an_outcome() {
 }
 
 #[tokio::test]
+async fn a_callback_that_is_heard_of_after_the_first_record_counts_too() {
+    let service = placed().await;
+    service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
+    for _ in 0..2 {
+        service.calls.settle(&reported("p1-id-1", Outcome::CallbackRequested)).await.unwrap();
+        assert_eq!(prospect(&service).await, stands("RESCHEDULED", Some("2025-02-26T14:00:00"), 1));
+    }
+}
+
+#[tokio::test]
 async fn one_who_asked_not_to_be_called_stays_so_whatever_comes() {
+    let service = Service::start().await;
     for outcome in [
         Outcome::AppointmentSet,
         Outcome::CallbackRequested,
@@ -276,7 +295,7 @@ async fn one_who_asked_not_to_be_called_stays_so_whatever_comes() {
         Outcome::NoResponse,
         Outcome::Failed,
     ] {
-        let service = placed().await;
+        place(&service).await;
         service.execute("update prospects set status = 'DO_NOT_CALL'").await;
         service.calls.settle(&reported("p1-id-1", outcome)).await.unwrap();
         assert_eq!(prospect(&service).await["status"], "DO_NOT_CALL", "{outcome}");
@@ -313,19 +332,20 @@ async fn others_with_a_suppressed_number_are_not_called_either() {
     let service = placed().await;
     service.due_call_of(Prospect::named("p2-id")).await;
     service.calls.settle(&reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
-    let admission = service.calls.decide("p2-id-1").await.unwrap();
+    let admission = service.calls.decide("p2-id-1", RUN).await.unwrap();
     assert!(format!("{admission:?}").contains("suppressed"), "{admission:?}");
 }
 
 #[tokio::test]
 async fn what_was_deleted_meanwhile_keeps_no_call_from_being_settled() {
+    let service = Service::start().await;
     for (change, status) in [
         ("delete from prospects", Some("COMPLETED")),
         ("delete from users", Some("COMPLETED")),
         ("delete from subscriptions", Some("COMPLETED")),
         ("delete from conversations", None),
     ] {
-        let service = placed().await;
+        place(&service).await;
         service.execute(change).await;
         for _ in 0..2 {
             service.calls.settle(&reported("p1-id-1", Outcome::AppointmentSet)).await.unwrap();
@@ -334,6 +354,14 @@ async fn what_was_deleted_meanwhile_keeps_no_call_from_being_settled() {
         let expected = status.map(|status| json!({"status": status}));
         assert_eq!(rows, Vec::from_iter(expected), "{change}");
     }
+}
+
+#[tokio::test]
+async fn a_conversation_that_is_deleted_under_way_keeps_no_minutes() {
+    let service = placed().await;
+    service.execute(r#"DELETE FROM "Conversation""#).await;
+    service.calls.settle(&talked("p1-id-1", 0)).await.unwrap();
+    assert_eq!(service.minutes_left("sub-user1-id").await, 600);
 }
 
 #[tokio::test]

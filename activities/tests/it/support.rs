@@ -1,5 +1,6 @@
 //! What every test needs.
 
+mod database;
 mod dump;
 mod facts;
 mod moments;
@@ -9,6 +10,7 @@ mod rows;
 mod service;
 mod wait;
 
+pub use database::fresh_tables;
 pub use dump::dump;
 pub use facts::{dial, learnt, reported, talked};
 pub use moments::{NOW, at, minutes_after};
@@ -17,3 +19,6 @@ pub use receiver::Receiver;
 pub use rows::{Prospect, User};
 pub use service::{Service, admitted};
 pub use wait::eventually;
+
+/// The run of a workflow; another one is a reset.
+pub const RUN: &str = "run-1";

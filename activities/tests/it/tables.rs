@@ -213,6 +213,14 @@ async fn minutes_left_are_the_sum_of_the_ledger_whichever_side_is_written() {
 }
 
 #[tokio::test]
+async fn a_subscription_that_is_removed_and_inserted_again_has_what_its_ledger_says() {
+    let service = filled_by_hand().await;
+    service.execute(r#"DELETE FROM "Subscription""#).await;
+    service.execute(STATEMENTS[7]).await;
+    assert_eq!(service.minutes_left("sub1-id").await, 600);
+}
+
+#[tokio::test]
 async fn no_minute_is_taken_that_is_not_there() {
     let service = filled_by_hand().await;
     for statement in [

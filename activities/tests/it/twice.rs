@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use workflows::activities::calls::{LateInput, Leg, Placement};
 
 use crate::support::{
-    FAST, NOW, Prospect, Provider, Service, User, admitted, at, dial as dial_ref, dump, learnt,
-    minutes_after,
+    FAST, NOW, Prospect, Provider, RUN, Service, User, admitted, at, dial as dial_ref, dump,
+    learnt, minutes_after,
 };
 
 /// A whole call to a number with that ending, each step executed so many times; what it leaves.
@@ -20,7 +20,7 @@ async fn call(ending: u32, times: usize) -> Vec<(&'static str, Vec<Value>)> {
     }
     let mut dial = String::new();
     for _ in 0..times {
-        dial = admitted(service.calls.decide("p1-id-1").await.unwrap()).dial_id;
+        dial = admitted(service.calls.decide("p1-id-1", RUN).await.unwrap()).dial_id;
     }
     let mut refused = None;
     for _ in 0..times {

@@ -11,7 +11,7 @@ use crate::events::end_reason;
 activity!(
     /// Decides whether the call may be made now and reserves what it needs, in one transaction.
     /// Run again while no request has left, it decides anew about the same dial.
-    Admit = "calls.admit", ConversationRef => Admission
+    Admit = "calls.admit", AdmitInput => Admission
 );
 activity!(
     /// Moves the slot of a conversation that is not dialled yet, if its hours allow it. Idempotent.
@@ -133,6 +133,16 @@ pub struct DialRef {
     /// The provider's id of the call, if the workflow has heard it: the records may not have.
     #[serde(default)]
     pub provider_call_id: Option<String>,
+}
+
+/// Which call asks to be made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmitInput {
+    /// The conversation.
+    pub conversation_id: String,
+    /// The run of its workflow: a settled call is opened again for another run only.
+    pub run_id: String,
 }
 
 /// Where to move a slot.

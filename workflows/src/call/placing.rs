@@ -14,7 +14,7 @@ use temporalio_workflow::{
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
-    Admission, Admit, Admitted, ConversationRef, Place, Placement, Withdraw, Withdrawn,
+    Admission, Admit, AdmitInput, Admitted, Place, Placement, Withdraw, Withdrawn,
 };
 use crate::{clock, presets};
 
@@ -104,9 +104,11 @@ fn given_back(objection: &str, why: String) -> Ending {
 
 /// Asks the guard.
 async fn admit(ctx: &WorkflowContext<Call>) -> Result<Admission, WorkflowTermination> {
-    let about =
-        ctx.state(|call| ConversationRef { conversation_id: call.input.conversation_id.clone() });
-    Ok(at_once_or(ctx, Admit, about, presets::database("admit")).await?)
+    let input = ctx.state(|call| AdmitInput {
+        conversation_id: call.input.conversation_id.clone(),
+        run_id: ctx.run_id().to_owned(),
+    });
+    Ok(at_once_or(ctx, Admit, input, presets::database("admit")).await?)
 }
 
 /// Runs an activity within the workflow's own task and, if that fails, as a visible one.

@@ -12,12 +12,13 @@ use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
-use stack::{Postgres, development};
+use stack::development;
 use workflows::activities::calls::{Admission, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};
 use workflows::clock::ClockOffset;
 
-use super::{NOW, Prospect, Provider, User, at};
+use super::RUN;
+use super::{NOW, Prospect, Provider, User, at, fresh_tables};
 
 /// The activities' logic, ready to be called.
 pub struct Service {
@@ -51,10 +52,8 @@ impl Service {
     }
 
     async fn at_address(ultravox: &str, telnyx: Option<Telnyx>, service_url: &str) -> Self {
-        let server = Postgres::shared().await.unwrap();
-        let url = server.fresh_database("activities").await.unwrap();
+        let url = fresh_tables().await;
         let store = Store::connect(&url).await.unwrap();
-        store.migrate().await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
         let ultravox = Ultravox::new(ultravox, development::ULTRAVOX_API_KEY.into()).unwrap();
         let settings = CallSettings {
@@ -64,6 +63,7 @@ impl Service {
             voices: BTreeMap::from([("female".to_owned(), "Jessica".to_owned())]),
             ring_timeout_secs: 30,
             max_concurrent_calls: 5,
+            max_call_minutes: 10,
         };
         let (planning, clock) = (Planning::new(store.clone()), clock_at(at(NOW)));
         let calls =
@@ -90,6 +90,17 @@ impl Service {
         Calls::new(self.store.clone(), ultravox, None, settings, clock_at(at(NOW)))
     }
 
+    /// Empties the tables, for the next case of a test.
+    pub async fn clear(&self) {
+        for table in
+            ["users", "plans", "conversations", "appointments", "minute_ledger", "suppressions"]
+        {
+            self.execute(format!("delete from {table}")).await;
+        }
+        self.execute("delete from plan_decisions").await;
+        self.execute("update service set paused_at = null").await;
+    }
+
     /// Inserts a user and a prospect with a call that is due now; its id is `p1-id-1`.
     pub async fn due_call(&self, user: User, prospect: Prospect) {
         user.insert(&self.database).await;
@@ -107,7 +118,7 @@ impl Service {
 
     /// Admits a due call; its dial's id.
     pub async fn admit(&self, conversation: &str) -> String {
-        admitted(self.calls.decide(conversation).await.unwrap()).dial_id
+        admitted(self.calls.decide(conversation, RUN).await.unwrap()).dial_id
     }
 
     /// Plans a user for half an hour.
