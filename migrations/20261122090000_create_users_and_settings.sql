@@ -6,7 +6,7 @@ create type prospect_status as enum (
 create type theme as enum ('LIGHT', 'DARK');
 
 create table users (
-    id text primary key,
+    id text primary key constraint users_id_length check (length(id) between 1 and 200),
     name text not null,
     email text not null,
     clerk_id text constraint users_clerk_id_unique unique,
@@ -24,13 +24,15 @@ comment on column users.paused_at is 'Since when no call is planned or begun for
 create index users_by_planned_at on users (planned_at nulls first, id);
 
 create table prospects (
-    id text primary key,
+    id text primary key constraint prospects_id_length check (length(id) between 1 and 200),
     user_id text not null constraint prospects_user_fk references users on delete cascade,
     name text not null,
     phone text not null,
     status prospect_status not null default 'INITIAL',
-    last_contacted timestamptz,
-    rescheduled_for timestamptz,
+    last_contacted timestamptz
+        constraint prospects_last_contacted_finite check (isfinite(last_contacted)),
+    rescheduled_for timestamptz
+        constraint prospects_rescheduled_for_finite check (isfinite(rescheduled_for)),
     times_rescheduled integer not null default 0
         constraint prospects_times_rescheduled_not_negative check (times_rescheduled >= 0),
     time_zone text,

@@ -19,6 +19,9 @@ pub enum Failure {
     /// The carrier did not answer, or refused.
     #[error(transparent)]
     Carrier(#[from] TelnyxError),
+    /// A late event came before the call was settled.
+    #[error("conversation {0} has no workflow and is not settled; the next sweep settles it")]
+    NotSettled(String),
     /// Temporal did not answer.
     #[error("Temporal can't be reached: {0}")]
     Temporal(String),
@@ -32,6 +35,7 @@ impl Failure {
             Self::Provider(UltravoxError::KeyRefused { .. }) => "ProviderKeyRefused",
             Self::Provider(_) => "Provider",
             Self::Carrier(_) => "Carrier",
+            Self::NotSettled(_) => "NotSettled",
             Self::Temporal(_) => "Temporal",
         }
     }

@@ -11,6 +11,8 @@ use crate::status::spelled;
 
 /// Hours that must lie between two contacts, unless the prospect was promised a call.
 const REST_HOURS: i64 = 24;
+/// The most calls that one run plans for one user.
+const MOST_CALLS: i32 = 1_000;
 /// The least time between the slots of one user, in seconds.
 const SPACING_SECS: i64 = 1;
 
@@ -156,11 +158,15 @@ pub fn plan(
         })
         .collect();
 
-    let mut left = budget.calls.min(budget.minutes).max(0) as usize;
-    let exhausted = match budget.calls <= budget.minutes {
-        true => SkipReason::DailyLimit,
-        false => SkipReason::NoMinutes,
-    };
+    let (left, exhausted) = [
+        (budget.calls, SkipReason::DailyLimit),
+        (budget.minutes, SkipReason::NoMinutes),
+        (MOST_CALLS, SkipReason::NoRoom),
+    ]
+    .into_iter()
+    .min_by_key(|(left, _)| *left)
+    .expect("an array of three has a least");
+    let mut left = left.max(0) as usize;
 
     let wanting = checked.iter().filter(|(c, hours)| hours.is_ok() && c.standing.promised).count();
     let spread = Spread::new(span, window, &checked, left.saturating_sub(wanting));

@@ -108,11 +108,11 @@ impl PlanCalls {
                 from,
                 until,
             };
-            input.so_far.users += 1;
             let Ok(planned) = ctx.execute_activity(PlanUser, plan, presets::plan()).await else {
                 input.so_far.failed_users.push(user_id);
                 continue;
             };
+            input.so_far.users += 1;
             launched += planned.calls.len() as u32;
             launch(ctx, &mut input, &user_id, planned).await?;
             ctx.set_current_details(sentence(&input.so_far));

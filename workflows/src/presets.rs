@@ -20,6 +20,14 @@ pub(crate) fn database(id: &str) -> ActivityOptions {
         .build()
 }
 
+/// The same for an activity that may run beside another of its kind.
+pub(crate) fn database_unnamed() -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(secs(30))
+        .retry_policy(retry(secs(1), secs(30)))
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
+}
+
 /// The same, run in the worker that holds the workflow, without a trip through the server: one
 /// try, after which the visible kind takes over.
 pub(crate) fn database_at_once() -> LocalActivityOptions {

@@ -163,7 +163,14 @@ impl Calls {
                 info!(dialId = dial.id, waitSecs = wait.as_secs(), "The provider has no room");
                 let wait = TimeDelta::from_std(wait.min(Duration::from_secs(3_600)))
                     .unwrap_or(TimeDelta::seconds(60));
-                Ok(Placement::Busy { until: self.clock.now() + wait + spread(&dial.id) })
+                let until = self.clock.now() + wait + spread(&dial.id);
+                if until > dial.good_until {
+                    // To wait would only keep a line from others.
+                    let objection = Objection::TooLate;
+                    let why = "The provider has no room until it is too late.".to_owned();
+                    return Ok(Placement::Withheld { objection: objection.as_str().into(), why });
+                }
+                Ok(Placement::Busy { until })
             }
             Created::NotPlaced(error) => {
                 self.note_unsent(&dial.id).await?;

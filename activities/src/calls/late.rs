@@ -8,11 +8,12 @@ use workflows::activities::calls::{Applied, Closing, LateInput, Record};
 use workflows::events;
 
 use super::Calls;
+use crate::failure::Failure;
 use crate::store::{StoreError, dials, outcomes};
 
 impl Calls {
     /// Applies a late event.
-    pub async fn amend(&self, input: &LateInput) -> Result<Applied, StoreError> {
+    pub async fn amend(&self, input: &LateInput) -> Result<Applied, Failure> {
         let id = input.conversation_id.as_str();
         let Some(message) = events::read(input.message.clone()) else {
             return Ok(Applied::NothingNew);
@@ -23,8 +24,8 @@ impl Calls {
             return Ok(Applied::UnknownConversation);
         };
         if status.is_open() {
-            warn!(conversationId = id, "An event came for a call without a workflow");
-            return Ok(Applied::NotSettled);
+            // The sweep settles it; the event waits for that.
+            return Err(Failure::NotSettled(id.to_owned()));
         }
         let about = message.dial_id.as_deref();
         let last = dials::lock_last(&mut tx, id).await?;
@@ -53,7 +54,7 @@ impl Calls {
             };
         }
         self.write(&mut tx, &record).await?;
-        tx.commit().await?;
+        tx.commit().await.map_err(StoreError::from)?;
         info!(conversationId = id, "A late event amended the records");
         Ok(Applied::Amended)
     }

@@ -34,6 +34,7 @@ impl Calls {
         tx: &mut PgConnection,
         record: &Record,
     ) -> Result<Settled, StoreError> {
+        let record = &storable(record);
         let id = record.conversation_id.as_str();
         let Some(conversation) = rows::lock_conversation(tx, id).await? else {
             return Ok(Settled::default());
@@ -76,6 +77,12 @@ impl Calls {
         );
         Ok(Settled { minutes })
     }
+}
+
+/// The record without the one character that PostgreSQL does not store in text.
+fn storable(record: &Record) -> Record {
+    let text = |text: &Option<String>| text.as_ref().map(|text| text.replace('\0', ""));
+    Record { notes: text(&record.notes), transcript: text(&record.transcript), ..record.clone() }
 }
 
 /// Whether a settled conversation may be written again: an outcome replaces a lesser one, but that

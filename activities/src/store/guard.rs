@@ -74,7 +74,7 @@ pub async fn note_run(conn: &mut PgConnection, id: &str, run_id: &str) -> Result
     Ok(())
 }
 
-/// Opens a settled conversation again in which nothing was agreed, unless another call of the
+/// Opens a settled conversation again that was once admitted and in which nothing was agreed, unless another call of the
 /// prospect is planned or under way. False if it stays closed.
 pub async fn reopen(
     conn: &mut PgConnection,
@@ -85,7 +85,7 @@ pub async fn reopen(
         "update conversations c set status = 'SCHEDULED', slot = $2, outcome = null,
             outcome_time = null, reason = null, notes = null, joined_at = null, ended_at = null,
             talk_secs = null, settled_at = null, updated_at = $2
-        where c.id = $1 and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
+        where c.id = $1 and c.run_id is not null and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
             and not exists (select 1 from conversations o where o.prospect_id = c.prospect_id
                 and o.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))",
         id,

@@ -212,7 +212,8 @@ pub struct Moved {
     pub contacted: Option<DateTime<Utc>>,
 }
 
-/// Moves a prospect on. One who asked not to be called stays so, whatever else came.
+/// Moves a prospect on. One who asked not to be called stays so, whatever else came, and one whom
+/// the client has taken off the list meanwhile is not put back by a call that reached nobody.
 pub async fn move_prospect(
     conn: &mut PgConnection,
     prospect_id: &str,
@@ -223,7 +224,9 @@ pub async fn move_prospect(
         "update prospects set status = $2::text::prospect_status, rescheduled_for = $3,
             times_rescheduled = times_rescheduled + case when $4 then 1 else 0 end,
             last_contacted = greatest(last_contacted, $5), updated_at = $6
-        where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')",
+        where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')
+            and (status in ('INITIAL', 'RESCHEDULED', 'NOT_RESPONDED', 'FAILED')
+                or $2 not in ('NOT_RESPONDED', 'FAILED'))",
         prospect_id,
         moved.status.as_str(),
         moved.rescheduled_for,

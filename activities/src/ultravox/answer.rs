@@ -50,10 +50,15 @@ pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created 
             status: status.as_u16(),
             words: words(response).await,
         }),
+        // These concern the account or the address, not the call: an operator mends them.
+        402 | 404 => Created::NotPlaced(UltravoxError::Answer {
+            status: status.as_u16(),
+            words: words(response).await,
+        }),
         429 | 503 => {
             Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_WAIT))
         }
-        400 | 402 | 404 | 422 => Created::Refused(words(response).await),
+        400 | 422 => Created::Refused(words(response).await),
         _ => Created::Unknown(format!("answered {status}")),
     }
 }
@@ -90,7 +95,7 @@ async fn words(response: Response) -> String {
     let said = serde_json::from_str::<Value>(&body).ok().and_then(|json| {
         json.get("detail").and_then(Value::as_str).map(str::to_owned).or_else(|| first_text(&json))
     });
-    said.unwrap_or(body).chars().take(WORDS).collect()
+    said.unwrap_or(body).chars().filter(|c| *c != '\0').take(WORDS).collect()
 }
 
 fn first_text(json: &Value) -> Option<String> {

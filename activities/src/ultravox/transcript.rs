@@ -76,7 +76,7 @@ impl Transcript {
         }
         self.text.push_str(who);
         self.text.push_str(": ");
-        self.text.push_str(text);
+        self.text.push_str(&text.replace('\0', ""));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is heard of a call after its records were settled.
 
+use activities::failure::Failure;
 use chrono::TimeDelta;
 use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
@@ -165,13 +166,14 @@ async fn what_is_recorded_says_nothing_new() {
 }
 
 #[tokio::test]
-async fn an_event_for_no_conversation_or_an_open_one_is_told_apart() {
+async fn an_event_for_no_conversation_is_told_and_one_for_an_open_one_waits() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     assert_eq!(hear_of(&service, "unknown-1", ended(60)).await, Applied::UnknownConversation);
-    assert_eq!(hear(&service, ended(60)).await, Applied::NotSettled);
     service.admit("p1-id-1").await;
-    assert_eq!(hear(&service, ended(60)).await, Applied::NotSettled);
+    let message = json!({"dialId": "p1-id-1.1", "event": ended(60)});
+    let input = LateInput { conversation_id: "p1-id-1".to_owned(), message };
+    assert!(matches!(service.calls.amend(&input).await, Err(Failure::NotSettled(_))));
     assert_eq!(conversation(&service).await["status"], "DIALING");
 }
 

@@ -226,12 +226,17 @@ async fn what_the_provider_will_never_take_is_refused_in_its_words() {
 }
 
 #[tokio::test]
-async fn an_account_without_money_is_a_refusal() {
+async fn an_account_without_money_can_be_mended_and_burns_no_prospect() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"refuse": 402}]})).await;
-    assert!(matches!(place(&service.calls).await, Placement::Refused { .. }));
-    assert_eq!(state(&service).await["state"], "NOT_PLACED");
+    let failure = service.calls.place(DIAL).await.unwrap_err();
+    assert!(
+        matches!(failure, Failure::Provider(UltravoxError::Answer { status: 402, .. })),
+        "{failure:?}"
+    );
+    assert_eq!(state(&service).await, intended());
     assert!(provider.calls().await.is_empty());
+    provider_id(&place(&service.calls).await);
 }
 
 #[tokio::test]

@@ -96,8 +96,6 @@ pub enum Applied {
     NothingNew,
     /// There is no such conversation.
     UnknownConversation,
-    /// The conversation is not settled: whoever settles it will learn of this from the provider.
-    NotSettled,
 }
 
 /// A conversation.

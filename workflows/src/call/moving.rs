@@ -24,7 +24,7 @@ pub(super) async fn move_slot(
     ctx.state(may_move)?;
     let conversation_id = ctx.state(|call| call.input.conversation_id.clone());
     let input = MoveSlotInput { conversation_id, slot };
-    match ctx.execute_activity(MoveSlot, input, presets::database("move_slot")).await? {
+    match ctx.execute_activity(MoveSlot, input, presets::database_unnamed()).await? {
         Moved::To { slot } => {
             ctx.state_mut(|call| {
                 call.input.slot = slot;

@@ -1,6 +1,6 @@
 //! From the slot to a request that reached the provider, or may have.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::facts::Event;
 use domain::guard::Objection;
 use domain::status::Reason;
@@ -43,7 +43,9 @@ pub(super) async fn place(
         let dial = match admit(ctx).await? {
             Admission::Admitted(dial) => dial,
             Admission::Later { until, why: reason } => {
-                (moment, why) = (until, reason);
+                // The guard's clock may be behind ours: it is not asked again at once.
+                let soonest = clock::now(ctx, offset) + TimeDelta::seconds(1);
+                (moment, why) = (until.max(soonest), reason);
                 continue;
             }
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),

@@ -1,6 +1,9 @@
 //! Following a dial that is out until it is over: by events, and by asking when they stay away.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::facts::Event;
 use domain::status::Reason;
 use temporalio_workflow::WorkflowContext;
 
@@ -13,12 +16,19 @@ use crate::{clock, presets};
 const SLACK: TimeDelta = TimeDelta::seconds(15);
 /// How long after the join time-out an unknown request is still looked for.
 const UNKNOWN_SLACK: TimeDelta = TimeDelta::seconds(60);
+/// How long after its longest end a call of which somebody spoke, but which the provider does not
+/// show, is still waited for.
+const HOPELESS_SLACK: TimeDelta = TimeDelta::hours(1);
+/// The pause after which a call that could not be ended is ended again.
+const END_AGAIN: Duration = Duration::from_secs(30);
 
 /// Waits until the call is over. Every wait has a bound, and behind it a question to the provider.
 pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> Ending {
     let offset = ctx.state(|call| call.input.clock_offset);
     let sent = clock::now(ctx, offset);
     let lost_after = sent + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
+    let longest = TimeDelta::seconds(dial.join_timeout_secs + dial.max_duration_secs);
+    let hopeless_after = sent + longest + HOPELESS_SLACK;
     let mut questions = Questions::new(sent, dial);
     let mut noted = false;
     // At which stage, and with which means, a cancelled call was ended: one that rang on is ended
@@ -37,15 +47,24 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
         let reach = (stage, ctx.state(|call| call.facts.carrier_call_id().is_some()));
         if cancelled && ended_at != Some(reach) {
             show(ctx, stage.state(), "Cancelled: ending the call");
-            end(ctx, dial).await;
-            ended_at = Some(reach);
+            if end(ctx, dial).await {
+                ended_at = Some(reach);
+            } else {
+                let summary = "then tries to end the call again".to_owned();
+                let wait = Wait { longest: END_AGAIN, summary, heeds_cancellation: false };
+                wait.for_news(ctx, |call| Stage::of(call) == Stage::Over).await;
+            }
             continue;
         }
         let due = questions.due(stage, now);
         if due <= now {
-            ask(ctx, dial).await;
+            let answer = ask(ctx, dial).await;
             questions.asked(clock::now(ctx, offset));
-            if ctx.state(Stage::of) == Stage::Unknown && clock::now(ctx, offset) > lost_after {
+            let unknown_there = answer == Some(false);
+            if unknown_there && now > hopeless_after {
+                let about = Some(dial.dial_id.clone());
+                ctx.state_mut(|call| call.hear(about, Event::Vanished));
+            } else if unknown_there && ctx.state(Stage::of) == Stage::Unknown && now > lost_after {
                 let why = "The provider knows of no such call.".to_owned();
                 let given_back = Ending::GivenBack(Reason::NeverPlaced, why);
                 return if cancelled { Ending::Cancelled } else { given_back };
@@ -71,15 +90,16 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
 }
 
 /// Ends a call, whoever can: the carrier while it rings, the provider once somebody has answered.
-/// Where neither does, a phone rings on until it is answered or rings out.
-pub(super) async fn end(ctx: &WorkflowContext<Call>, dial: &Admitted) {
+/// Where neither can be asked to, a phone rings on until it is answered or rings out. False if
+/// whoever was asked did not answer.
+pub(super) async fn end(ctx: &WorkflowContext<Call>, dial: &Admitted) -> bool {
     let leg = ctx.state(|call| Leg {
         dial_id: dial.dial_id.clone(),
         provider_call_id: call.facts.provider_call_id().map(str::to_owned),
         carrier_call_id: call.facts.carrier_call_id().map(str::to_owned),
         answered: call.facts.is_answered(),
     });
-    let _ = ctx.execute_activity(HangUp, leg, presets::provider()).await;
+    ctx.execute_activity(HangUp, leg, presets::provider()).await.is_ok()
 }
 
 /// Shows in the records that somebody answered. The outcome will say so too, so that a failure
@@ -90,15 +110,18 @@ async fn note_answered(ctx: &WorkflowContext<Call>) {
     let _ = ctx.execute_local_activity(NoteAnswered, about, presets::database_at_once()).await;
 }
 
-/// Asks the provider and takes in what it says, if it says anything.
-async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) {
+/// Asks the provider and takes in what it says: whether it has the call; nothing if it did not
+/// answer, from which nothing follows.
+async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Option<bool> {
     let about = ctx.state(|call| call.dial_ref(dial));
-    let Ok(seen) = ctx.execute_activity(LookUp, about, presets::provider()).await else { return };
+    let seen = ctx.execute_activity(LookUp, about, presets::provider()).await.ok()?;
+    let has_it = seen.provider_call_id.is_some() || seen.vanished;
     ctx.state_mut(|call| {
         for event in seen.events() {
             call.hear(Some(dial.dial_id.clone()), event);
         }
     });
+    Some(has_it)
 }
 
 /// How far a dial has come.
