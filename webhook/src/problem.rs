@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tracing::warn;
 
 use crate::Unreachable;
 use crate::form::Malformed;
@@ -34,6 +35,12 @@ impl From<NotGenuine> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
+        // Which request it was, and what is wrong with it, but never what it says.
+        match &self {
+            Self::NotGenuine => warn!("Refused a request that is not genuine"),
+            Self::Malformed(malformed) => warn!(%malformed, "Refused a request that can't be read"),
+            Self::Unreachable(_) => {}
+        }
         let (status, title, detail) = match &self {
             Self::NotGenuine => (
                 StatusCode::UNAUTHORIZED,

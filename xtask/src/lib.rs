@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod demo;
 mod interrupt;
 mod lint;
@@ -35,6 +36,8 @@ pub enum Command {
     Lint(lint::Lint),
     /// Measure the service beside a reference in the same run
     Bench(bench::Bench),
+    /// Disturb a stack at random while it makes calls, and check what must hold all the same
+    Chaos(chaos::Chaos),
     /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
     Prepare(prepare::Prepare),
     /// Run the Temporal command line against the stack of `cargo xtask up`
@@ -52,6 +55,7 @@ impl Command {
             Self::Test(task) => task.run().await,
             Self::Lint(task) => task.run(),
             Self::Bench(task) => task.run(),
+            Self::Chaos(task) => task.run(),
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,

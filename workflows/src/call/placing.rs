@@ -43,9 +43,7 @@ pub(super) async fn place(
         let dial = match admit(ctx).await? {
             Admission::Admitted(dial) => dial,
             Admission::Later { until, why: reason } => {
-                // The guard's clock may be behind ours: it is not asked again at once.
-                let soonest = clock::now(ctx, offset) + TimeDelta::seconds(1);
-                (moment, why) = (until.max(soonest), reason);
+                (moment, why) = (not_at_once(ctx, until), reason);
                 continue;
             }
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),
@@ -69,12 +67,20 @@ pub(super) async fn place(
             }
             Placement::Unknown => return Ok(Ok(dial)),
             Placement::Busy { until } => {
+                let until = not_at_once(ctx, until);
                 (moment, why) = (until, "The provider has no room".to_owned());
             }
             Placement::Refused { why } => return Ok(Err(Ending::Refused(why))),
             Placement::Withheld { objection, why } => return Ok(Err(given_back(&objection, why))),
         }
     }
+}
+
+/// The moment, or one a second from now: the guard's clock may be behind ours, and then would be
+/// asked over and over.
+fn not_at_once(ctx: &WorkflowContext<Call>, until: DateTime<Utc>) -> DateTime<Utc> {
+    let offset = ctx.state(|call| call.input.clock_offset);
+    until.max(clock::now(ctx, offset) + TimeDelta::seconds(1))
 }
 
 /// Sends the request. Nothing if the call was cancelled before one left; a request that may have
@@ -170,7 +176,8 @@ async fn sleep_until(
         return woken(ctx);
     }
     let moment = moment.format("%Y-%m-%d %H:%M:%S UTC");
-    let why = format!("{} (until {moment})", why.trim_end_matches('.'));
+    let again = if why == WAITING { "until" } else { "asks again at" };
+    let why = format!("{} ({again} {moment})", why.trim_end_matches('.'));
     show(ctx, CallState::Waiting, why.as_str());
     let wait = Wait { longest: pause, summary: why, heeds_cancellation: true };
     wait.for_news(ctx, |call| call.facts.is_over() || call.moves != known).await;
