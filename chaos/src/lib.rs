@@ -7,12 +7,13 @@ mod invariants;
 mod load;
 mod random;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use stack::{Stack, StackOptions};
+use stack::{Scratch, Stack, StackOptions};
 
 pub use disturb::Disturbance;
 pub use invariants::Report;
@@ -45,13 +46,16 @@ const PATIENCE: Duration = Duration::from_secs(330);
 /// Runs the calls, disturbs them, waits until all are settled and checks the invariants.
 pub async fn run(options: &Options) -> Result<Report> {
     let schedule = disturb::schedule(options.seed, options.span());
-    let mut stack = start(options).await?;
+    let scratch = Scratch::new()?;
+    let scenarios = scratch.path().join("scenarios.json");
+    std::fs::write(&scenarios, load::scenarios(options.calls)?.to_string())?;
+    let mut stack = start(options, &scenarios).await?;
     let checked = disturbed(&mut stack, options, &schedule).await;
     stack.stop().await?;
     checked
 }
 
-async fn start(options: &Options) -> Result<Stack> {
+async fn start(options: &Options, scenarios: &Path) -> Result<Stack> {
     let lines = (options.calls / 4).clamp(10, 60).to_string();
     let worker_env = [
         ("MAX_CONCURRENT_CALLS", lines.as_str()),
@@ -65,7 +69,16 @@ async fn start(options: &Options) -> Result<Stack> {
         durable: true,
         account_webhook: true,
         worker_env: worker_env.map(|(name, value)| (name.into(), value.into())).into(),
-        simulator_args: ["--max-concurrent", "60", "--retry-base-secs", "1"].map(Into::into).into(),
+        simulator_args: [
+            "--max-concurrent",
+            "60",
+            "--retry-base-secs",
+            "1",
+            "--scenarios",
+            &scenarios.to_string_lossy(),
+        ]
+        .map(str::to_owned)
+        .into(),
         progress: |line| eprintln!("   {line}"),
         ..StackOptions::default()
     })

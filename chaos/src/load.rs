@@ -4,16 +4,83 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{NaiveTime, SecondsFormat, TimeDelta, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sqlx::PgPool;
-use stack::Stack;
+use stack::{Stack, workspace};
 
 /// Prospects of one user.
 const PER_USER: usize = 25;
 
-/// The last two digits of the numbers that are called: how each call goes.
-const ENDINGS: [u32; 20] =
-    [0, 1, 10, 11, 20, 30, 40, 50, 60, 70, 80, 90, 91, 92, 93, 94, 95, 96, 97, 99];
+/// How the calls go, one after the other: the simulator's own scenarios by their names.
+const KINDS: [&str; 20] = [
+    "books_appointment",
+    "asks_callback",
+    "not_interested",
+    "do_not_call",
+    "voicemail",
+    "no_answer",
+    "busy",
+    "invalid_number",
+    "hangs_up_at_once",
+    "tool_lost",
+    "tool_twice",
+    "ended_before_tool",
+    "talks_without_outcome",
+    "webhooks_lost",
+    "talks_to_the_limit",
+    "answers_after_join_timeout",
+    "changes_mind",
+    "rejected",
+    "books_appointment",
+    "tool_lost",
+];
+
+/// The longest talk, in simulated seconds: less than the minute that a call may last here.
+const LONGEST_TALK: i64 = 40;
+
+/// How each number's call goes, as the simulator reads it: its own scenarios, made short.
+pub(crate) fn scenarios(calls: usize) -> Result<Value> {
+    let path = workspace::root().join("simulator/scenarios.json");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("reading the scenarios in {}", path.display()))?;
+    let known: Value = serde_json::from_str(&text)?;
+    let mut of_numbers = Map::new();
+    for n in 0..calls {
+        let kind = KINDS[n % KINDS.len()];
+        let scenario = known.get(kind).with_context(|| format!("there is no scenario {kind}"))?;
+        of_numbers.insert(number(n), shortened(scenario.clone()));
+    }
+    Ok(Value::Object(of_numbers))
+}
+
+fn shortened(mut scenario: Value) -> Value {
+    let Some(talk) = scenario["talk_secs"].as_i64() else { return scenario };
+    // One that talks to the limit still does.
+    let shorter = if talk > 3_600 { talk } else { talk.min(LONGEST_TALK) };
+    scenario["talk_secs"] = shorter.into();
+    shrink(&mut scenario, shorter as f64 / talk as f64);
+    scenario
+}
+
+fn shrink(value: &mut Value, by: f64) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| shrink(item, by)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field.as_f64().filter(|_| name == "at_secs") {
+                    Some(at) => *field = ((at * by) as i64).into(),
+                    None => shrink(field, by),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The n-th prospect's number.
+fn number(n: usize) -> String {
+    format!("+1{}55501{:02}", 201 + n / 100, n % 100)
+}
 
 /// The seconds from now to noon of today, so that the hour of the run does not matter.
 pub(crate) fn seconds_to_noon() -> i64 {
@@ -35,12 +102,11 @@ pub(crate) async fn plan(
         insert_user(database, &format!("u{user}")).await?;
     }
     for n in 0..calls {
-        let (area, ending) = (201 + n / ENDINGS.len(), ENDINGS[n % ENDINGS.len()]);
         sqlx::query(
             r#"insert into "Prospect" (id, name, phone, userId) values ($1, 'Ann', $2, $3)"#,
         )
         .bind(format!("p{n}"))
-        .bind(format!("+1{area}55501{ending:02}"))
+        .bind(number(n))
         .bind(format!("u{}", n / PER_USER))
         .execute(database)
         .await?;

@@ -137,8 +137,7 @@ fn every_setting_that_a_program_needs_is_given_and_none_that_it_does_not_know() 
     for (name, service) in ours() {
         let program = program(&name);
         let given = names(service["environment"].as_mapping().unwrap());
-        let known: BTreeSet<String> =
-            program.get_arguments().filter_map(|arg| env_of(arg)).collect();
+        let known: BTreeSet<String> = program.get_arguments().filter_map(env_of).collect();
         let needed: BTreeSet<String> = program
             .get_arguments()
             .filter(|arg| arg.is_required_set())
