@@ -50,6 +50,8 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
             if end(ctx, dial).await {
                 ended_at = Some(reach);
             } else {
+                // It may be over, or gone, without anybody having said so.
+                ask(ctx, dial).await;
                 let summary = "then tries to end the call again".to_owned();
                 let wait = Wait { longest: END_AGAIN, summary, heeds_cancellation: false };
                 wait.for_news(ctx, |call| Stage::of(call) == Stage::Over).await;
