@@ -23,6 +23,10 @@ pub enum StoreError {
     UnknownWord(&'static str, String),
 }
 
+/// Longest pause within a transaction, after which the database ends it: a process that stands still must not keep
+/// rows locked from the others.
+const LONGEST_PAUSE: &str = "15s";
+
 /// Longest wait for a connection; an activity that gets none is tried again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -36,6 +40,7 @@ impl Store {
     /// Opens connections; the first is made at once, so that a wrong address is told early.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.parse()?;
+        let options = options.options([("idle_in_transaction_session_timeout", LONGEST_PAUSE)]);
         // One by hand first: the pool would try again and tell in the end that time ran out.
         options.connect().await?.close().await?;
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE);

@@ -27,7 +27,7 @@ pub enum Disturbance {
 }
 
 /// Ways in which the provider answers badly. After those that accept, a phone rings.
-const PROVIDER: [&str; 8] = [
+const PROVIDER: [&str; 9] = [
     r#"[{"drop_after_accept": true, "times": 3}]"#,
     r#"[{"drop_before_accept": true, "times": 2}]"#,
     r#"[{"status_after_accept": 500, "times": 2}]"#,
@@ -36,6 +36,8 @@ const PROVIDER: [&str; 8] = [
     r#"[{"status_before_accept": 503, "times": 3}]"#,
     r#"[{"refuse_429": {"retry_after": 2}, "times": 4}]"#,
     r#"[{"slow_ms": 1500, "times": 3}]"#,
+    // Longer than the worker waits for an answer.
+    r#"[{"slow_ms": 27000, "times": 2}]"#,
 ];
 
 /// Ways in which deliveries go wrong.
@@ -65,24 +67,39 @@ pub fn schedule(seed: u64, span: Duration) -> Vec<(Duration, Disturbance)> {
     let mut random = Random::new(seed);
     let mut at = Duration::from_secs(2);
     let mut schedule = Vec::new();
+    let mut deck = Vec::new();
     while at < span {
-        schedule.push((at, pick(&mut random)));
+        if deck.is_empty() {
+            deck = shuffled_deck(&mut random);
+        }
+        schedule.extend(deck.pop().map(|disturbance| (at, disturbance)));
         at += Duration::from_millis(1_500 + random.below(4_000));
     }
     schedule
 }
 
-fn pick(random: &mut Random) -> Disturbance {
-    let choose =
-        |from: &[&'static str], random: &mut Random| from[random.below(from.len() as u64) as usize];
-    match random.below(10) {
-        0 | 1 => Disturbance::KillWorker,
-        2 => Disturbance::KillWebhook,
-        3 => Disturbance::KillTemporal,
-        4 => Disturbance::KillPostgres,
-        5..=7 => Disturbance::Provider(choose(&PROVIDER, random)),
-        _ => Disturbance::Deliveries(choose(&DELIVERIES, random)),
+/// Ten faults, among which is each kind of kill, so that even a short run has them all.
+fn shuffled_deck(random: &mut Random) -> Vec<Disturbance> {
+    let provider: [_; 3] =
+        std::array::from_fn(|_| Disturbance::Provider(one_of(&PROVIDER, random)));
+    let deliveries: [_; 2] =
+        std::array::from_fn(|_| Disturbance::Deliveries(one_of(&DELIVERIES, random)));
+    let mut deck = vec![
+        Disturbance::KillWorker,
+        Disturbance::KillWorker,
+        Disturbance::KillWebhook,
+        Disturbance::KillTemporal,
+        Disturbance::KillPostgres,
+    ];
+    deck.extend(provider.into_iter().chain(deliveries));
+    for last in (1..deck.len()).rev() {
+        deck.swap(last, random.below(last as u64 + 1) as usize);
     }
+    deck
+}
+
+fn one_of(from: &[&'static str], random: &mut Random) -> &'static str {
+    from[random.below(from.len() as u64) as usize]
 }
 
 impl Disturbance {
@@ -147,5 +164,20 @@ mod tests {
         assert_eq!(schedule(7, span), schedule(7, span));
         assert_ne!(schedule(7, span), schedule(8, span));
         assert!(schedule(7, span).len() > 20);
+    }
+
+    #[test]
+    fn a_short_run_kills_everything() {
+        for seed in 0..20 {
+            let faults = schedule(seed, Duration::from_secs(55));
+            for kill in [
+                Disturbance::KillWorker,
+                Disturbance::KillWebhook,
+                Disturbance::KillTemporal,
+                Disturbance::KillPostgres,
+            ] {
+                assert!(faults.iter().any(|(_, fault)| *fault == kill), "{seed}: {kill}");
+            }
+        }
     }
 }

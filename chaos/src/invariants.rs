@@ -94,8 +94,10 @@ pub(crate) async fn check(stack: &Stack, database: &PgPool, planned: usize) -> R
         "select c.id from conversations c where outcome = 'DO_NOT_CALL' and not exists
         (select 1 from suppressions s join dials d on d.phone = s.phone
             where d.conversation_id = c.id)";
-    let after_no = "select d.id from dials d join conversations c on c.outcome = 'DO_NOT_CALL'
-        and c.prospect_id = d.prospect_id and d.sent_at > c.settled_at";
+    let after_no = "select d.id from dials d
+        join dials r on r.phone = d.phone and r.user_id = d.user_id
+        join conversations c on c.id = r.conversation_id and c.outcome = 'DO_NOT_CALL'
+        where d.sent_at > c.settled_at";
     let violations = ledger["violations"].as_array().into_iter().flatten().map(Value::to_string);
 
     let talked = calls.iter().filter(|call| call.minutes > 0).count() as i64;
@@ -115,7 +117,7 @@ pub(crate) async fn check(stack: &Stack, database: &PgPool, planned: usize) -> R
             ),
             row("appointments that nobody reported", invented.collect(), booked.len() as i64),
             row("refusals without a suppression", ids(database, unsuppressed).await?, planned),
-            row("dials after a refusal", ids(database, after_no).await?, dials),
+            row("calls to a number after it refused", ids(database, after_no).await?, dials),
             row("requests against the provider's contract", violations.collect(), dials),
         ],
     })

@@ -35,7 +35,7 @@ pub struct Options {
 
 impl Options {
     fn span(&self) -> Duration {
-        let usual = (self.calls as u64 / 3).clamp(45, 180);
+        let usual = (self.calls as u64 / 3).clamp(55, 180);
         Duration::from_secs(self.secs.unwrap_or(usual))
     }
 }

@@ -77,8 +77,12 @@ fn shrink(value: &mut Value, by: f64) {
     }
 }
 
-/// The n-th prospect's number.
+/// The n-th prospect's number. Some have that of an earlier prospect of the same user, who refuses every further call.
 fn number(n: usize) -> String {
+    const REFUSES: usize = 3;
+    let refuses = n - n % KINDS.len() + REFUSES;
+    let namesake = n % KINDS.len() == KINDS.len() - 2 && n / PER_USER == refuses / PER_USER;
+    let n = if namesake { refuses } else { n };
     format!("+1{}55501{:02}", 201 + n / 100, n % 100)
 }
 

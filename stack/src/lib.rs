@@ -14,6 +14,7 @@
 mod account;
 pub mod development;
 mod error;
+mod gate;
 mod http;
 mod options;
 pub mod ports;
@@ -28,6 +29,7 @@ mod tools;
 pub mod workspace;
 
 pub use error::{Error, Result};
+pub use gate::{Gate, Side, Step, Stop};
 pub use http::get;
 pub use options::{Parts, Ports, Progress, StackOptions};
 pub use postgres::{Postgres, PostgresOptions};

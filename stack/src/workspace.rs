@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use crate::{Error, Result};
 
-/// The folder with the workspace's `Cargo.toml`.
+/// The folder with the workspace's `Cargo.toml`: that of the package which Cargo runs, otherwise the one in which
+/// this was compiled. The two differ once a checkout was moved together with its build folder.
 pub fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let manifest = manifest.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    manifest.parent().unwrap_or(&manifest).to_path_buf()
 }
 
 /// The ignored folder into which external programs are installed.

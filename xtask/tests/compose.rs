@@ -1,7 +1,7 @@
 //! The container files agree with one another and with the workspace.
 
+use stack::workspace::root;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use clap::CommandFactory as _;
 use serde_norway::Value;
@@ -224,8 +224,4 @@ fn lines_of(file: &str, prefix: &str) -> Vec<String> {
 
 fn read(file: &str) -> String {
     std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::guard::Objection;
 use domain::ids::DialId;
 use domain::minutes;
@@ -18,6 +18,10 @@ use crate::store::dials::{self, Dial, DialState};
 use crate::store::{StoreError, guard as rows, users};
 use crate::ultravox::{CallRequest, Created, Speech};
 
+/// How long after it was noted a request may still leave. A process that stood still meanwhile must not ring a phone
+/// that has been given up.
+const LEAVES_WITHIN: TimeDelta = TimeDelta::seconds(10);
+
 /// What is to be done about a dial.
 enum Step {
     /// Nothing: this is what became of it.
@@ -31,6 +35,7 @@ struct Leaving {
     dial: Dial,
     speech: Speech,
     zone: chrono_tz::Tz,
+    noted: DateTime<Utc>,
 }
 
 impl Calls {
@@ -113,12 +118,16 @@ impl Calls {
         };
         dials::mark_sent(&mut tx, dial_id, now).await?;
         tx.commit().await?;
-        Ok(Step::Send(Box::new(Leaving { dial, speech, zone })))
+        Ok(Step::Send(Box::new(Leaving { dial, speech, zone, noted: now })))
     }
 
     /// Sends the request and notes what became of it.
     async fn send(&self, leaving: &Leaving) -> Result<Placement, Failure> {
         let dial = &leaving.dial;
+        if self.clock.now() > leaving.noted + LEAVES_WITHIN {
+            warn!(dialId = dial.id, "The request stays here: it was held up after it was noted");
+            return Ok(Placement::Unknown);
+        }
         let secrets: Vec<String> = self
             .settings
             .webhook_secrets

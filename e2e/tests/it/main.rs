@@ -6,11 +6,15 @@ mod support;
 
 mod all_scenarios;
 mod bad_input;
+mod every_step;
 mod example_day;
 mod found_in_temporal;
+mod late_webhooks;
 mod logs;
 mod lost_answer;
 mod operator;
+mod operator_activities;
+mod operator_between_steps;
 mod planning_twice;
 mod schedule;
 mod settings;

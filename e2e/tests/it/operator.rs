@@ -8,8 +8,8 @@ use serde_json::Value;
 use stack::StackOptions;
 
 use crate::support::{
-    Plan, Prospect, Story, User, cancel, conversation, eventually, in_state, plan, progress,
-    prospect_status, seconds_to, update,
+    Plan, Prospect, Story, User, books, cancel, conversation, eventually, in_state, plan, progress,
+    prospect_status, seconds_to, settled, update,
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,40 +17,18 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A system at three o'clock in which phones ring and people talk at their natural pace, and the
 /// calls of one user to these prospects: the first at once, the others spread over half an hour.
 async fn calls_to(prospects: &[(&str, u32)]) -> Result<Story> {
-    let options = StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T15:00:00Z"),
-        ..StackOptions::default()
-    };
-    let story = Story::start(options).await?;
+    calls_with(StackOptions::default(), prospects).await
+}
+
+async fn calls_with(options: StackOptions, prospects: &[(&str, u32)]) -> Result<Story> {
+    let clock_offset_secs = seconds_to("2025-02-25T15:00:00Z");
+    let story = Story::start(StackOptions { clock_offset_secs, ..options }).await?;
     User::new("user1-id").insert(&story.database).await?;
     for (id, ending) in prospects {
         Prospect::with_ending(id, "user1-id", 212, *ending).insert(&story.database).await?;
     }
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(1))).await?;
     Ok(story)
-}
-
-/// Waits until a conversation is settled, and tells its status and reason.
-async fn settled(story: &Story, id: &str) -> (String, Option<String>) {
-    eventually(PATIENCE, &format!("{id} is settled"), async || {
-        let found = conversation(&story.database, id).await?;
-        let open = ["SCHEDULED", "DIALING", "IN_PROGRESS"].contains(&found.status.as_str());
-        Ok((!open).then_some((found.status, found.reason)))
-    })
-    .await
-}
-
-/// Minutes charged, lines in use, and whether the ledger adds up to what is left.
-async fn books(story: &Story) -> Result<(i64, i64, bool)> {
-    Ok(sqlx::query_as(
-        "select
-            (select coalesce(-sum(minutes), 0) from minute_ledger
-                where kind in ('charge', 'correct')),
-            (select count(*) from dials where closed_at is null),
-            (select sum(minutes) from minute_ledger) = (select sum(minutes_left) from subscriptions)",
-    )
-    .fetch_one(&story.database)
-    .await?)
 }
 
 async fn ledger_of(story: &Story) -> Result<Vec<Value>> {
@@ -81,6 +59,24 @@ async fn a_call_that_is_cancelled_while_it_rings_stops_ringing() -> Result<()> {
     assert_eq!(calls[0]["leg"], "canceled", "{calls:?}");
     assert_eq!(prospect_status(&story.database, "p1-id").await?, "INITIAL");
     assert_eq!(books(&story).await?, (0, 0, true));
+    Ok(())
+}
+
+/// Without access to the carrier nobody can end what rings: it is hung up the moment somebody answers.
+#[tokio::test]
+async fn without_the_carrier_a_cancelled_call_is_hung_up_as_soon_as_it_is_answered() -> Result<()> {
+    let no_carrier = [("TELNYX_API_KEY", ""), ("TELNYX_ACCOUNT_SID", "")];
+    let no_carrier = no_carrier.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let options = StackOptions { worker_env: no_carrier.into(), ..StackOptions::default() };
+    let story = calls_with(options, &[("p1-id", 93)]).await?;
+    in_state(&story, "call/p1-id-1", "ringing").await;
+    cancel(&story, "call/p1-id-1").await?;
+    let cancelled = ("CANCELLED".to_owned(), Some("cancelled_by_operator".to_owned()));
+    assert_eq!(settled(&story, "p1-id-1").await, cancelled);
+    let calls = ledger_of(&story).await?;
+    assert_eq!(calls[0]["endedBy"], "client", "{calls:?}");
+    assert!(calls[0]["talkSeconds"].as_f64().is_some_and(|secs| secs < 10.0), "{calls:?}");
+    assert_eq!(books(&story).await?, (1, 0, true));
     Ok(())
 }
 
@@ -160,19 +156,40 @@ async fn a_reset_takes_up_a_live_call_and_makes_a_failed_one_again() -> Result<(
     assert_eq!(settled(&story, "p1-id-1").await, failed);
     // The number is mended, and the call is made again, under the same conversation.
     sqlx::query("update prospects set phone = '+12125550193'").execute(&story.database).await?;
-    let reset = async || {
-        let reset = ["workflow", "reset", "--workflow-id", "call/p1-id-1"];
-        let how = ["--type", "FirstWorkflowTask", "--reason", "a test"];
-        story.stack.temporal.cli(reset.into_iter().chain(how)).await
+    let reset = async |from: &[&str]| {
+        let reset = ["workflow", "reset", "--workflow-id", "call/p1-id-1", "--reason", "a test"];
+        story.stack.temporal.cli(reset.iter().chain(from).copied()).await
     };
-    reset().await?;
+    reset(&["--type", "FirstWorkflowTask"]).await?;
     in_state(&story, "call/p1-id-1", "talking").await;
     assert_eq!(progress(&story, "call/p1-id-1").await?["dialId"], "p1-id-1.2");
-    // Reset once more while it talks: the call goes on, and no other phone rings.
-    reset().await?;
-    in_state(&story, "call/p1-id-1", "talking").await;
-    assert_eq!(progress(&story, "call/p1-id-1").await?["dialId"], "p1-id-1.2");
+    // Reset once more while it talks, from every place: the call goes on, and no other phone rings.
+    let first = ["--event-id", "4"];
+    for from in [&["--type", "FirstWorkflowTask"], &["--type", "LastWorkflowTask"], &first] {
+        reset(from).await?;
+        in_state(&story, "call/p1-id-1", "talking").await;
+        assert_eq!(progress(&story, "call/p1-id-1").await?["dialId"], "p1-id-1.2");
+    }
     assert_eq!(ledger_of(&story).await?.len(), 1);
+    Ok(())
+}
+
+/// What was agreed is not asked for again.
+#[tokio::test]
+async fn a_reset_of_a_call_with_an_appointment_rings_nobody() -> Result<()> {
+    let options = StackOptions { speed: 60.0, ..StackOptions::default() };
+    let story = calls_with(options, &[("p1-id", 0)]).await?;
+    assert_eq!(settled(&story, "p1-id-1").await.0, "COMPLETED");
+    let reset = ["workflow", "reset", "--workflow-id", "call/p1-id-1"];
+    let how = ["--type", "FirstWorkflowTask", "--reason", "a test"];
+    story.stack.temporal.cli(reset.into_iter().chain(how)).await?;
+    let result = ["workflow", "result", "--workflow-id", "call/p1-id-1"];
+    let ended = story.temporal(result).await?;
+    assert_eq!(ended["status"], "COMPLETED", "{ended}");
+    assert_eq!(conversation(&story.database, "p1-id-1").await?.status, "COMPLETED");
+    assert_eq!(prospect_status(&story.database, "p1-id").await?, "BOOKED");
+    assert_eq!(ledger_of(&story).await?.len(), 1);
+    assert_eq!(books(&story).await?, (4, 0, true));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What every story needs.
 
+mod gates;
 mod operator;
 mod planner;
 mod records;
@@ -8,9 +9,12 @@ mod story;
 mod wait;
 mod webhook;
 
+pub use gates::{Gates, gated, replace};
 pub use operator::{cancel, in_state, progress, update};
 pub use planner::{Plan, plan, plan_as};
-pub use records::{Conversation, conversation, conversations, open_calls, prospect_status};
+pub use records::{
+    Conversation, books, conversation, conversations, open_calls, prospect_status, settled,
+};
 pub use rows::{Prospect, User};
 pub use story::{Story, seconds_to};
 pub use wait::eventually;

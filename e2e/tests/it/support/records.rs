@@ -1,10 +1,12 @@
 //! What the service has written down of calls.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::Story;
+use super::{Story, eventually};
 
 /// A conversation as a client reads it.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -61,4 +63,27 @@ pub async fn open_calls(story: &Story) -> Result<i64> {
 pub async fn prospect_status(database: &PgPool, id: &str) -> Result<String> {
     let status = r#"SELECT status::text FROM "Prospect" WHERE id = $1"#;
     Ok(sqlx::query_scalar(status).bind(id).fetch_one(database).await?)
+}
+
+/// Waits until a conversation is settled, and tells its status and reason.
+pub async fn settled(story: &Story, id: &str) -> (String, Option<String>) {
+    eventually(Duration::from_secs(60), &format!("{id} is settled"), async || {
+        let found = conversation(&story.database, id).await?;
+        let open = ["SCHEDULED", "DIALING", "IN_PROGRESS"].contains(&found.status.as_str());
+        Ok((!open).then_some((found.status, found.reason)))
+    })
+    .await
+}
+
+/// Minutes charged, lines in use, and whether the ledger adds up to what is left.
+pub async fn books(story: &Story) -> Result<(i64, i64, bool)> {
+    Ok(sqlx::query_as(
+        "select
+            (select coalesce(-sum(minutes), 0) from minute_ledger
+                where kind in ('charge', 'correct')),
+            (select count(*) from dials where closed_at is null),
+            (select sum(minutes) from minute_ledger) = (select sum(minutes_left) from subscriptions)",
+    )
+    .fetch_one(&story.database)
+    .await?)
 }

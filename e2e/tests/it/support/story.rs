@@ -22,10 +22,16 @@ impl Story {
     pub async fn start(options: StackOptions) -> Result<Self> {
         let story = Self::start_with_schedule(options).await?;
         if story.stack.worker.is_some() {
-            let pause = ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause"];
-            story.stack.temporal.cli(pause.into_iter().chain(["--reason", "a test"])).await?;
+            story.plan_only_when_told().await?;
         }
         Ok(story)
+    }
+
+    /// Pauses the schedule, which a worker has made.
+    pub async fn plan_only_when_told(&self) -> Result<()> {
+        let pause = ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause"];
+        self.stack.temporal.cli(pause.into_iter().chain(["--reason", "a test"])).await?;
+        Ok(())
     }
 
     /// The same with the schedule running.
