@@ -19,8 +19,8 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
     Admission, Admit, AdmitInput, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef,
     HangUp, LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement,
-    Record, RecordOutcome, Recovered, Settled, Sighting, Sweep, SweepInput, Swept, Withdraw,
-    Withdrawn,
+    Record, RecordOutcome, Recovered, Settled, Sighting, Suppress, Sweep, SweepInput, Swept,
+    Withdraw, Withdrawn,
 };
 
 use crate::clock::Clock;
@@ -63,7 +63,7 @@ impl Calls {
         _ctx: ActivityContext,
         input: AdmitInput,
     ) -> Result<Admission, ActivityError> {
-        reported(self.decide(&input.conversation_id, &input.run_id).await)
+        reported(self.decide(&input).await)
     }
 
     /// Moves a slot. Idempotent: it ends as it was asked for, or not at all.
@@ -105,6 +105,16 @@ impl Calls {
         input: ConversationRef,
     ) -> Result<(), ActivityError> {
         reported(self.show_answered(&input.conversation_id).await)
+    }
+
+    /// Suppresses the number of a call. Idempotent: it is on a list once.
+    #[activity(definition = Suppress)]
+    pub async fn suppress(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: ConversationRef,
+    ) -> Result<(), ActivityError> {
+        reported(self.suppress_at_once(&input.conversation_id).await)
     }
 
     /// Asks the provider about a dial. Only reads, but for a provider's id found on the way.

@@ -6,10 +6,13 @@
 mod calls;
 pub mod clock;
 pub mod failure;
+pub mod import;
 mod planning;
 pub mod store;
+pub mod suppressions;
 pub mod telnyx;
 pub mod ultravox;
+pub mod why;
 
 pub use calls::{CallSettings, Calls};
-pub use planning::Planning;
+pub use planning::{Considered, PlanSettings, Planning};

@@ -6,31 +6,44 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use domain::guard::MAX_LATENESS;
 use domain::ids::{ConversationId, ProspectId};
-use domain::slots::{self, Budget, Decision, SkipReason, Span};
+use domain::pace::Pace;
+use domain::slots::{self, Budget, Decision, SkipReason, Span, Terms};
 use sqlx::PgConnection;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::info;
 use workflows::activities::planning::{
-    PickUsers, PickUsersInput, PlanUser, PlanUserInput, PlannedCall, PlannedUser,
+    PickPromises, PickPromisesInput, PickUsers, PickUsersInput, PlanUser, PlanUserInput,
+    PlannedCall, PlannedUser,
 };
 
 use crate::failure::reported;
 use crate::store::plans::{self, NewConversation, NewDecision};
-use crate::store::users::{self, NotReady, Profile};
-use crate::store::{Store, StoreError};
+use crate::store::users::{self, NotReady};
+use crate::store::{Store, StoreError, rules};
+
+/// What plans are made by.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanSettings {
+    /// Whether nobody is called of whom nothing tells a time zone.
+    pub strict_calling_hours: bool,
+    /// Calls that may be under way at once.
+    pub max_concurrent_calls: i32,
+    /// Calls that the provider takes per minute.
+    pub calls_per_minute: i32,
+}
 
 /// Plans calls from the database.
 pub struct Planning {
     store: Store,
+    settings: PlanSettings,
 }
 
 impl Planning {
-    /// Plans from this database.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Plans from this database, by those settings.
+    pub fn new(store: Store, settings: PlanSettings) -> Self {
+        Self { store, settings }
     }
 }
 
@@ -46,7 +59,18 @@ impl Planning {
         reported(self.pick(&input).await)
     }
 
-    /// Plans one user in one transaction. Idempotent by the nominal time kept with the user.
+    /// Picks the users who owe a call. Reads only.
+    #[activity(definition = PickPromises)]
+    pub async fn pick_promises(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: PickPromisesInput,
+    ) -> Result<Vec<String>, ActivityError> {
+        reported(self.promises(&input).await)
+    }
+
+    /// Plans one user in one transaction. Idempotent by the nominal time kept with the user and, for promised calls
+    /// alone, by the one open conversation of a prospect.
     #[activity(definition = PlanUser)]
     pub async fn plan_user(
         self: Arc<Self>,
@@ -57,11 +81,25 @@ impl Planning {
     }
 }
 
+/// What a run says of a user: passed over as a whole, or one by one.
+pub enum Considered {
+    /// Nobody is called, for this reason.
+    PassedOver(NotReady),
+    /// What is said of each prospect, in calling order, and the numbers of their next conversations.
+    Decided(Vec<Decision>, BTreeMap<ProspectId, i32>),
+}
+
 impl Planning {
     /// The users whose turn it is.
     pub async fn pick(&self, input: &PickUsersInput) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.begin().await?;
         plans::users_to_plan(&mut tx, input.planned_before, &input.except, input.limit).await
+    }
+
+    /// The users with a promised call that is due and not planned.
+    pub async fn promises(&self, input: &PickPromisesInput) -> Result<Vec<String>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        plans::users_with_promises(&mut tx, input).await
     }
 
     /// Plans one user.
@@ -70,69 +108,108 @@ impl Planning {
         let Some(planned_at) = plans::lock_user(&mut tx, &input.user_id).await? else {
             return Ok(PlannedUser::default());
         };
-        if planned_at.is_none_or(|planned_at| planned_at < input.from) {
-            match users::lock_profile(&mut tx, &input.user_id).await? {
-                Some(Ok(profile)) if profile.paused => {
-                    let reason = SkipReason::Paused;
-                    let detail = reason.sentence().to_owned();
-                    pass_over(&mut tx, input, NotReady { reason, detail }).await?;
-                }
-                Some(Ok(profile)) => plan_prospects(&mut tx, input, &profile).await?,
-                Some(Err(not_ready)) => pass_over(&mut tx, input, not_ready).await?,
-                None => return Ok(PlannedUser::default()),
+        if input.promised_only || planned_at.is_none_or(|planned_at| planned_at < input.from) {
+            users::lock_profile(&mut tx, &input.user_id, input.from).await?;
+            let Some(considered) = self.consider(&mut tx, input).await? else {
+                return Ok(PlannedUser::default());
+            };
+            enter(&mut tx, input, considered).await?;
+            if !input.promised_only {
+                plans::mark_planned(&mut tx, &input.user_id, input.from).await?;
             }
-            plans::mark_planned(&mut tx, &input.user_id, input.from).await?;
         }
         let calls = plans::calls_of_run(&mut tx, &input.run, &input.user_id).await?;
         let skipped = plans::skips_of_run(&mut tx, &input.run, &input.user_id).await?;
-        let stranded =
-            plans::stranded_calls(&mut tx, &input.user_id, input.from - MAX_LATENESS * 2).await?;
         tx.commit().await?;
         tell(input, &calls, &skipped);
-        let calls = calls.into_iter().chain(stranded).collect();
         Ok(PlannedUser { calls, skipped })
+    }
+
+    /// What a run would say of a user, without changing anything; nothing if there is no such user.
+    pub async fn would_plan(
+        &self,
+        input: &PlanUserInput,
+    ) -> Result<Option<Considered>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        self.consider(&mut tx, input).await
+    }
+
+    async fn consider(
+        &self,
+        conn: &mut PgConnection,
+        input: &PlanUserInput,
+    ) -> Result<Option<Considered>, StoreError> {
+        let profile = match users::profile(conn, &input.user_id).await? {
+            Some(Ok(profile)) if profile.paused => {
+                let reason = SkipReason::Paused;
+                let detail = reason.sentence().to_owned();
+                return Ok(Some(Considered::PassedOver(NotReady { reason, detail })));
+            }
+            Some(Ok(profile)) => profile,
+            Some(Err(not_ready)) => return Ok(Some(Considered::PassedOver(not_ready))),
+            None => return Ok(None),
+        };
+        let day_start = profile.window.day_start(input.from);
+        let usage = plans::usage(conn, &input.user_id, day_start).await?;
+        let budget = Budget {
+            calls: profile.per_day - usage.calls,
+            minutes: profile.minutes_left - usage.unreserved,
+        };
+        let about = plans::Considered {
+            user_id: &input.user_id,
+            until: input.until,
+            max_attempts: profile.max_attempts,
+            promised_only: input.promised_only,
+        };
+        let candidates = plans::candidates(conn, &about).await?;
+        let numbers: BTreeMap<ProspectId, i32> = candidates
+            .iter()
+            .map(|c| (c.candidate.standing.prospect.clone(), c.next_number))
+            .collect();
+        let candidates = candidates.into_iter().map(|c| c.candidate).collect();
+        let span = Span { from: input.from, until: input.until };
+        let taken = plans::planned_slots(conn, &span).await?;
+        let PlanSettings { strict_calling_hours, max_concurrent_calls, calls_per_minute } =
+            self.settings;
+        let terms = Terms {
+            span,
+            window: &profile.window,
+            budget,
+            rules: &rules::legal(conn).await?,
+            strict: strict_calling_hours,
+            pace: Pace::new(max_concurrent_calls, calls_per_minute, taken),
+        };
+        Ok(Some(Considered::Decided(slots::plan(terms, candidates), numbers)))
     }
 }
 
-async fn pass_over(
+/// Writes what a run says of a user.
+async fn enter(
     conn: &mut PgConnection,
     input: &PlanUserInput,
-    why: NotReady,
+    considered: Considered,
 ) -> Result<(), StoreError> {
-    let decision = NewDecision {
-        reason: Some(why.reason.as_str()),
-        detail: Some(why.detail),
-        ..NewDecision::default()
-    };
-    plans::insert_decisions(conn, &input.run, &input.user_id, &[decision]).await
-}
-
-async fn plan_prospects(
-    conn: &mut PgConnection,
-    input: &PlanUserInput,
-    profile: &Profile,
-) -> Result<(), StoreError> {
-    let day_start = profile.window.day_start(input.from);
-    let usage = plans::usage(conn, &input.user_id, day_start).await?;
-    let budget = Budget {
-        calls: profile.per_day - usage.calls,
-        minutes: profile.minutes_left - usage.unreserved,
-    };
-    let candidates = plans::candidates(conn, &input.user_id, profile.max_attempts).await?;
-    let numbers: BTreeMap<ProspectId, i32> =
-        candidates.iter().map(|c| (c.candidate.standing.prospect.clone(), c.next_number)).collect();
-    let candidates = candidates.into_iter().map(|c| c.candidate).collect();
-    let span = Span { from: input.from, until: input.until };
-    let decisions = slots::plan(span, profile.window, budget, candidates);
-
-    let new: Vec<NewConversation> = decisions
-        .iter()
-        .filter_map(|decision| Some((&decision.prospect, decision.verdict.ok()?)))
-        .map(|(prospect, slot)| conversation(prospect, numbers[prospect], slot))
-        .collect();
-    plans::insert_conversations(conn, &input.run, &input.user_id, &new).await?;
-    let kept: Vec<NewDecision> = decisions.iter().map(|d| kept(d, &numbers)).collect();
-    plans::insert_decisions(conn, &input.run, &input.user_id, &kept).await
+    let (run, user_id) = (&input.run, &input.user_id);
+    match considered {
+        Considered::PassedOver(why) => {
+            let decision = NewDecision {
+                reason: Some(why.reason.as_str()),
+                detail: Some(why.detail),
+                ..NewDecision::default()
+            };
+            plans::insert_decisions(conn, run, user_id, &[decision], input.from).await
+        }
+        Considered::Decided(decisions, numbers) => {
+            let new: Vec<NewConversation> = decisions
+                .iter()
+                .filter_map(|decision| Some((&decision.prospect, decision.verdict.as_ref().ok()?)))
+                .map(|(prospect, slot)| conversation(prospect, numbers[prospect], slot.at))
+                .collect();
+            plans::insert_conversations(conn, run, user_id, &new).await?;
+            let kept: Vec<NewDecision> = decisions.iter().map(|d| kept(d, &numbers)).collect();
+            plans::insert_decisions(conn, run, user_id, &kept, input.from).await
+        }
+    }
 }
 
 fn conversation(prospect: &ProspectId, number: i32, slot: DateTime<Utc>) -> NewConversation {
@@ -146,20 +223,25 @@ fn conversation(prospect: &ProspectId, number: i32, slot: DateTime<Utc>) -> NewC
 
 fn kept(decision: &Decision, numbers: &BTreeMap<ProspectId, i32>) -> NewDecision {
     let prospect = &decision.prospect;
-    let prospect_id = Some(prospect.to_string());
-    match decision.verdict {
+    let known = NewDecision {
+        prospect_id: Some(prospect.to_string()),
+        priority: Some(decision.score),
+        calls_left: Some(decision.left.calls),
+        minutes_left: Some(decision.left.minutes),
+        ..NewDecision::default()
+    };
+    match &decision.verdict {
         Ok(slot) => NewDecision {
-            prospect_id,
             conversation_id: Some(ConversationId::nth(prospect, numbers[prospect]).to_string()),
-            slot: Some(slot),
-            ..NewDecision::default()
+            slot: Some(slot.at),
+            detail: slot.detail.clone(),
+            ..known
         },
         Err(skip) => NewDecision {
-            prospect_id,
             reason: Some(skip.reason.as_str()),
-            detail: Some(skip.reason.sentence().to_owned()),
+            detail: Some(skip.detail.clone()),
             next_allowed: skip.next,
-            ..NewDecision::default()
+            ..known
         },
     }
 }

@@ -1,9 +1,15 @@
 //! The database. One function per statement or transaction step, named for its effect.
 
+pub mod decisions;
 pub mod dials;
 pub mod guard;
+pub mod imports;
+pub mod lines;
+pub mod numbers;
 pub mod outcomes;
 pub mod plans;
+pub mod rules;
+pub mod story;
 pub mod sweeps;
 pub mod users;
 
@@ -46,6 +52,11 @@ impl Store {
         let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE);
         let pool = pool.connect_with(options).await?;
         Ok(Self { pool })
+    }
+
+    /// The connections themselves, for what is no transaction.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.pool
     }
 
     /// Takes connections that are open already.

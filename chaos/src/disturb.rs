@@ -27,12 +27,13 @@ pub enum Disturbance {
 }
 
 /// Ways in which the provider answers badly. After those that accept, a phone rings.
-const PROVIDER: [&str; 9] = [
+const PROVIDER: [&str; 10] = [
     r#"[{"drop_after_accept": true, "times": 3}]"#,
     r#"[{"drop_before_accept": true, "times": 2}]"#,
     r#"[{"status_after_accept": 500, "times": 2}]"#,
     r#"[{"status_after_accept": 502, "times": 2}]"#,
     r#"[{"status_after_accept": 504, "times": 2}]"#,
+    r#"[{"status_after_accept": 503, "times": 2}]"#,
     r#"[{"status_before_accept": 503, "times": 3}]"#,
     r#"[{"refuse_429": {"retry_after": 2}, "times": 4}]"#,
     r#"[{"slow_ms": 1500, "times": 3}]"#,

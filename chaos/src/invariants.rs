@@ -81,6 +81,15 @@ pub(crate) async fn check(stack: &Stack, database: &PgPool, planned: usize) -> R
         .filter(|call| charged.get(&call.dial).copied().unwrap_or(0) != call.minutes)
         .map(|call| format!("{}:{}≠{:?}", call.dial, call.minutes, charged.get(&call.dial)));
 
+    let unknown = charged
+        .iter()
+        .filter(|(dial, minutes)| **minutes != 0 && !calls.iter().any(|call| call.dial == **dial))
+        .map(|(dial, minutes)| format!("{dial}:{minutes}"));
+    let unmade = "select id from conversations
+        where reason in ('never_placed', 'not_admitted', 'too_late', 'abandoned')";
+    let unmade: Vec<String> = ids(database, unmade).await?;
+    let rang_unmade = unmade.iter().filter(|id| rang.contains_key(id.as_str())).cloned();
+
     let booked: Vec<String> = ids(database, "select conversation_id from appointments").await?;
     let unbooked = calls
         .iter()
@@ -105,8 +114,10 @@ pub(crate) async fn check(stack: &Stack, database: &PgPool, planned: usize) -> R
     Ok(Report {
         rows: vec![
             row("conversations of which more than one phone rang", twice.collect(), planned),
+            row("calls said not to have been made that rang", rang_unmade.collect(), planned),
             row("conversations without an end", ids(database, open).await?, planned),
             row("dials charged otherwise than talked", miscounted.collect(), talked),
+            row("charges for dials that the provider never had", unknown.collect(), dials),
             row("reservations left", ids(database, held).await?, dials),
             row("lines left in use", ids(database, lines).await?, dials),
             row("subscriptions that do not add up", ids(database, sums).await?, planned),

@@ -187,7 +187,14 @@ impl Facts {
         self.provider_call_id.is_some()
             || self.carrier_call_id.is_some()
             || self.answered
+            || self.voicemail
+            || self.is_reported()
             || self.is_over()
+    }
+
+    /// Whether the provider or the carrier itself has named the call.
+    pub fn is_named(&self) -> bool {
+        self.provider_call_id.is_some() || self.carrier_call_id.is_some()
     }
 
     /// Whether somebody answered.
@@ -200,6 +207,11 @@ impl Facts {
         !self.reports.is_empty()
     }
 
+    /// Whether the callee asked never to be called again.
+    pub fn asks_not_to_be_called(&self) -> bool {
+        self.reports.iter().any(|report| report.outcome() == Outcome::DoNotCall)
+    }
+
     /// Whether the call is over, by anybody's word.
     pub fn is_over(&self) -> bool {
         self.end_reason.is_some()
@@ -209,9 +221,9 @@ impl Facts {
             || self.unreached.is_some()
     }
 
-    /// Whether the call may go on at the provider, although somebody says that it is over.
+    /// Whether a request that left may still be a call, although somebody says that it is over.
     pub fn may_go_on(&self) -> bool {
-        self.provider_call_id.is_some() && self.end_reason.is_none() && self.unreached.is_none()
+        self.end_reason.is_none() && self.unreached.is_none() && !self.vanished
     }
 
     /// Seconds of talk: by the provider's clock if it told both ends, else as a client said.

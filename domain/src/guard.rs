@@ -4,10 +4,11 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::callee::{NoZone, NumberLog, zones};
 use crate::hours::{DailyWindow, Hours};
 use crate::minutes;
 use crate::phone::PhoneNumber;
-use crate::slots::prospect_zone;
+use crate::rules::{Law, Rule};
 use crate::status::{ProspectStatus, spelled};
 
 /// How long after its slot a call may still start.
@@ -24,8 +25,14 @@ spelled! {
         TooLate = "too_late",
         /// The user, or the whole service, is paused.
         Paused = "paused",
-        /// Every line is in use.
+        /// Every line is in use, or all that the user may use.
         LinesBusy = "lines_busy",
+        /// Another call to the number is under way.
+        NumberBusy = "number_busy",
+        /// The number rests after a call to another prospect of the user.
+        NumberResting = "number_resting",
+        /// The law allows no further call to the number for now, or at all.
+        NumberCapped = "number_capped",
         /// It is outside the user's window or the prospect's legal hours.
         OutsideHours = "outside_hours",
         /// The user, its settings or its active subscription are not there, or can't be used.
@@ -38,6 +45,8 @@ spelled! {
         PhoneInvalid = "phone_invalid",
         /// The prospect's time zone is unknown.
         ProspectZoneUnknown = "prospect_zone_unknown",
+        /// Nothing tells where the prospect is, and hours are kept strictly.
+        ZoneUntold = "zone_untold",
         /// The number is on a do-not-call list.
         Suppressed = "suppressed",
         /// The prospect's number was changed after the call was admitted.
@@ -63,12 +72,16 @@ impl Objection {
             Self::TooLate => "The call could not start within 15 minutes of its slot.",
             Self::Paused => "The user, or the whole service, is paused.",
             Self::LinesBusy => "Every line is in use.",
+            Self::NumberBusy => "Another call to the number is under way.",
+            Self::NumberResting => "The number rests after a call to another prospect.",
+            Self::NumberCapped => "The law allows no further call to the number for now.",
             Self::OutsideHours => "It is outside calling hours.",
             Self::UserNotReady => "The user, a setting or an active subscription is missing.",
             Self::ProspectGone => "The prospect no longer exists.",
             Self::ProspectNotCallable => "The prospect is no longer to be called.",
             Self::PhoneInvalid => "The phone number is not in E.164 form.",
             Self::ProspectZoneUnknown => "The prospect's time zone is not an IANA name.",
+            Self::ZoneUntold => "Neither the prospect nor its number tells a time zone.",
             Self::Suppressed => "The number is on a do-not-call list.",
             Self::NumberChanged => "The prospect's number was changed after the call was admitted.",
             Self::AttemptsUsedUp => "As many calls as allowed were made to the prospect.",
@@ -90,29 +103,43 @@ pub struct Circumstances<'a> {
     /// Whether the user, or the whole service, is paused.
     pub paused: bool,
     /// The user's window.
-    pub window: DailyWindow,
+    pub window: &'a DailyWindow,
+    /// All legal rules.
+    pub rules: &'a [Rule],
+    /// Whether a prospect whose zone nothing tells is refused.
+    pub strict: bool,
     /// Where the prospect stands.
     pub status: ProspectStatus,
     /// The prospect's number as stored.
     pub phone: &'a str,
     /// The prospect's own time zone, if one is stored.
     pub zone: Option<&'a str>,
+    /// The state in which the prospect is said to be, as `US-FL`.
+    pub state: Option<&'a str>,
     /// Whether the number is on a do-not-call list.
     pub suppressed: bool,
     /// Calls that may still be made to the prospect.
     pub attempts_left: i32,
+    /// The calls that were made to the number, this one not counted.
+    pub number: &'a NumberLog,
+    /// Whether another call to the number is under way.
+    pub number_busy: bool,
+    /// Until when the number rests after a call to another prospect of the user.
+    pub number_rests_until: Option<DateTime<Utc>>,
     /// Calls left of the user's local day, this one not counted.
     pub calls_left_today: i32,
     /// Minutes of the subscription that are not reserved.
     pub minutes_left: i32,
     /// The longest that a call may be, in minutes.
     pub longest_call_minutes: i32,
-    /// Lines not in use.
+    /// Lines that this call could have: of all, and of those that its user may use.
     pub lines_free: i32,
+    /// Calls of earlier slots that wait for a line as well.
+    pub waiting_before: i32,
 }
 
 /// The guard's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The call may be made.
     Admit {
@@ -126,21 +153,36 @@ pub enum Verdict {
         /// When to ask again.
         until: DateTime<Utc>,
         /// Why not now.
-        objection: Objection,
+        why: Refusal,
     },
     /// Not at all: the call goes back to planning.
-    Refuse(Objection),
+    Refuse(Refusal),
+}
+
+/// Why a call may not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub objection: Objection,
+    /// The same as a sentence.
+    pub detail: String,
+}
+
+impl From<Objection> for Refusal {
+    fn from(objection: Objection) -> Self {
+        Self { objection, detail: objection.sentence().to_owned() }
+    }
 }
 
 /// Decides whether the call may be made at `now`.
 pub fn decide(c: &Circumstances<'_>) -> Verdict {
     use Objection::*;
     if c.now < c.slot {
-        return Verdict::Later { until: c.slot, objection: TooEarly };
+        return Verdict::Later { until: c.slot, why: TooEarly.into() };
     }
     let last_start = c.slot + MAX_LATENESS;
     if c.now > last_start {
-        return Verdict::Refuse(TooLate);
+        return Verdict::Refuse(TooLate.into());
     }
     let refusals = [
         (!c.status.is_callable(), ProspectNotCallable),
@@ -151,24 +193,45 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
         (minutes::reservation(c.minutes_left, c.longest_call_minutes) <= 0, NoMinutes),
     ];
     if let Some((_, objection)) = refusals.into_iter().find(|(holds, _)| *holds) {
-        return Verdict::Refuse(objection);
+        return Verdict::Refuse(objection.into());
     }
-    let Ok(zone) = prospect_zone(c.zone, c.window) else {
-        return Verdict::Refuse(ProspectZoneUnknown);
+    let zones = match zones(c.zone, c.phone, c.window, c.strict) {
+        Ok(zones) => zones,
+        Err(why) => {
+            let objection = match why {
+                NoZone::Unknown(_) => ProspectZoneUnknown,
+                NoZone::Untold => ZoneUntold,
+            };
+            return Verdict::Refuse(Refusal { objection, detail: why.to_string() });
+        }
     };
-    let hours = Hours::of_call(c.window, [zone]);
-    let later = |until: Option<DateTime<Utc>>, objection| match until {
-        Some(until) if until <= last_start => Verdict::Later { until, objection },
-        _ => Verdict::Refuse(objection),
+    let later = |until: Option<DateTime<Utc>>, why: Refusal| match until {
+        Some(until) if until <= last_start => Verdict::Later { until, why },
+        _ => Verdict::Refuse(why),
     };
-    if !hours.allow(c.now) {
-        return later(hours.next_allowed(c.now), OutsideHours);
+    let law = Law::of(c.rules, c.phone, c.state);
+    let hours = Hours::of_call(c.window.clone(), zones, &law);
+    if let Err(shut) = hours.allowed(c.now) {
+        return later(shut.next, Refusal { objection: OutsideHours, detail: shut.why });
     }
+    if let Err(capped) = c.number.allows(&law, c.now) {
+        return later(capped.until, NumberCapped.into());
+    }
+    let promised = c.status == ProspectStatus::Rescheduled;
+    if let Some(rest) = c.number_rests_until.filter(|rest| *rest > c.now && !promised) {
+        return later(Some(rest), NumberResting.into());
+    }
+    let soon = Some(c.now + WAIT);
     if c.paused {
-        return later(Some(c.now + WAIT), Paused);
+        return later(soon, Paused.into());
     }
-    if c.lines_free <= 0 {
-        return later(Some(c.now + WAIT), LinesBusy);
+    if c.number_busy {
+        return later(soon, NumberBusy.into());
+    }
+    if c.lines_free <= c.waiting_before {
+        let place = ordinal(c.waiting_before + 1);
+        let detail = format!("Waiting for a line, {place} in the queue.");
+        return later(soon, Refusal { objection: LinesBusy, detail });
     }
     let closes = hours.allowed_until(c.now).unwrap_or(last_start);
     Verdict::Admit {
@@ -177,109 +240,15 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> DateTime<Utc> {
-        text.parse().unwrap()
-    }
-
-    fn fine() -> Circumstances<'static> {
-        Circumstances {
-            now: at("2025-02-25T14:00:00Z"),
-            slot: at("2025-02-25T14:00:00Z"),
-            paused: false,
-            window: DailyWindow::new(
-                "America/New_York",
-                "09:00:00".parse().unwrap(),
-                "17:00:00".parse().unwrap(),
-            )
-            .unwrap(),
-            status: ProspectStatus::Initial,
-            phone: "+1234567890",
-            zone: None,
-            suppressed: false,
-            attempts_left: 1,
-            calls_left_today: 1,
-            minutes_left: 600,
-            longest_call_minutes: 10,
-            lines_free: 1,
-        }
-    }
-
-    #[test]
-    fn a_call_at_its_slot_is_admitted_with_a_bounded_reservation() {
-        assert_eq!(
-            decide(&fine()),
-            Verdict::Admit { reserve_minutes: 10, good_until: at("2025-02-25T14:15:00Z") }
-        );
-    }
-
-    #[test]
-    fn a_request_may_not_leave_after_the_window_closed() {
-        let c = Circumstances {
-            now: at("2025-02-25T21:55:00Z"),
-            slot: at("2025-02-25T21:55:00Z"),
-            ..fine()
-        };
-        let Verdict::Admit { good_until, .. } = decide(&c) else { panic!("{:?}", decide(&c)) };
-        assert_eq!(good_until, at("2025-02-25T22:00:00Z"));
-    }
-
-    #[test]
-    fn every_rule_refuses_on_its_own() {
-        use Objection::*;
-        type Change = fn(&mut Circumstances<'static>);
-        let cases: [(Change, Objection); 10] = [
-            (|c| c.now = at("2025-02-25T14:15:01Z"), TooLate),
-            (|c| c.status = ProspectStatus::Booked, ProspectNotCallable),
-            (|c| c.status = ProspectStatus::DoNotCall, ProspectNotCallable),
-            (|c| c.phone = "911", PhoneInvalid),
-            (|c| c.suppressed = true, Suppressed),
-            (|c| c.attempts_left = 0, AttemptsUsedUp),
-            (|c| c.calls_left_today = 0, DailyLimit),
-            (|c| c.minutes_left = 0, NoMinutes),
-            (|c| c.zone = Some("Nowhere/Else"), ProspectZoneUnknown),
-            (|c| c.zone = Some("America/Los_Angeles"), OutsideHours),
-        ];
-        for (change, objection) in cases {
-            let mut c = fine();
-            change(&mut c);
-            assert_eq!(decide(&c), Verdict::Refuse(objection));
-        }
-    }
-
-    #[test]
-    fn what_will_pass_soon_is_waited_for_and_what_will_not_is_refused() {
-        let early = Circumstances { slot: at("2025-02-25T14:05:00Z"), ..fine() };
-        assert_eq!(
-            decide(&early),
-            Verdict::Later { until: at("2025-02-25T14:05:00Z"), objection: Objection::TooEarly }
-        );
-        let busy = Circumstances { lines_free: 0, ..fine() };
-        assert_eq!(
-            decide(&busy),
-            Verdict::Later { until: at("2025-02-25T14:00:15Z"), objection: Objection::LinesBusy }
-        );
-        let paused = Circumstances { paused: true, ..fine() };
-        assert_eq!(
-            decide(&paused),
-            Verdict::Later { until: at("2025-02-25T14:00:15Z"), objection: Objection::Paused }
-        );
-        let busy_to_the_end = Circumstances { now: at("2025-02-25T14:14:50Z"), ..busy };
-        assert_eq!(decide(&busy_to_the_end), Verdict::Refuse(Objection::LinesBusy));
-        let before_opening = Circumstances {
-            now: at("2025-02-25T13:50:00Z"),
-            slot: at("2025-02-25T13:50:00Z"),
-            ..fine()
-        };
-        assert_eq!(
-            decide(&before_opening),
-            Verdict::Later {
-                until: at("2025-02-25T14:00:00Z"),
-                objection: Objection::OutsideHours
-            }
-        );
-    }
+fn ordinal(n: i32) -> String {
+    let ending = match (n % 10, n % 100) {
+        (1, rest) if rest != 11 => "st",
+        (2, rest) if rest != 12 => "nd",
+        (3, rest) if rest != 13 => "rd",
+        _ => "th",
+    };
+    format!("{n}{ending}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,25 +1,55 @@
-//! When a call may be made: daily windows in a time zone, and what several of them allow.
+//! When a call may be made: the client's window and the legal hours, each in its time zone, and what they allow
+//! together.
 
-use chrono::{DateTime, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use chrono::{
+    DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday,
+};
 use chrono_tz::Tz;
 
-/// The hours within which US federal law allows telephone solicitation, in the called party's
-/// local time: 8 a.m. to 9 p.m. (47 CFR 64.1200(c)(1)). Applied to every prospect.
-pub const LEGAL_START: NaiveTime = NaiveTime::from_hms_opt(8, 0, 0).expect("08:00 is a time");
-/// See [`LEGAL_START`].
-pub const LEGAL_END: NaiveTime = NaiveTime::from_hms_opt(21, 0, 0).expect("21:00 is a time");
+use crate::rules::Law;
 
 /// How many days ahead the next allowed moment is looked for.
-const HORIZON_DAYS: usize = 8;
+const HORIZON_DAYS: i64 = 35;
 
-/// A span of every day's local time: from `start` up to, not including, `end`.
-///
-/// A window whose start lies after its end goes across midnight.
+/// Days of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Weekdays(u8);
+
+impl Weekdays {
+    /// All seven.
+    pub const ALL: Self = Self(0b111_1111);
+
+    /// Days by their ISO numbers, 1 for Monday to 7 for Sunday; others are passed over.
+    pub fn from_iso(numbers: impl IntoIterator<Item = i32>) -> Self {
+        let bits = numbers.into_iter().filter(|day| (1..=7).contains(day));
+        Self(bits.fold(0, |days, day| days | 1 << (day - 1)))
+    }
+
+    /// Whether a day is among them.
+    pub fn contains(self, day: Weekday) -> bool {
+        self.0 & (1 << day.num_days_from_monday()) != 0
+    }
+
+    /// Whether none is.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A client's calling window: a span of local time, from `start` up to, not including, `end`, on some days.
+///
+/// A window whose start lies after its end goes across midnight and belongs to the day on which it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyWindow {
     zone: Tz,
     start: NaiveTime,
     end: NaiveTime,
+    days: Weekdays,
+    days_off: Arc<BTreeSet<NaiveDate>>,
 }
 
 /// Why a window can't be used.
@@ -31,25 +61,32 @@ pub enum WindowError {
     /// Start and end are the same moment, so that nothing lies between them.
     #[error("the calling window is empty: it starts and ends at {0}")]
     Empty(NaiveTime),
+    /// No day of the week is left.
+    #[error("the calling window has no day of the week")]
+    NoDays,
 }
 
 impl DailyWindow {
-    /// A window in the zone of that IANA name.
+    /// A window of every day in the zone of that IANA name.
     pub fn new(zone: &str, start: NaiveTime, end: NaiveTime) -> Result<Self, WindowError> {
-        Self::in_zone(parse_zone(zone)?, start, end)
-    }
-
-    /// A window in a zone.
-    pub fn in_zone(zone: Tz, start: NaiveTime, end: NaiveTime) -> Result<Self, WindowError> {
+        let zone = parse_zone(zone)?;
         if start == end {
             return Err(WindowError::Empty(start));
         }
-        Ok(Self { zone, start, end })
+        Ok(Self { zone, start, end, days: Weekdays::ALL, days_off: Arc::default() })
     }
 
-    /// The legal hours in a zone.
-    pub fn legal(zone: Tz) -> Self {
-        Self { zone, start: LEGAL_START, end: LEGAL_END }
+    /// The same on these days alone.
+    pub fn on(self, days: Weekdays) -> Result<Self, WindowError> {
+        if days.is_empty() {
+            return Err(WindowError::NoDays);
+        }
+        Ok(Self { days, ..self })
+    }
+
+    /// The same without these dates.
+    pub fn without(self, days_off: impl IntoIterator<Item = NaiveDate>) -> Self {
+        Self { days_off: Arc::new(days_off.into_iter().collect()), ..self }
     }
 
     /// The zone of the window.
@@ -57,56 +94,11 @@ impl DailyWindow {
         self.zone
     }
 
-    /// Whether a moment lies within the window.
-    pub fn contains(&self, moment: DateTime<Utc>) -> bool {
-        let time = moment.with_timezone(&self.zone).time();
-        if self.start < self.end {
-            (self.start..self.end).contains(&time)
-        } else {
-            time >= self.start || time < self.end
-        }
-    }
-
     /// The first moment of the local day in which a moment lies.
     pub fn day_start(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
         let today = moment.with_timezone(&self.zone).date_naive();
-        self.edges(today, NaiveTime::MIN).next().unwrap_or(moment)
+        edges(self.zone, today, NaiveTime::MIN).next().unwrap_or(moment)
     }
-
-    /// The first moment from `from` on that lies within the window.
-    fn next_open(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        if self.contains(from) {
-            return Some(from);
-        }
-        let today = from.with_timezone(&self.zone).date_naive();
-        days_from(today)
-            .flat_map(|date| self.edges(date, self.start))
-            .find(|open| *open >= from && self.contains(*open))
-    }
-
-    /// The first moment after `from` that lies outside the window, for a `from` within it.
-    fn next_close(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let today = from.with_timezone(&self.zone).date_naive();
-        days_from(today)
-            .flat_map(|date| self.edges(date, self.end))
-            .find(|close| *close > from && !self.contains(*close))
-    }
-
-    /// The moments at which the local clock shows `time` on `date`: two if it shows it twice,
-    /// the end of the gap if it never does.
-    fn edges(&self, date: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
-        let wanted = date.and_time(time);
-        let shown: Option<LocalResult<DateTime<Tz>>> = (0..=24 * 60)
-            .map(|minutes| self.zone.from_local_datetime(&(wanted + TimeDelta::minutes(minutes))))
-            .find(|local| local.earliest().is_some());
-        let first = shown.and_then(|local| local.earliest());
-        let again = shown.and_then(|local| local.latest()).filter(|again| Some(*again) != first);
-        [first, again].into_iter().flatten().map(|local| local.with_timezone(&Utc))
-    }
-}
-
-fn days_from(date: NaiveDate) -> impl Iterator<Item = NaiveDate> {
-    date.iter_days().take(HORIZON_DAYS + 1)
 }
 
 /// Reads an IANA zone name.
@@ -114,31 +106,60 @@ pub fn parse_zone(name: &str) -> Result<Tz, WindowError> {
     name.trim().parse().map_err(|_| WindowError::UnknownZone(name.to_owned()))
 }
 
-/// Several windows that must all be open.
+/// Hours that must all be open.
+#[derive(Clone, Debug)]
+pub struct Hours(Vec<Opening>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+enum Opening {
+    Window(DailyWindow),
+    Legal(Tz, Law),
+}
+
+/// Why no call may start at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hours(Vec<DailyWindow>);
+pub struct Shut {
+    /// Whose hours they are, as a sentence.
+    pub why: String,
+    /// The first moment from then on at which a call may start; nothing if there is none for five weeks.
+    pub next: Option<DateTime<Utc>>,
+}
+
+impl fmt::Display for Shut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
 
 impl Hours {
-    /// Hours within the user's window and within the legal hours of each zone in which the
-    /// prospect may be.
-    pub fn of_call(user: DailyWindow, prospect: impl IntoIterator<Item = Tz>) -> Self {
-        let legal = prospect.into_iter().map(DailyWindow::legal);
-        Self(std::iter::once(user).chain(legal).collect())
+    /// Hours within the client's window and within the legal hours of each zone in which the callee may be.
+    pub fn of_call(user: DailyWindow, callee: impl IntoIterator<Item = Tz>, law: &Law) -> Self {
+        let legal = callee.into_iter().map(|zone| Opening::Legal(zone, law.clone()));
+        Self(std::iter::once(Opening::Window(user)).chain(legal).collect())
     }
 
-    /// Whether a call may start at that moment.
-    pub fn allow(&self, moment: DateTime<Utc>) -> bool {
-        self.0.iter().all(|window| window.contains(moment))
+    /// The hours of a window alone.
+    pub fn of_window(window: DailyWindow) -> Self {
+        Self(vec![Opening::Window(window)])
     }
 
-    /// The first moment from `from` on at which a call may start, within the next eight days.
+    /// Whether a call may start at that moment; if not, why, and when one may.
+    pub fn allowed(&self, moment: DateTime<Utc>) -> Result<(), Shut> {
+        match self.0.iter().find(|opening| !opening.contains(moment)) {
+            None => Ok(()),
+            Some(shut) => Err(Shut { why: shut.sentence(moment), next: self.next_allowed(moment) }),
+        }
+    }
+
+    /// The first moment from `from` on at which a call may start, within the next five weeks.
     pub fn next_allowed(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let limit = from + TimeDelta::days(HORIZON_DAYS as i64);
+        let limit = from + TimeDelta::days(HORIZON_DAYS);
         let mut moment = from;
         while moment <= limit {
-            match self.0.iter().find(|window| !window.contains(moment)) {
+            match self.0.iter().find(|opening| !opening.contains(moment)) {
                 None => return Some(moment),
-                Some(closed) => moment = closed.next_open(moment)?,
+                Some(shut) => moment = shut.next_open(moment)?,
             }
         }
         None
@@ -146,8 +167,122 @@ impl Hours {
 
     /// The first moment after an allowed `from` at which a call may no longer start.
     pub fn allowed_until(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.0.iter().filter_map(|window| window.next_close(from)).min()
+        self.0.iter().filter_map(|opening| opening.next_close(from)).min()
     }
+}
+
+impl Opening {
+    fn zone(&self) -> Tz {
+        match self {
+            Self::Window(window) => window.zone,
+            Self::Legal(zone, _) => *zone,
+        }
+    }
+
+    /// What is open from a local day on; an end before its start lies on the next day.
+    fn span(&self, date: NaiveDate) -> Option<(NaiveTime, NaiveTime)> {
+        match self {
+            Self::Window(window) => {
+                let open = window.days.contains(date.weekday()) && !window.days_off.contains(&date);
+                open.then_some((window.start, window.end))
+            }
+            Self::Legal(_, law) => law.span(date),
+        }
+    }
+
+    fn contains(&self, moment: DateTime<Utc>) -> bool {
+        let local = moment.with_timezone(&self.zone()).naive_local();
+        let (date, time) = (local.date(), local.time());
+        let today = self
+            .span(date)
+            .is_some_and(|(start, end)| time >= start && (time < end || end < start));
+        let since_yesterday = || {
+            let span = date.pred_opt().and_then(|yesterday| self.span(yesterday));
+            span.is_some_and(|(start, end)| end < start && time < end)
+        };
+        today || since_yesterday()
+    }
+
+    /// The first moment from `from` on that is open.
+    fn next_open(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        if self.contains(from) {
+            return Some(from);
+        }
+        let starts = self.days_from(from).filter_map(|date| Some((date, self.span(date)?.0)));
+        starts
+            .flat_map(|(date, start)| edges(self.zone(), date, start))
+            .find(|open| *open >= from && self.contains(*open))
+    }
+
+    /// The first moment after `from` that is not open, for a `from` that is.
+    fn next_close(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let yesterday = self.days_from(from).next().and_then(|today| today.pred_opt());
+        let ends = yesterday.into_iter().chain(self.days_from(from)).filter_map(|date| {
+            let (start, end) = self.span(date)?;
+            let date = if end < start { date.succ_opt()? } else { date };
+            Some((date, end))
+        });
+        ends.flat_map(|(date, end)| edges(self.zone(), date, end))
+            .find(|close| *close > from && !self.contains(*close))
+    }
+
+    fn days_from(&self, moment: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
+        let today = moment.with_timezone(&self.zone()).date_naive();
+        today.iter_days().take(HORIZON_DAYS as usize + 1)
+    }
+
+    /// Why a moment outside is outside.
+    fn sentence(&self, moment: DateTime<Utc>) -> String {
+        let zone = self.zone();
+        let date = moment.with_timezone(&zone).date_naive();
+        match self {
+            Self::Window(window) if window.days_off.contains(&date) => {
+                format!("{date} is a day off of the client.")
+            }
+            Self::Window(window) if !window.days.contains(date.weekday()) => {
+                format!("The client calls nobody on a {}.", long_name(date.weekday()))
+            }
+            Self::Window(window) => {
+                let (start, end) = (window.start.format("%H:%M"), window.end.format("%H:%M"));
+                format!("It is outside the client's hours, {start} to {end} in {zone}.")
+            }
+            Self::Legal(_, law) => match law.span(date) {
+                Some((start, end)) => {
+                    let (start, end) = (start.format("%H:%M"), end.format("%H:%M"));
+                    let rules = law.names(date);
+                    format!("It is outside the legal hours, {start} to {end} in {zone} ({rules}).")
+                }
+                None => {
+                    let (day, rules) = (long_name(date.weekday()), law.names(date));
+                    format!("No call is legal on that {day} in {zone} ({rules}).")
+                }
+            },
+        }
+    }
+}
+
+fn long_name(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Mon => "Monday",
+        Weekday::Tue => "Tuesday",
+        Weekday::Wed => "Wednesday",
+        Weekday::Thu => "Thursday",
+        Weekday::Fri => "Friday",
+        Weekday::Sat => "Saturday",
+        Weekday::Sun => "Sunday",
+    }
+}
+
+/// The moments at which the clock of a zone shows `time` on `date`: two if it shows it twice, the end of the gap if it
+/// never does.
+fn edges(zone: Tz, date: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
+    let wanted = date.and_time(time);
+    let shown: Option<LocalResult<DateTime<Tz>>> = (0..=24 * 60)
+        .map(|minutes| zone.from_local_datetime(&(wanted + TimeDelta::minutes(minutes))))
+        .find(|local| local.earliest().is_some());
+    let first = shown.and_then(|local| local.earliest());
+    let again = shown.and_then(|local| local.latest()).filter(|again| Some(*again) != first);
+    [first, again].into_iter().flatten().map(|local| local.with_timezone(&Utc))
 }
 
 #[cfg(test)]

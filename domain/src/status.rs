@@ -147,6 +147,8 @@ spelled! {
         NeverPlaced = "never_placed",
         /// The call's workflow was terminated before the call was over.
         Abandoned = "abandoned",
+        /// The number was put on a do-not-call list while the call waited or was under way.
+        Suppressed = "suppressed",
         /// An operator cancelled the call.
         CancelledByOperator = "cancelled_by_operator",
     }

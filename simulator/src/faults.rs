@@ -17,7 +17,7 @@ pub struct CreateFault {
     pub drop_before_accept: bool,
     /// Make the call, then close the connection instead of answering.
     pub drop_after_accept: bool,
-    /// Answer with this status; no call is made.
+    /// Answer with this status; no call is made. A 503 comes with `Retry-After`, as the provider's own does.
     pub status_before_accept: Option<u16>,
     /// Make the call, then answer with this status.
     pub status_after_accept: Option<u16>,

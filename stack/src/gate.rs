@@ -5,7 +5,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -114,13 +113,6 @@ impl Gate {
         self.shared.armed().1
     }
 
-    /// Whether it has stopped, within a time.
-    pub async fn is_reached(&self, within: Duration) -> bool {
-        let mut position = self.shared.position.subscribe();
-        let reached = position.wait_for(|position| *position == Position::Reached);
-        matches!(tokio::time::timeout(within, reached).await, Ok(Ok(_)))
-    }
-
     /// Waits until it has stopped.
     pub async fn reached(&self) {
         let mut position = self.shared.position.subscribe();
@@ -184,11 +176,12 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             let Ok(server) = TcpStream::connect(shared.target).await else { return };
             let ((from_client, to_client), (from_server, to_server)) =
                 (client.into_split(), server.into_split());
-            let (after, is_after) = watch::channel(false);
+            // Whether the next thing that the server says is the answer to hold.
+            let after = watch::Sender::new(false);
             // The end of either way ends the connection.
             tokio::select! {
-                () = there(&shared, from_client, to_server, after) => {}
-                () = back(&shared, from_server, to_client, is_after) => {}
+                () = there(&shared, from_client, to_server, &after) => {}
+                () = back(&shared, from_server, to_client, &after) => {}
             }
         });
     }
@@ -198,7 +191,7 @@ async fn there(
     shared: &Shared,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    after: watch::Sender<bool>,
+    after: &watch::Sender<bool>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
@@ -220,12 +213,11 @@ async fn back(
     shared: &Shared,
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    after: watch::Receiver<bool>,
+    after: &watch::Sender<bool>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
-    let mut held = false;
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if *after.borrow() && !std::mem::replace(&mut held, true) && !shared.hold().await {
+        if after.send_replace(false) && !shared.hold().await {
             return;
         }
         if to.write_all(&buffer[..length]).await.is_err() {

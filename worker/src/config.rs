@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use activities::CallSettings;
 use activities::telnyx::Telnyx;
+use activities::{CallSettings, PlanSettings};
 use anyhow::{Result, bail};
 use clap::Parser;
 use domain::phone::PhoneNumber;
@@ -17,7 +17,11 @@ use workflows::clock::ClockOffset;
 /// Temporal is found by its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
 /// TEMPORAL_TLS_*, or a profile of temporal.toml.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(
+    version,
+    after_help = "Beside the service: `worker plan --dry-run`, `worker why PROSPECT` and \
+    `worker import FILE --user ID`; `worker help` tells of them."
+)]
 pub struct Config {
     /// PostgreSQL, as postgres://user:password@host:5432/database
     #[arg(long, env, hide_env_values = true, value_parser = parse_database_url)]
@@ -67,9 +71,13 @@ pub struct Config {
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     pub schedule_interval: u32,
 
-    /// Calls that may be under way at once
-    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=10_000))]
-    pub max_concurrent_calls: i32,
+    /// What calls are planned by
+    #[command(flatten)]
+    pub plans: PlanConfig,
+
+    /// Days for which decisions of plan runs and of the guard are kept
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    pub decision_days: u32,
 
     /// Longest call, in minutes; as many are reserved while it lasts
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=60))]
@@ -92,6 +100,22 @@ pub struct Config {
     /// unless the Ultravox API is on this machine
     #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
     pub clock_offset_secs: i64,
+}
+
+/// What calls are planned by.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlanConfig {
+    /// Calls that may be under way at once
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=10_000))]
+    pub max_concurrent_calls: i32,
+
+    /// Calls that the Ultravox account may make in a minute
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(i32).range(1..=100_000))]
+    pub ultravox_calls_per_minute: i32,
+
+    /// Call nobody of whom neither the prospect nor its number tells a time zone
+    #[arg(long, env, default_value_t = false)]
+    pub strict_calling_hours: bool,
 }
 
 impl service::Settings for Config {
@@ -149,12 +173,25 @@ impl Config {
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout,
             max_call_minutes: self.max_call_minutes,
-            max_concurrent_calls: self.max_concurrent_calls,
+            max_concurrent_calls: self.plans.max_concurrent_calls,
+            strict_calling_hours: self.plans.strict_calling_hours,
+            decision_days: self.decision_days,
         }
     }
 }
 
-fn parse_database_url(text: &str) -> Result<SecretString, String> {
+impl PlanConfig {
+    /// What calls are planned by.
+    pub fn settings(&self) -> PlanSettings {
+        PlanSettings {
+            strict_calling_hours: self.strict_calling_hours,
+            max_concurrent_calls: self.max_concurrent_calls,
+            calls_per_minute: self.ultravox_calls_per_minute,
+        }
+    }
+}
+
+pub(crate) fn parse_database_url(text: &str) -> Result<SecretString, String> {
     let sound = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
     // The text itself may hold a password, so it is not repeated.
     sound

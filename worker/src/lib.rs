@@ -3,13 +3,14 @@
 pub mod config;
 mod schedule;
 mod search_attributes;
+pub mod tools;
 
 use std::time::Duration;
 
 use activities::clock::Clock;
 use activities::store::Store;
 use activities::ultravox::Ultravox;
-use activities::{Calls, Planning};
+use activities::{Calls, Planning, suppressions};
 use anyhow::{Context as _, Result, anyhow};
 use secrecy::ExposeSecret as _;
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
@@ -52,8 +53,8 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .register_workflow::<Call>()?
         .register_workflow::<LateEvent>()?
         .register_workflow::<SweepCalls>()?
-        .register_activities(Planning::new(store.clone()))
-        .register_activities(Calls::new(store, ultravox, telnyx, config.calls(), clock))
+        .register_activities(Planning::new(store.clone(), config.plans.settings()))
+        .register_activities(Calls::new(store.clone(), ultravox, telnyx, config.calls(), clock))
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))
         .graceful_shutdown_period(GRACE)
         .build();
@@ -64,6 +65,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     schedule::keep_equal(&client, &config).await?;
     info!(namespace, taskQueue = TASK_QUEUE, "Worker started");
 
+    let watching = tokio::spawn(suppressions::watch(store, client));
     let halt = worker.shutdown_handle();
     let stopped = async {
         stop.await;
@@ -75,6 +77,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         worked = worker.run() => worked.map_err(|error| anyhow!("working: {error}"))?,
         () = stopped => {}
     }
+    watching.abort();
     info!("Worker stopped");
     Ok(())
 }

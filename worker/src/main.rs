@@ -4,5 +4,9 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().collect();
+    if worker::tools::are_asked_for(&args) {
+        return worker::tools::run(args).await;
+    }
     service::main(|config| worker::run(config, service::stopped())).await
 }

@@ -82,6 +82,7 @@ fn planning(config: &Config) -> ScheduleAction {
         clock_offset: config.clock_offset(),
         from: None,
         so_far: PlanSummary::default(),
+        promises_after: None,
     };
     ScheduleAction::start_workflow(PlanCalls::run, input, TASK_QUEUE, PLAN_SCHEDULE)
 }

@@ -114,6 +114,10 @@ pub struct Call {
     /// an earlier one.
     heard: Vec<(Option<String>, Event)>,
     facts: Facts,
+    /// Whether this run was made by a reset: a call of an earlier run may be out.
+    reset: bool,
+    /// When the guard was first asked.
+    first_asked: Option<DateTime<Utc>>,
     /// Counts the moves of the slot.
     moves: u64,
     transcript: Option<String>,
@@ -123,8 +127,10 @@ pub struct Call {
 impl Call {
     /// A call that has not begun.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, input: CallInput) -> Self {
+    pub fn new(ctx: &WorkflowContextView, input: CallInput) -> Self {
         Self {
+            reset: ctx.first_execution_run_id() != ctx.run_id(),
+            first_asked: None,
             input,
             state: CallState::Waiting,
             details: String::new(),
@@ -139,11 +145,18 @@ impl Call {
     /// Waits for the slot, dials, follows the call to its end and settles its records.
     #[run(name = "Call")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CallResult> {
-        let ending = match placing::place(ctx).await? {
-            Ok(dial) => watch::follow(ctx, &dial).await,
-            Err(ending) => ending,
+        let (ending, dial) = match placing::place(ctx).await? {
+            Ok(dial) => (watch::follow(ctx, &dial).await, Some(dial)),
+            Err(ending) => (ending, None),
         };
-        let result = settling::settle(ctx, &ending).await?;
+        let mut result = settling::settle(ctx, &ending).await?;
+        if let Some(dial) = dial.filter(|_| ctx.state(|call| call.facts.may_go_on())) {
+            let recorded = ctx.state(|call| call.record(&ending));
+            watch::see_off(ctx, &dial).await;
+            if ctx.state(|call| call.record(&ending)) != recorded {
+                result = settling::settle(ctx, &ending).await?;
+            }
+        }
         match ending {
             Ending::Cancelled => Err(WorkflowTermination::cancelled()),
             _ => Ok(result),
@@ -205,7 +218,10 @@ impl Call {
     /// Learns from an event, unless it is about another dial than the present one.
     fn hear(&mut self, dial: Option<String>, event: Event) {
         self.heard.push((dial.clone(), event.clone()));
-        if self.concerns_us(dial.as_deref()) {
+        // Who asked not to be called is heard whichever dial it was said on.
+        let refusal =
+            matches!(&event, Event::Reported(report) if report.outcome() == Outcome::DoNotCall);
+        if refusal || self.concerns_us(dial.as_deref()) {
             self.facts.learn(event);
         }
     }

@@ -19,7 +19,8 @@ use temporalio_workflow::{
 };
 
 use crate::activities::planning::{
-    PickUsers, PickUsersInput, PlanUser, PlanUserInput, PlannedCall, PlannedUser,
+    PickPromises, PickPromisesInput, PickUsers, PickUsersInput, PlanUser, PlanUserInput,
+    PlannedCall, PlannedUser,
 };
 use crate::attributes;
 use crate::call::{Call, CallInput};
@@ -55,6 +56,9 @@ pub struct PlanInput {
     /// What earlier pages of this run have done.
     #[serde(default)]
     pub so_far: PlanSummary,
+    /// Once the users whose turn it is are planned: the last user whose promised calls were.
+    #[serde(default)]
+    pub promises_after: Option<String>,
 }
 
 /// What a plan run did: the workflow's result.
@@ -99,32 +103,71 @@ impl PlanCalls {
         input.so_far.from = Some(from);
         let mut launched = 0;
 
-        let users = pick(ctx, &input, from).await?;
-        let last_page = users.len() < page_size(&input) as usize;
-        for user_id in users {
-            let plan = PlanUserInput {
-                run: ctx.workflow_id().to_owned(),
-                user_id: user_id.clone(),
-                from,
-                until,
-            };
-            let Ok(planned) = ctx.execute_activity(PlanUser, plan, presets::plan()).await else {
-                input.so_far.failed_users.push(user_id);
-                continue;
-            };
-            input.so_far.users += 1;
-            launched += planned.calls.len() as u32;
-            launch(ctx, &mut input, &user_id, planned).await?;
-            ctx.set_current_details(sentence(&input.so_far));
-            if launched >= CHILDREN_PER_RUN || ctx.continue_as_new_suggested() {
+        if input.promises_after.is_none() {
+            let users = pick(ctx, &input, from).await?;
+            let last_page = users.len() < page_size(&input) as usize;
+            for user_id in users {
+                launched += plan_user(ctx, &mut input, user_id, from, until).await?;
+                if launched >= CHILDREN_PER_RUN || ctx.continue_as_new_suggested() {
+                    return carry_on(ctx, input);
+                }
+            }
+            if !last_page && page_size(&input) > 0 {
                 return carry_on(ctx, input);
             }
+            input.promises_after = Some(String::new());
         }
-        if !last_page && page_size(&input) > 0 {
-            return carry_on(ctx, input);
+        // Promised calls are kept also by users whose turn has not come.
+        while let Some(after) = input.promises_after.clone() {
+            let page = PickPromisesInput {
+                limit: USERS_PER_PAGE,
+                before: until,
+                planned_before: from,
+                after,
+            };
+            let users = ctx
+                .execute_activity(PickPromises, page, presets::database("pick_promises"))
+                .await?;
+            for user_id in &users {
+                launched += plan_user(ctx, &mut input, user_id.clone(), from, until).await?;
+                input.promises_after = Some(user_id.clone());
+                if launched >= CHILDREN_PER_RUN || ctx.continue_as_new_suggested() {
+                    return carry_on(ctx, input);
+                }
+            }
+            if users.len() < USERS_PER_PAGE as usize {
+                break;
+            }
         }
         Ok(input.so_far)
     }
+}
+
+/// Plans a user and launches its calls; how many there are.
+async fn plan_user(
+    ctx: &WorkflowContext<PlanCalls>,
+    input: &mut PlanInput,
+    user_id: String,
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<u32, WorkflowTermination> {
+    let promised_only = input.promises_after.is_some();
+    let plan = PlanUserInput {
+        run: ctx.workflow_id().to_owned(),
+        user_id: user_id.clone(),
+        from,
+        until,
+        promised_only,
+    };
+    let Ok(planned) = ctx.execute_activity(PlanUser, plan, presets::plan()).await else {
+        input.so_far.failed_users.push(user_id);
+        return Ok(0);
+    };
+    input.so_far.users += 1;
+    let calls = planned.calls.len() as u32;
+    launch(ctx, input, &user_id, planned).await?;
+    ctx.set_current_details(sentence(&input.so_far));
+    Ok(calls)
 }
 
 /// Ends this run's history and goes on in a new one.

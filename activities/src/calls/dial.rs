@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::callee::zones;
 use domain::guard::Objection;
 use domain::ids::DialId;
 use domain::minutes;
-use domain::slots::prospect_zone;
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
 use workflows::activities::calls::{Placement, Withdrawn};
@@ -103,15 +103,21 @@ impl Calls {
         if prospect.phone != dial.phone {
             return Ok(withheld(Objection::NumberChanged, None));
         }
-        let profile = match users::lock_profile(&mut tx, &dial.user_id).await? {
+        let profile = match users::lock_profile(&mut tx, &dial.user_id, now).await? {
             Some(Ok(profile)) if profile.paused => return Ok(withheld(Objection::Paused, None)),
             Some(Ok(profile)) => profile,
             Some(Err(why)) => return Ok(withheld(Objection::UserNotReady, Some(why.detail))),
             None => return Ok(withheld(Objection::UserNotReady, None)),
         };
-        let Ok(zone) = prospect_zone(prospect.time_zone.as_deref(), profile.window) else {
-            return Ok(withheld(Objection::ProspectZoneUnknown, None));
+        let (own, strict) = (prospect.time_zone.as_deref(), self.settings.strict_calling_hours);
+        let zones = match zones(own, &dial.phone, &profile.window, strict) {
+            Ok(zones) => zones,
+            Err(why) => {
+                return Ok(withheld(Objection::ProspectZoneUnknown, Some(why.to_string())));
+            }
         };
+        // Where a number may be in several zones the agent is told of one; times come with their offset.
+        let zone = zones.first().copied().unwrap_or(profile.window.zone());
         let speech = match speech(&self.settings, &profile, &prospect.name, prospect.attempts > 0) {
             Ok(speech) => speech,
             Err(error) => return Ok(withheld(Objection::ScriptInvalid, Some(format!("{error}.")))),

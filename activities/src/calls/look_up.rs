@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::dials::{self, Dial};
 use crate::store::outcomes;
-use crate::ultravox::{Call, UltravoxError};
+use crate::ultravox::{Call, HungUp, UltravoxError};
 
 impl Calls {
     /// Asks the provider what it knows of a dial.
@@ -40,8 +40,17 @@ impl Calls {
         let Some(dial) = self.read(&leg.dial_id).await? else { return Ok(()) };
         let call = self.find_call(&dial, leg.provider_call_id.as_deref()).await?;
         let call = call.ok_or_else(|| UltravoxError::Missing(dial.id.clone()))?;
-        self.ultravox.hang_up(&call.call_id).await?;
-        info!(dialId = dial.id, callId = call.call_id, "Hung up");
+        match (self.ultravox.hang_up(&call.call_id).await?, &self.telnyx, &leg.carrier_call_id) {
+            (HungUp::Asked, ..) => {
+                info!(dialId = dial.id, callId = call.call_id, "Hung up");
+            }
+            // Nobody has answered, whatever was said: it may still ring.
+            (HungUp::NotActive, Some(telnyx), Some(sid)) => {
+                telnyx.end(sid).await?;
+                info!(dialId = dial.id, "Ended the leg");
+            }
+            (HungUp::NotActive, ..) => {}
+        }
         Ok(())
     }
 

@@ -1,14 +1,15 @@
 //! Moving the slot of a call that waits.
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use domain::callee::zones;
 use domain::hours::Hours;
-use domain::slots::prospect_zone;
+use domain::rules::Law;
 use domain::status::ConversationStatus;
 use tracing::info;
 use workflows::activities::calls::{MoveSlotInput, Moved};
 
 use super::Calls;
-use crate::store::{StoreError, guard as rows, users};
+use crate::store::{StoreError, guard as rows, rules, users};
 
 /// How far ahead a call may be moved.
 const FARTHEST: TimeDelta = TimeDelta::days(365);
@@ -35,7 +36,7 @@ impl Calls {
         if slot > now + FARTHEST {
             return Ok(not(format!("{} is more than a year ahead", shown(slot))));
         }
-        let profile = match users::lock_profile(&mut tx, &conversation.user_id).await? {
+        let profile = match users::lock_profile(&mut tx, &conversation.user_id, now).await? {
             Some(Ok(profile)) => profile,
             Some(Err(why)) => return Ok(not(why.detail)),
             None => return Ok(not("the user no longer exists")),
@@ -43,17 +44,20 @@ impl Calls {
         let Some(prospect) = rows::prospect(&mut tx, &conversation.prospect_id, id).await? else {
             return Ok(not("the prospect no longer exists"));
         };
-        let zone = match prospect_zone(prospect.time_zone.as_deref(), profile.window) {
-            Ok(zone) => zone,
-            Err(error) => return Ok(not(error.to_string())),
+        let (own, strict) = (prospect.time_zone.as_deref(), self.settings.strict_calling_hours);
+        let zones = match zones(own, &prospect.phone, &profile.window, strict) {
+            Ok(zones) => zones,
+            Err(why) => return Ok(not(why.to_string())),
         };
-        let hours = Hours::of_call(profile.window, [zone]);
-        if !hours.allow(slot) {
-            let next = match hours.next_allowed(slot) {
+        let law =
+            Law::of(&rules::legal(&mut tx).await?, &prospect.phone, prospect.state.as_deref());
+        if let Err(shut) = Hours::of_call(profile.window, zones, &law).allowed(slot) {
+            let next = match shut.next {
                 Some(next) => format!("the next moment within them is {}", shown(next)),
                 None => "the user's window and the legal hours never meet".to_owned(),
             };
-            return Ok(not(format!("{} is outside calling hours; {next}", shown(slot))));
+            let why = shut.why;
+            return Ok(not(format!("{} is outside calling hours; {next}. {why}", shown(slot))));
         }
         rows::move_slot(&mut tx, id, slot, now).await?;
         tx.commit().await?;

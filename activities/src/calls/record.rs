@@ -1,7 +1,8 @@
 //! The record of what came of a call: conversation, prospect, minutes and appointment at once.
 
 use domain::minutes;
-use domain::status::{ConversationStatus, Outcome, ProspectStatus};
+use domain::retry;
+use domain::status::{ConversationStatus, Outcome, ProspectStatus, Reason};
 use sqlx::PgConnection;
 use tracing::info;
 use workflows::activities::calls::{Closing, Record, Settled};
@@ -10,13 +11,31 @@ use super::Calls;
 use crate::store::StoreError;
 use crate::store::dials::{self, Dial, DialState};
 use crate::store::guard::{self as rows, LockedConversation};
-use crate::store::outcomes::{self, Closed, Moved};
+use crate::store::outcomes::{self, Closed, Moved, Suppressed};
+use crate::store::rules;
 
 impl Calls {
     /// Shows in a conversation that somebody answered.
     pub async fn show_answered(&self, conversation_id: &str) -> Result<(), StoreError> {
         let mut tx = self.store.begin().await?;
         outcomes::mark_answered(&mut tx, conversation_id, self.clock.now()).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Puts the number of a call that is under way on its client's do-not-call list.
+    pub async fn suppress_at_once(&self, conversation_id: &str) -> Result<(), StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(conversation) = rows::lock_conversation(&mut tx, conversation_id).await? else {
+            return Ok(());
+        };
+        let dial = dials::lock_last(&mut tx, conversation_id).await?;
+        let suppressed = Suppressed {
+            user_id: &conversation.user_id,
+            prospect_id: &conversation.prospect_id,
+            dialled: dial.as_ref().map(|dial| dial.phone.as_str()),
+            conversation_id,
+        };
+        outcomes::suppress(&mut tx, &suppressed).await?;
         Ok(tx.commit().await?)
     }
 
@@ -44,7 +63,17 @@ impl Calls {
             return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
         }
         let now = self.clock.now();
-        let dial = dials::lock_last(tx, id).await?;
+        let dial = match (&record.dial_id, dials::lock_last(tx, id).await?) {
+            // Another dial has taken its place: a reset made it, and has its own record to write.
+            (Some(about), Some(last)) if *about != last.id => {
+                return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
+            }
+            // A run that never had a dial knows nothing of one that was settled.
+            (None, Some(_)) if settled_before => {
+                return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
+            }
+            (_, last) => last,
+        };
         if let Some(dial) = &dial {
             let closed = Closed {
                 placed: was_placed(dial, record),
@@ -54,6 +83,13 @@ impl Calls {
             };
             outcomes::close_dial(tx, dial, &closed, now).await?;
         }
+        let suppressed = record.closing == Closing::Cancelled && {
+            let (user_id, prospect_id) = (&conversation.user_id, &conversation.prospect_id);
+            let dialled = dial.as_ref().map(|dial| dial.phone.as_str());
+            outcomes::is_suppressed(tx, user_id, prospect_id, dialled).await?
+        };
+        let reason = if suppressed { Some(Reason::Suppressed) } else { record.reason };
+        let record = &Record { reason, ..record.clone() };
         outcomes::close_conversation(tx, record, closed_as(record), now).await?;
         match record.closing {
             Closing::Over => {
@@ -139,9 +175,25 @@ async fn apply_outcome(
     // A later call says more of the prospect than what is heard late of this one, but for these.
     if weighty || !called_again {
         let contacted = if settled_before { record.ended.or(record.joined) } else { Some(now) };
-        let moved =
-            Moved { status, rescheduled_for: callback, newly_rescheduled: newly, contacted };
+        let rests_until = match status {
+            ProspectStatus::NotResponded | ProspectStatus::Failed => {
+                let nth = outcomes::endings(conn, prospect_id, record.reason).await?;
+                let rest = retry::rest(&rules::retries(conn).await?, record.reason, nth);
+                Some(contacted.unwrap_or(now) + rest)
+            }
+            _ => None,
+        };
+        let moved = Moved {
+            status,
+            rescheduled_for: callback,
+            newly_rescheduled: newly,
+            contacted,
+            rests_until,
+        };
         outcomes::move_prospect(conn, prospect_id, &moved, now).await?;
+    }
+    if record.outcome != Some(Outcome::AppointmentSet) {
+        outcomes::drop_appointment(conn, &record.conversation_id).await?;
     }
     match (record.outcome, record.time) {
         (Some(Outcome::AppointmentSet), Some(time)) => {
@@ -150,9 +202,13 @@ async fn apply_outcome(
             outcomes::set_appointment(conn, id, user_id, prospect_id, time, notes).await
         }
         (Some(Outcome::DoNotCall), _) => {
-            let phone = dial.map(|dial| dial.phone.as_str());
-            let reason = "asked on a call";
-            outcomes::suppress(conn, &conversation.user_id, prospect_id, phone, reason).await
+            let suppressed = Suppressed {
+                user_id: &conversation.user_id,
+                prospect_id,
+                dialled: dial.map(|dial| dial.phone.as_str()),
+                conversation_id: &record.conversation_id,
+            };
+            outcomes::suppress(conn, &suppressed).await
         }
         _ => Ok(()),
     }

@@ -27,6 +27,10 @@ pub struct CallSettings {
     pub max_call_minutes: i32,
     /// Calls that may be under way at once.
     pub max_concurrent_calls: i32,
+    /// Whether nobody is called of whom nothing tells a time zone.
+    pub strict_calling_hours: bool,
+    /// For how many days decisions are kept.
+    pub decision_days: u32,
 }
 
 impl CallSettings {

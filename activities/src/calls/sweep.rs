@@ -15,7 +15,7 @@ use workflows::ids::call_workflow;
 use super::Calls;
 use crate::failure::Failure;
 use crate::store::dials::{self, Dial, DialState};
-use crate::store::sweeps;
+use crate::store::{StoreError, decisions, sweeps};
 
 /// How long a call may be under way before its workflow is looked for.
 const DIALLED_FOR: TimeDelta = TimeDelta::minutes(1);
@@ -30,7 +30,7 @@ impl Calls {
         let slot_before = now - MAX_LATENESS - DIALLED_FOR;
         let overdue = sweeps::overdue(&mut tx, slot_before, now - DIALLED_FOR, limit).await?;
         drop(tx);
-        let mut swept = Swept::default();
+        let mut swept = Swept { pruned: self.prune_decisions().await?, ..Swept::default() };
         for conversation in overdue {
             // One that can't be settled now must not keep the others waiting.
             match self.sweep_one(client, &conversation).await {
@@ -46,6 +46,15 @@ impl Calls {
         Ok(swept)
     }
 
+    /// Removes decisions that are older than they are kept; how many.
+    async fn prune_decisions(&self) -> Result<u64, StoreError> {
+        let before = self.clock.now() - TimeDelta::days(i64::from(self.settings.decision_days));
+        let mut tx = self.store.begin().await?;
+        let pruned = decisions::prune(&mut tx, before).await?;
+        tx.commit().await?;
+        Ok(pruned)
+    }
+
     /// Nothing if the call has its workflow; else whether it is settled now.
     async fn sweep_one(&self, client: &Client, id: &str) -> Result<Option<bool>, Failure> {
         if is_running(client, id).await? {
@@ -59,14 +68,15 @@ impl Calls {
     /// Settles a call that nobody follows any more; false if it is not over yet.
     pub async fn settle_abandoned(&self, conversation_id: &str) -> Result<bool, Failure> {
         let mut tx = self.store.begin().await?;
-        let dial = dials::lock_last(&mut tx, conversation_id).await?;
+        let last = dials::lock_last(&mut tx, conversation_id).await?;
         drop(tx);
-        let out = dial.filter(|dial| {
+        let is_out = |dial: &&Dial| {
             let out = matches!(dial.state, DialState::Sent | DialState::Placed);
             out && dial.closed_at.is_none()
-        });
-        let Some(dial) = out else {
-            self.settle(&given_back(conversation_id, Reason::Abandoned)).await?;
+        };
+        let Some(dial) = last.as_ref().filter(is_out) else {
+            let dial_id = last.map(|dial| dial.id);
+            self.settle(&given_back(conversation_id, dial_id, Reason::Abandoned)).await?;
             return Ok(true);
         };
         let mut facts = Facts::default();
@@ -81,20 +91,22 @@ impl Calls {
                 }
             }
             let record = Record {
+                dial_id: Some(dial.id.clone()),
                 provider_call_id: facts.provider_call_id().map(str::to_owned),
                 ..Record::over(conversation_id, &facts.conclusion())
             };
             self.settle(&record).await?;
             return Ok(true);
         }
-        if !facts.is_placed() && self.is_lost(&dial) {
-            self.settle(&given_back(conversation_id, Reason::NeverPlaced)).await?;
+        if !facts.is_placed() && self.is_lost(dial) {
+            let dial_id = Some(dial.id.clone());
+            self.settle(&given_back(conversation_id, dial_id, Reason::NeverPlaced)).await?;
             return Ok(true);
         }
         let leg = Leg {
-            dial_id: dial.id,
+            dial_id: dial.id.clone(),
             provider_call_id: facts.provider_call_id().map(str::to_owned),
-            carrier_call_id: dial.carrier_call_id,
+            carrier_call_id: dial.carrier_call_id.clone(),
             answered: facts.is_answered(),
         };
         self.end(&leg).await?;
@@ -108,8 +120,9 @@ impl Calls {
     }
 }
 
-fn given_back(conversation_id: &str, reason: Reason) -> Record {
+fn given_back(conversation_id: &str, dial_id: Option<String>, reason: Reason) -> Record {
     Record {
+        dial_id,
         closing: Closing::GivenBack,
         reason: Some(reason),
         notes: Some("The call's workflow was terminated.".to_owned()),

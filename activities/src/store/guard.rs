@@ -66,30 +66,41 @@ pub async fn move_slot(
     Ok(())
 }
 
-/// Notes for which run of its workflow a conversation is weighed.
+/// Notes for which run of its workflow a conversation is weighed, and keeps those before.
 pub async fn note_run(conn: &mut PgConnection, id: &str, run_id: &str) -> Result<(), StoreError> {
-    sqlx::query!("update conversations set run_id = $2 where id = $1", id, run_id)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "update conversations set run_id = $2,
+            earlier_runs = case when run_id <> $2 then array_append(earlier_runs, run_id)
+                else earlier_runs end
+        where id = $1",
+        id,
+        run_id
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
-/// Opens a settled conversation again that was once admitted and in which nothing was agreed, unless another call of the
-/// prospect is planned or under way. False if it stays closed.
+/// Opens a settled conversation again for a run that it has not been weighed for: one that was once admitted and in which
+/// nothing was agreed, unless another call of the prospect is planned or under way. False if it stays closed.
 pub async fn reopen(
     conn: &mut PgConnection,
     id: &str,
+    run_id: &str,
+    slot: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<bool, StoreError> {
     let opened = sqlx::query!(
         "update conversations c set status = 'SCHEDULED', slot = $2, outcome = null,
             outcome_time = null, reason = null, notes = null, joined_at = null, ended_at = null,
-            talk_secs = null, settled_at = null, updated_at = $2
-        where c.id = $1 and c.run_id is not null and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
+            talk_secs = null, settled_at = null, updated_at = $3
+        where c.id = $1 and c.run_id <> $4 and $4 <> all (c.earlier_runs) and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
             and not exists (select 1 from conversations o where o.prospect_id = c.prospect_id
                 and o.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))",
         id,
-        now
+        slot,
+        now,
+        run_id
     )
     .execute(conn)
     .await?;
@@ -106,6 +117,8 @@ pub struct ProspectNow {
     pub status: ProspectStatus,
     /// Its own time zone.
     pub time_zone: Option<String>,
+    /// The state in which it is said to be, as `US-FL`.
+    pub state: Option<String>,
     /// Whether its number is on a do-not-call list.
     pub suppressed: bool,
     /// Conversations in which it was dialled before.
@@ -119,11 +132,12 @@ pub async fn prospect(
     except_conversation: &str,
 ) -> Result<Option<ProspectNow>, StoreError> {
     let row = sqlx::query!(
-        r#"select p.name, p.phone, p.status::text as "status!", p.time_zone,
+        r#"select p.name, p.phone, p.status::text as "status!", p.time_zone, p.state,
             exists (select 1 from suppressions s where s.phone = p.phone
                 and (s.user_id is null or s.user_id = p.user_id)) as "suppressed!",
             (select count(distinct d.conversation_id) from dials d where d.prospect_id = p.id
-                and d.sent_at is not null and d.conversation_id <> $2) as "attempts!"
+                and d.sent_at is not null and (d.state <> 'NOT_PLACED' or d.refusal is not null)
+                and d.conversation_id <> $2) as "attempts!"
         from prospects p where p.id = $1"#,
         id,
         except_conversation
@@ -136,6 +150,7 @@ pub async fn prospect(
             name: row.name,
             phone: row.phone,
             time_zone: row.time_zone,
+            state: row.state,
             suppressed: row.suppressed,
             attempts: row.attempts as i32,
         })
@@ -156,25 +171,6 @@ pub async fn calls_today(
         where user_id = $1 and conversation_id <> $3 and (sent_at >= $2 or closed_at is null)"#,
         user_id,
         day_start,
-        except_conversation
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(count as i32)
-}
-
-/// Key of the lock under which lines are counted and taken.
-const LINES_LOCK: i64 = 0x6c69_6e65_7300;
-
-/// Lines in use by other conversations. Until the end of the transaction nobody else takes one.
-pub async fn lock_lines_in_use(
-    conn: &mut PgConnection,
-    except_conversation: &str,
-) -> Result<i32, StoreError> {
-    sqlx::query!("select pg_advisory_xact_lock($1)", LINES_LOCK).execute(&mut *conn).await?;
-    let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from dials
-        where closed_at is null and conversation_id <> $1"#,
         except_conversation
     )
     .fetch_one(conn)

@@ -117,7 +117,8 @@ pub async fn close_dial(
     sqlx::query!(
         "update dials set state = case when $2 then 'PLACED'::dial_state else 'NOT_PLACED' end,
             provider_call_id = coalesce(provider_call_id, $3),
-            carrier_call_id = coalesce(carrier_call_id, $4), closed_at = coalesce(closed_at, $5)
+            carrier_call_id = coalesce(carrier_call_id, $4), closed_at = coalesce(closed_at, $5),
+            sent_at = case when $2 then coalesce(sent_at, intended_at) else sent_at end
         where id = $1",
         dial.id,
         closed.placed,
@@ -129,14 +130,20 @@ pub async fn close_dial(
     .await?;
     enter_minutes(conn, dial, "release", dial.reserved_minutes).await?;
     enter_minutes(conn, dial, "charge", -closed.minutes).await?;
-    let charged = sqlx::query_scalar!(
+    let charged = charged_of_dial(conn, &dial.id).await?;
+    enter_minutes(conn, dial, "correct", charged - closed.minutes).await
+}
+
+/// Minutes charged for a dial.
+pub async fn charged_of_dial(conn: &mut PgConnection, dial_id: &str) -> Result<i32, StoreError> {
+    let minutes = sqlx::query_scalar!(
         r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
         where dial_id = $1 and kind in ('charge', 'correct')"#,
-        dial.id
+        dial_id
     )
-    .fetch_one(&mut *conn)
-    .await? as i32;
-    enter_minutes(conn, dial, "correct", charged - closed.minutes).await
+    .fetch_one(conn)
+    .await?;
+    Ok(minutes as i32)
 }
 
 /// Enters minutes for a dial, unless an entry of that kind, of which there is only one, is there.
@@ -200,6 +207,24 @@ pub async fn was_called_again(
     .await?)
 }
 
+/// How many conversations of a prospect have ended for a reason.
+pub async fn endings(
+    conn: &mut PgConnection,
+    prospect_id: &str,
+    reason: Option<Reason>,
+) -> Result<i32, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from conversations
+        where prospect_id = $1 and reason is not distinct from $2 and settled_at is not null
+            and status <> 'CANCELLED'"#,
+        prospect_id,
+        reason.map(|reason| reason.as_str())
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(count as i32)
+}
+
 /// Where a call leaves its prospect.
 pub struct Moved {
     /// Where it stands now.
@@ -210,6 +235,8 @@ pub struct Moved {
     pub newly_rescheduled: bool,
     /// When it was contacted; nothing leaves that as it is.
     pub contacted: Option<DateTime<Utc>>,
+    /// Until when it rests, if it is to be called again by nobody's promise.
+    pub rests_until: Option<DateTime<Utc>>,
 }
 
 /// Moves a prospect on. One who asked not to be called stays so, whatever else came, and one whom
@@ -223,7 +250,7 @@ pub async fn move_prospect(
     sqlx::query!(
         "update prospects set status = $2::text::prospect_status, rescheduled_for = $3,
             times_rescheduled = times_rescheduled + case when $4 then 1 else 0 end,
-            last_contacted = greatest(last_contacted, $5), updated_at = $6
+            last_contacted = greatest(last_contacted, $5), next_call_at = $7, updated_at = $6
         where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')
             and (status in ('INITIAL', 'RESCHEDULED', 'NOT_RESPONDED', 'FAILED')
                 or $2 not in ('NOT_RESPONDED', 'FAILED'))",
@@ -232,7 +259,8 @@ pub async fn move_prospect(
         moved.rescheduled_for,
         moved.newly_rescheduled,
         moved.contacted,
-        now
+        now,
+        moved.rests_until
     )
     .execute(conn)
     .await?;
@@ -281,29 +309,63 @@ pub async fn set_appointment(
     Ok(())
 }
 
-/// Puts a number on a client's do-not-call list: the one that was dialled or, where none was, the
-/// prospect's own.
-pub async fn suppress(
+/// A number that must not be called any more.
+pub struct Suppressed<'a> {
+    /// The client for whom it holds.
+    pub user_id: &'a str,
+    /// The person who asked for it.
+    pub prospect_id: &'a str,
+    /// The number that was dialled; nothing for the prospect's own.
+    pub dialled: Option<&'a str>,
+    /// The call in which it was asked for.
+    pub conversation_id: &'a str,
+}
+
+/// Removes the appointment of a conversation that came to something else.
+pub async fn drop_appointment(
     conn: &mut PgConnection,
-    user_id: &str,
-    prospect_id: &str,
-    dialled: Option<&str>,
-    reason: &str,
+    conversation_id: &str,
 ) -> Result<(), StoreError> {
+    sqlx::query!("delete from appointments where conversation_id = $1", conversation_id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Puts a number on a client's do-not-call list.
+pub async fn suppress(conn: &mut PgConnection, new: &Suppressed<'_>) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into suppressions (user_id, phone, reason)
-        select $1, phone, $4 from (
+        "insert into suppressions (user_id, phone, reason, conversation_id)
+        select $1, phone, 'asked on a call', $4 from (
             select coalesce($3, (select phone from prospects where id = $2)) as phone
         ) as number where phone is not null
         on conflict (user_id, phone) do nothing",
-        user_id,
-        prospect_id,
-        dialled,
-        reason
+        new.user_id,
+        new.prospect_id,
+        new.dialled,
+        new.conversation_id
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Whether a number is on a do-not-call list of a client, or of all.
+pub async fn is_suppressed(
+    conn: &mut PgConnection,
+    user_id: &str,
+    prospect_id: &str,
+    dialled: Option<&str>,
+) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"select exists (select 1 from suppressions where (user_id is null or user_id = $1)
+            and phone = coalesce($3, (select phone from prospects where id = $2))) as "exists!""#,
+        user_id,
+        prospect_id,
+        dialled
+    )
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Stores a transcript.

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use domain::callee::NumberLog;
 use domain::ids::ProspectId;
 use domain::priority::Standing;
-use domain::slots::Candidate;
+use domain::slots::{Candidate, Span};
 use domain::status::ProspectStatus;
 use sqlx::PgConnection;
-use workflows::activities::planning::PlannedCall;
+use workflows::activities::planning::{PickPromisesInput, PlannedCall};
 
 use super::{StoreError, word};
 
@@ -75,23 +76,6 @@ pub async fn calls_of_run(
     .await?)
 }
 
-/// Calls whose slot went by without their workflow taking note: its start was lost.
-pub async fn stranded_calls(
-    conn: &mut PgConnection,
-    user_id: &str,
-    slot_before: DateTime<Utc>,
-) -> Result<Vec<PlannedCall>, StoreError> {
-    Ok(sqlx::query_as!(
-        PlannedCall,
-        "select id as conversation_id, prospect_id, slot from conversations
-        where user_id = $1 and status = 'SCHEDULED' and slot < $2 order by slot, id",
-        user_id,
-        slot_before
-    )
-    .fetch_all(conn)
-    .await?)
-}
-
 /// How many prospects a run passed over for a user, by reason.
 pub async fn skips_of_run(
     conn: &mut PgConnection,
@@ -151,34 +135,87 @@ pub struct NumberedCandidate {
     pub next_number: i32,
 }
 
-/// The prospects that a run considers: promised ones by their time, others by their wait.
+/// Which prospects a run considers.
+pub struct Considered<'a> {
+    /// The user.
+    pub user_id: &'a str,
+    /// The end of the run's span.
+    pub until: DateTime<Utc>,
+    /// Calls that may be made to one prospect.
+    pub max_attempts: i32,
+    /// Only those who were promised a call within the span.
+    pub promised_only: bool,
+}
+
+/// The prospects that a run considers: promised ones by their time, those never called by their age, others by the end
+/// of their rest. Of each kind the first ones, whether they can be called or not, so that it is told why; and the first
+/// ones that can, so that those who can't do not hide them.
 pub async fn candidates(
     conn: &mut PgConnection,
-    user_id: &str,
-    max_attempts: i32,
+    about: &Considered<'_>,
 ) -> Result<Vec<NumberedCandidate>, StoreError> {
     let rows = sqlx::query!(
-        r#"select p.id as "id!", p.status::text as "status!", p.phone as "phone!", p.time_zone,
-            p.rescheduled_for, p.last_contacted, p.created_at as "created_at!",
-            p.times_rescheduled as "times_rescheduled!",
+        r#"with considered as (
+            (select id from prospects where user_id = $1 and status = 'RESCHEDULED'
+                and (not $4 or rescheduled_for < $3 or rescheduled_for is null)
+                order by rescheduled_for nulls first limit $2)
+            union
+            (select id from prospects where user_id = $1 and not $4
+                and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED') and next_call_at is null
+                order by created_at limit $2)
+            union
+            (select id from prospects p where user_id = $1 and not $4
+                and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED') and next_call_at is null
+                and not exists (select 1 from suppressions s where s.phone = p.phone
+                    and (s.user_id is null or s.user_id = p.user_id))
+                and not exists (select 1 from conversations c where c.prospect_id = p.id
+                    and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))
+                order by created_at limit $2)
+            union
+            (select id from prospects where user_id = $1 and not $4
+                and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED') and next_call_at is not null
+                order by next_call_at limit $2)
+            union
+            (select id from prospects p where user_id = $1 and not $4
+                and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED') and next_call_at < $3
+                and not exists (select 1 from suppressions s where s.phone = p.phone
+                    and (s.user_id is null or s.user_id = p.user_id))
+                and not exists (select 1 from conversations c where c.prospect_id = p.id
+                    and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))
+                and (select count(distinct d.conversation_id) from dials d
+                    where d.prospect_id = p.id and d.sent_at is not null
+                        and (d.state <> 'NOT_PLACED' or d.refusal is not null)) < $5
+                order by next_call_at limit $2)
+        )
+        select p.id, p.status::text as "status!", p.phone, p.time_zone, p.state,
+            p.rescheduled_for, p.last_contacted, p.created_at, p.next_call_at,
+            p.times_rescheduled,
             exists (select 1 from suppressions s where s.phone = p.phone
                 and (s.user_id is null or s.user_id = p.user_id)) as "suppressed!",
             exists (select 1 from conversations c where c.prospect_id = p.id
                 and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')) as "open!",
+            exists (select 1 from prospects o
+                join conversations c on c.prospect_id = o.id
+                    and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')
+                where o.phone = p.phone and o.id <> p.id) as "number_busy!",
+            (select max(o.next_call_at) from prospects o
+                where o.phone = p.phone and o.user_id = p.user_id and o.id <> p.id) as number_rests_until,
+            array(select d.sent_at from dials d where d.phone = p.phone
+                and d.sent_at > $3 - interval '48 hours' and d.state in ('SENT', 'PLACED')
+                order by d.sent_at) as "lately!",
+            (select count(*) from dials d where d.phone = p.phone and d.sent_at is not null
+                and d.state in ('SENT', 'PLACED')) as "in_all!",
             (select count(distinct d.conversation_id) from dials d
-                where d.prospect_id = p.id and d.sent_at is not null) as "attempts!",
+                where d.prospect_id = p.id and d.sent_at is not null
+                    and (d.state <> 'NOT_PLACED' or d.refusal is not null)) as "attempts!",
             (select coalesce(max(c.number), 0) + 1 from conversations c
                 where c.prospect_id = p.id) as "next_number!"
-        from (
-            (select * from prospects where user_id = $1 and status = 'RESCHEDULED'
-                order by rescheduled_for nulls first limit $2)
-            union all
-            (select * from prospects
-                where user_id = $1 and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED')
-                order by coalesce(last_contacted, created_at) limit $2)
-        ) p"#,
-        user_id,
-        CANDIDATES
+        from prospects p where p.id in (select id from considered)"#,
+        about.user_id,
+        CANDIDATES,
+        about.until,
+        about.promised_only,
+        i64::from(about.max_attempts)
     )
     .fetch_all(conn)
     .await?;
@@ -194,15 +231,56 @@ pub async fn candidates(
                 },
                 phone: row.phone,
                 zone: row.time_zone,
+                state: row.state,
                 due: row.rescheduled_for,
-                last_contacted: row.last_contacted,
-                attempts_left: max_attempts - row.attempts as i32,
+                rests_until: row.next_call_at,
+                attempts_left: about.max_attempts - row.attempts as i32,
                 suppressed: row.suppressed,
                 has_open_conversation: row.open,
+                number_busy: row.number_busy,
+                number_rests_until: row.number_rests_until,
+                number: NumberLog { lately: row.lately, in_all: row.in_all as i32 },
             };
             Ok(NumberedCandidate { candidate, next_number: row.next_number })
         })
         .collect()
+}
+
+/// The moments at which calls of any user are planned within a span.
+pub async fn planned_slots(
+    conn: &mut PgConnection,
+    span: &Span,
+) -> Result<Vec<DateTime<Utc>>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "select slot from conversations
+        where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS') and slot >= $1 and slot < $2",
+        span.from,
+        span.until
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Users whose turn has not come and who owe a call that is due and not planned; a page of them in the order of ids.
+pub async fn users_with_promises(
+    conn: &mut PgConnection,
+    page: &PickPromisesInput,
+) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "select u.id from users u
+        where u.id > $2 and (u.planned_at is null or u.planned_at < $4) and exists (
+            select 1 from prospects p
+            where p.user_id = u.id and p.status = 'RESCHEDULED' and p.rescheduled_for < $1
+                and not exists (select 1 from conversations c where c.prospect_id = p.id
+                    and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')))
+        order by u.id limit $3",
+        page.before,
+        page.after,
+        i64::from(page.limit),
+        page.planned_before
+    )
+    .fetch_all(conn)
+    .await?)
 }
 
 /// A conversation to be created.
@@ -246,7 +324,7 @@ pub async fn insert_conversations(
 }
 
 /// A decision to be kept.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub struct NewDecision {
     /// The prospect; nothing if the user as a whole was passed over.
     pub prospect_id: Option<String>,
@@ -260,6 +338,12 @@ pub struct NewDecision {
     pub detail: Option<String>,
     /// When the reason no longer holds.
     pub next_allowed: Option<DateTime<Utc>>,
+    /// The prospect's score.
+    pub priority: Option<f64>,
+    /// Calls of the day that were left when it was decided.
+    pub calls_left: Option<i32>,
+    /// Minutes that were left.
+    pub minutes_left: Option<i32>,
 }
 
 /// Keeps the decisions of a plan in one statement.
@@ -268,6 +352,7 @@ pub async fn insert_decisions(
     run: &str,
     user_id: &str,
     new: &[NewDecision],
+    now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     let prospects: Vec<Option<&str>> = new.iter().map(|d| d.prospect_id.as_deref()).collect();
     let conversations: Vec<Option<&str>> =
@@ -276,13 +361,18 @@ pub async fn insert_decisions(
     let reasons: Vec<Option<&str>> = new.iter().map(|d| d.reason).collect();
     let details: Vec<Option<&str>> = new.iter().map(|d| d.detail.as_deref()).collect();
     let next: Vec<Option<DateTime<Utc>>> = new.iter().map(|d| d.next_allowed).collect();
+    let priorities: Vec<Option<f64>> = new.iter().map(|d| d.priority).collect();
+    let calls: Vec<Option<i32>> = new.iter().map(|d| d.calls_left).collect();
+    let minutes: Vec<Option<i32>> = new.iter().map(|d| d.minutes_left).collect();
     sqlx::query!(
-        "insert into plan_decisions
-            (plan_run, user_id, prospect_id, conversation_id, slot, reason, detail, next_allowed)
-        select $1, $2, t.prospect_id, t.conversation_id, t.slot, t.reason, t.detail, t.next_allowed
+        "insert into plan_decisions (plan_run, user_id, prospect_id, conversation_id, slot, reason,
+            detail, next_allowed, priority, calls_left, minutes_left, decided_at)
+        select $1, $2, t.*, $12
         from unnest($3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
-            $8::timestamptz[])
-            as t(prospect_id, conversation_id, slot, reason, detail, next_allowed)",
+            $8::timestamptz[], $9::float8[], $10::int[], $11::int[])
+            as t(prospect_id, conversation_id, slot, reason, detail, next_allowed, priority,
+                calls_left, minutes_left)
+        on conflict (plan_run, user_id, prospect_id) do nothing",
         run,
         user_id,
         &prospects as _,
@@ -290,7 +380,11 @@ pub async fn insert_decisions(
         &slots as _,
         &reasons as _,
         &details as _,
-        &next as _
+        &next as _,
+        &priorities as _,
+        &calls as _,
+        &minutes as _,
+        now
     )
     .execute(conn)
     .await?;

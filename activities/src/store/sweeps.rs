@@ -25,3 +25,20 @@ pub async fn overdue(
     .fetch_all(conn)
     .await?)
 }
+
+/// Open conversations whose number is on a do-not-call list, but for those in which the callee asked for it.
+pub async fn open_and_suppressed(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
+    Ok(sqlx::query_scalar!(
+        r#"select c.id as "id!" from conversations c
+            join prospects p on p.id = c.prospect_id
+            join suppressions s on s.phone = p.phone and (s.user_id is null or s.user_id = c.user_id)
+        where c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')
+            and s.conversation_id is distinct from c.id
+        union
+        select d.conversation_id from dials d
+            join suppressions s on s.phone = d.phone and (s.user_id is null or s.user_id = d.user_id)
+        where d.closed_at is null and s.conversation_id is distinct from d.conversation_id"#
+    )
+    .fetch_all(conn)
+    .await?)
+}

@@ -1,7 +1,7 @@
 //! A user with everything that must be there before anybody may be called on its behalf.
 
-use chrono::NaiveTime;
-use domain::hours::DailyWindow;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use domain::hours::{DailyWindow, Weekdays};
 use domain::slots::SkipReason;
 use sqlx::PgConnection;
 
@@ -17,6 +17,9 @@ struct Row {
     start_at: Option<NaiveTime>,
     end_at: Option<NaiveTime>,
     max_attempts: Option<i32>,
+    calling_days: Option<Vec<i32>>,
+    days_off: Option<Vec<NaiveDate>>,
+    max_concurrent_calls: Option<i32>,
     initial: Option<String>,
     follow_up: Option<String>,
     language: Option<String>,
@@ -38,6 +41,8 @@ pub struct Profile {
     pub company_name: Option<String>,
     /// The daily calling window.
     pub window: DailyWindow,
+    /// Calls that may be under way at once; nothing if only the lines bound them.
+    pub max_concurrent_calls: Option<i32>,
     /// Calls that may be made to one prospect in all.
     pub max_attempts: i32,
     /// The script of the first call.
@@ -68,10 +73,12 @@ pub struct NotReady {
 }
 
 /// Loads a user and locks its active subscription until the end of the transaction, so that
-/// minutes and daily calls are counted by one at a time. The outer nothing: there is no such user.
+/// minutes and daily calls are counted by one at a time. A period that has passed gets its minutes
+/// granted first. The outer nothing: there is no such user.
 pub async fn lock_profile(
     conn: &mut PgConnection,
     user_id: &str,
+    now: DateTime<Utc>,
 ) -> Result<Option<Result<Profile, NotReady>>, StoreError> {
     sqlx::query!(
         "select id from subscriptions where user_id = $1 and status = 'ACTIVE' for update",
@@ -79,13 +86,51 @@ pub async fn lock_profile(
     )
     .fetch_optional(&mut *conn)
     .await?;
+    grant_passed_periods(conn, user_id, now).await?;
+    profile(conn, user_id).await
+}
+
+/// Grants the minutes of every period that has begun since the last one was granted.
+async fn grant_passed_periods(
+    conn: &mut PgConnection,
+    user_id: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "with due as (
+            select s.id, p.minutes, floor(extract(epoch from $2 - s.period_started_at)
+                / (p.duration * 86400))::int as periods, p.duration
+            from subscriptions s join plans p on p.id = s.plan_id
+            where s.user_id = $1 and s.status = 'ACTIVE'
+        ), begun as (
+            update subscriptions s
+            set period_started_at = period_started_at + due.periods * due.duration * interval '24 hours'
+            from due where due.id = s.id and due.periods > 0
+            returning s.id, due.periods * due.minutes as minutes
+        )
+        insert into minute_ledger (subscription_id, kind, minutes)
+        select id, 'grant', minutes from begun where minutes > 0",
+        user_id,
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Loads a user without locking anything.
+pub async fn profile(
+    conn: &mut PgConnection,
+    user_id: &str,
+) -> Result<Option<Result<Profile, NotReady>>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select u.name, u.company_name,
             (u.paused_at is not null
                 or exists (select 1 from service where paused_at is not null)) as "paused!",
             a.time_zone as "time_zone?", a.start_at as "start_at?", a.end_at as "end_at?",
-            a.max_attempts as "max_attempts?", s.initial as "initial?",
+            a.max_attempts as "max_attempts?", a.calling_days as "calling_days?",
+            a.days_off as "days_off?", a.max_concurrent_calls, s.initial as "initial?",
             s.follow_up as "follow_up?", g.language as "language?", g.voice as "voice?",
             g.first_message as "first_message?", b.id as "subscription_id?",
             b.minutes_left as "minutes_left?", p.per_day as "per_day?"
@@ -125,15 +170,19 @@ impl Row {
         else {
             return Err(missing("AgentSetting"));
         };
-        let window = DailyWindow::new(&time_zone, start_at, end_at).map_err(|error| NotReady {
-            reason: SkipReason::WindowInvalid,
-            detail: format!("AdvancedSetting: {error}."),
-        })?;
+        let window = DailyWindow::new(&time_zone, start_at, end_at)
+            .and_then(|window| window.on(Weekdays::from_iso(self.calling_days.unwrap_or_default())))
+            .map_err(|error| NotReady {
+                reason: SkipReason::WindowInvalid,
+                detail: format!("AdvancedSetting: {error}."),
+            })?
+            .without(self.days_off.unwrap_or_default());
         Ok(Profile {
             name: self.name,
             paused: self.paused,
             company_name: self.company_name,
             window,
+            max_concurrent_calls: self.max_concurrent_calls,
             max_attempts,
             initial,
             follow_up,

@@ -55,9 +55,13 @@ pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created 
             status: status.as_u16(),
             words: words(response).await,
         }),
-        429 | 503 => {
-            Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_WAIT))
-        }
+        429 => Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_WAIT)),
+        // The provider's own says when to come back. One that does not may be a gateway's, behind
+        // which the call was made.
+        503 => match retry_after(response.headers(), Utc::now()) {
+            Some(wait) => Created::Busy(wait),
+            None => Created::Unknown("answered 503 without Retry-After".to_owned()),
+        },
         400 | 422 => Created::Refused(words(response).await),
         _ => Created::Unknown(format!("answered {status}")),
     }

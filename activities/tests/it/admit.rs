@@ -6,7 +6,7 @@ use serde_json::json;
 use workflows::activities::calls::{Admission, Closing, Record};
 
 use crate::support::{
-    NOW, Prospect, RUN, Service, User, admitted, at, dump, minutes_after, reported, talked,
+    NOW, Prospect, RUN, Service, User, admitted, asks, at, dump, minutes_after, reported, talked,
 };
 
 fn refused(admission: &Admission) -> &str {
@@ -28,7 +28,7 @@ async fn due() -> Service {
 #[tokio::test]
 async fn a_call_that_is_admitted_holds_a_dial_a_line_and_its_minutes() {
     let service = due().await;
-    let dial = admitted(service.calls.decide("p1-id-1", RUN).await.unwrap());
+    let dial = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
     assert_eq!(
         (dial.dial_id.as_str(), dial.join_timeout_secs, dial.max_duration_secs),
         ("p1-id-1.1", 50, 600)
@@ -56,10 +56,10 @@ async fn a_call_that_is_admitted_holds_a_dial_a_line_and_its_minutes() {
 #[tokio::test]
 async fn the_guard_asked_twice_gives_the_same_dial_and_reserves_once() {
     let service = due().await;
-    let first = admitted(service.calls.decide("p1-id-1", RUN).await.unwrap());
+    let first = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
     let tables = dump(&service).await;
     let later = service.calls_at(minutes_after(5));
-    assert_eq!(admitted(later.decide("p1-id-1", RUN).await.unwrap()), first);
+    assert_eq!(admitted(later.decide(&asks("p1-id-1", RUN)).await.unwrap()), first);
     assert_eq!(dump(&service).await, tables);
     assert_eq!(service.entries().await, ["reserve -10"]);
 }
@@ -101,7 +101,7 @@ async fn every_circumstance_refuses_on_its_own_and_leaves_no_trace() {
         service.due_call(User::default(), Prospect::default()).await;
         service.execute(change).await;
         let tables = dump(&service).await;
-        let admission = service.calls.decide("p1-id-1", RUN).await.unwrap();
+        let admission = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
         assert_eq!(refused(&admission), objection, "{change}");
         assert_eq!(dump(&service).await, tables, "{change}");
     }
@@ -123,7 +123,8 @@ async fn another_users_list_of_numbers_does_not_count() {
 async fn a_script_that_cannot_be_read_out_is_refused_with_the_placeholder_named() {
     let service = due().await;
     service.execute("update script_settings set initial = 'Hi {nickname}'").await;
-    let Admission::Refused { why, .. } = service.calls.decide("p1-id-1", RUN).await.unwrap() else {
+    let Admission::Refused { why, .. } = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()
+    else {
         panic!("not refused")
     };
     assert_eq!(
@@ -137,7 +138,8 @@ async fn a_script_that_cannot_be_read_out_is_refused_with_the_placeholder_named(
 async fn what_is_missing_of_a_user_is_named() {
     let service = due().await;
     service.execute("delete from script_settings").await;
-    let Admission::Refused { why, .. } = service.calls.decide("p1-id-1", RUN).await.unwrap() else {
+    let Admission::Refused { why, .. } = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()
+    else {
         panic!("not refused")
     };
     assert!(why.contains("no ScriptSetting"), "{why}");
@@ -147,21 +149,26 @@ async fn what_is_missing_of_a_user_is_named() {
 async fn a_call_is_refused_a_quarter_of_an_hour_after_its_slot() {
     let service = due().await;
     let late = service.calls_at(at(NOW) + TimeDelta::minutes(15) + TimeDelta::seconds(1));
-    assert_eq!(refused(&late.decide("p1-id-1", RUN).await.unwrap()), "too_late");
+    assert_eq!(refused(&late.decide(&asks("p1-id-1", RUN)).await.unwrap()), "too_late");
     let just = service.calls_at(at(NOW) + TimeDelta::minutes(14));
-    admitted(just.decide("p1-id-1", RUN).await.unwrap());
+    admitted(just.decide(&asks("p1-id-1", RUN)).await.unwrap());
 }
 
 #[tokio::test]
 async fn what_passes_soon_is_waited_for() {
     for (change, minutes, until, words) in [
         ("select 1", -5, at(NOW), "slot has not come"),
-        ("update advanced_settings set start_at = '09:10'", 0, minutes_after(10), "calling hours"),
+        (
+            "update advanced_settings set start_at = '09:10'",
+            0,
+            minutes_after(10),
+            "the client's hours",
+        ),
     ] {
         let service = due().await;
         service.execute(change).await;
         let calls = service.calls_at(minutes_after(minutes));
-        match calls.decide("p1-id-1", RUN).await.unwrap() {
+        match calls.decide(&asks("p1-id-1", RUN)).await.unwrap() {
             Admission::Later { until: later, why } => {
                 assert_eq!(later, until, "{change}");
                 assert!(why.contains(words), "{why}");
@@ -177,7 +184,7 @@ async fn a_pause_is_waited_for_and_then_over() {
     for table in ["users", "service"] {
         let service = due().await;
         service.execute(format!("update {table} set paused_at = now()")).await;
-        let waits = service.calls.decide("p1-id-1", RUN).await.unwrap();
+        let waits = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
         assert!(matches!(waits, Admission::Later { .. }), "{waits:?}");
         service.execute(format!("update {table} set paused_at = null")).await;
         service.admit("p1-id-1").await;
@@ -189,29 +196,29 @@ async fn a_second_call_waits_for_the_only_line() {
     let service = due().await;
     service.due_call_of(Prospect::named("p2-id")).await;
     let calls = service.calls_with(at(NOW), 1);
-    admitted(calls.decide("p1-id-1", RUN).await.unwrap());
+    admitted(calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
     // The one that has the line keeps it.
-    admitted(calls.decide("p1-id-1", RUN).await.unwrap());
-    match calls.decide("p2-id-1", RUN).await.unwrap() {
+    admitted(calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    match calls.decide(&asks("p2-id-1", RUN)).await.unwrap() {
         Admission::Later { until, why } => {
             assert!(until > at(NOW) && until < minutes_after(1), "{until}");
-            assert_eq!(why, "Every line is in use.");
+            assert_eq!(why, "Waiting for a line, 1st in the queue.");
         }
         other => panic!("{other:?}"),
     }
     calls.settle(&talked("p1-id-1", 10)).await.unwrap();
-    admitted(calls.decide("p2-id-1", RUN).await.unwrap());
+    admitted(calls.decide(&asks("p2-id-1", RUN)).await.unwrap());
 }
 
 #[tokio::test]
 async fn a_reservation_is_no_larger_than_what_is_left() {
     let service = Service::start().await;
     service.due_call(User { minutes: 3, ..User::default() }, Prospect::default()).await;
-    let dial = admitted(service.calls.decide("p1-id-1", RUN).await.unwrap());
+    let dial = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
     assert_eq!(dial.max_duration_secs, 180);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
     // What it holds itself is no reason to refuse it.
-    assert_eq!(admitted(service.calls.decide("p1-id-1", RUN).await.unwrap()), dial);
+    assert_eq!(admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()), dial);
 }
 
 #[tokio::test]
@@ -225,7 +232,7 @@ async fn calls_made_today_count_and_those_of_yesterday_do_not() {
         activities::store::dials::mark_sent(&mut tx, &dial, moment).await.unwrap();
         tx.commit().await.unwrap();
         service.calls.settle(&talked("p1-id-1", 10)).await.unwrap();
-        let admission = service.calls.decide("p2-id-1", RUN).await.unwrap();
+        let admission = service.calls.decide(&asks("p2-id-1", RUN)).await.unwrap();
         assert_eq!(matches!(admission, Admission::Admitted(_)), admits, "{admission:?}");
     }
 }
@@ -244,7 +251,7 @@ async fn attempts_are_counted_by_the_requests_that_left() {
             values ('p1-id-{number}', 'user1-id', 'p1-id', {number}, '{NOW}', 'test')"
         );
         service.execute(next).await;
-        let admission = service.calls.decide(&format!("p1-id-{number}"), RUN).await.unwrap();
+        let admission = service.calls.decide(&asks(&format!("p1-id-{number}"), RUN)).await.unwrap();
         if number == 3 {
             assert_eq!(refused(&admission), "attempts_used_up");
             break;
@@ -262,7 +269,7 @@ async fn a_dial_that_may_ring_is_taken_up_whatever_the_guard_would_say_now() {
     service.execute("update prospects set status = 'DO_NOT_CALL'").await;
     service.execute("delete from settings").await;
     let much_later = service.calls_at(minutes_after(600));
-    assert_eq!(admitted(much_later.decide("p1-id-1", RUN).await.unwrap()).dial_id, dial);
+    assert_eq!(admitted(much_later.decide(&asks("p1-id-1", RUN)).await.unwrap()).dial_id, dial);
     assert_eq!(service.entries().await, ["reserve -10"]);
 }
 
@@ -271,7 +278,7 @@ async fn a_dial_that_has_not_left_is_decided_anew() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update prospects set status = 'DO_NOT_CALL'").await;
-    let admission = service.calls.decide("p1-id-1", RUN).await.unwrap();
+    let admission = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
     assert_eq!(refused(&admission), "prospect_not_callable");
 }
 
@@ -282,7 +289,7 @@ async fn a_settled_call_in_which_nothing_was_agreed_is_made_again_after_a_reset(
     let unanswered = Record { outcome: Some(Outcome::NoResponse), ..talked("p1-id-1", 0) };
     service.calls.settle(&unanswered).await.unwrap();
     let later = service.calls_at(minutes_after(60));
-    let again = admitted(later.decide("p1-id-1", "run-2").await.unwrap());
+    let again = admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap());
     assert_eq!(again.dial_id, "p1-id-1.2");
     assert_eq!(
         service.row("select status, outcome, reason, settled_at from conversations").await,
@@ -312,7 +319,7 @@ async fn a_settled_call_keeps_its_records_if_it_may_not_be_made_again() {
         service.calls.settle(&reported("p1-id-1", outcome)).await.unwrap();
         service.execute(change).await;
         let tables = dump(&service).await;
-        let admission = service.calls.decide("p1-id-1", RUN).await.unwrap();
+        let admission = service.calls.decide(&asks("p1-id-1", "run-2")).await.unwrap();
         assert!(!matches!(admission, Admission::Admitted(_)), "{outcome}: {admission:?}");
         assert_eq!(dump(&service).await, tables, "{outcome}, {change}");
     }

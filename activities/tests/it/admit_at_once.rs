@@ -3,12 +3,13 @@
 use futures::future::join_all;
 use workflows::activities::calls::Admission;
 
-use crate::support::{NOW, Prospect, RUN, Service, User, at};
+use crate::support::{NOW, Prospect, RUN, Service, User, asks, at};
 
 /// Asks for all of them at once; how many were admitted and how many told to wait.
 async fn ask(service: &Service, lines: i32, conversations: &[String]) -> (usize, usize) {
     let calls = service.calls_with(at(NOW), lines);
-    let asked = conversations.iter().map(|id| calls.decide(id, RUN));
+    let questions: Vec<_> = conversations.iter().map(|id| asks(id, RUN)).collect();
+    let asked = questions.iter().map(|question| calls.decide(question));
     let answers: Vec<Admission> =
         join_all(asked).await.into_iter().map(|answer| answer.unwrap()).collect();
     let count = |kind: fn(&&Admission) -> bool| answers.iter().filter(kind).count();

@@ -7,7 +7,7 @@ use domain::status::{Outcome, Reason};
 use futures::future::join_all;
 use workflows::activities::calls::{Admission, Closing, Record};
 
-use crate::support::{NOW, Prospect, RUN, Service, User, at, reported, talked};
+use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, reported, talked};
 
 const MINUTES: i32 = 35;
 const PER_DAY: i32 = 3;
@@ -131,7 +131,7 @@ async fn take_one(service: &Service, step: Step) -> bool {
         }
         Step::Admit(id, slot) => {
             let calls = service.calls_at(slot);
-            let admission = calls.decide(&id, RUN).await.unwrap();
+            let admission = calls.decide(&asks(&id, RUN)).await.unwrap();
             let Admission::Admitted(admitted) = admission else { return false };
             // The request leaves.
             let mut tx = service.store.begin().await.unwrap();

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use workflows::activities::calls::{Applied, Closing, LateInput, Record};
 
 use crate::support::{
-    NOW, Prospect, Service, User, admitted, at, dump, minutes_after, reported, talked,
+    NOW, Prospect, Service, User, admitted, asks, at, dump, minutes_after, reported, talked,
 };
 
 /// A call that was placed and settled with that record.
 async fn settled(record: Record) -> Service {
-    let service = Service::start().await;
+    let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
@@ -167,7 +167,7 @@ async fn what_is_recorded_says_nothing_new() {
 
 #[tokio::test]
 async fn an_event_for_no_conversation_is_told_and_one_for_an_open_one_waits() {
-    let service = Service::start().await;
+    let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     assert_eq!(hear_of(&service, "unknown-1", ended(60)).await, Applied::UnknownConversation);
     service.admit("p1-id-1").await;
@@ -300,18 +300,30 @@ async fn a_late_report_that_overrules_another_is_applied_once() {
 async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
     let service = settled(unanswered()).await;
     let later = service.calls_at(minutes_after(10));
-    assert_eq!(admitted(later.decide("p1-id-1", "run-2").await.unwrap()).dial_id, "p1-id-1.2");
+    assert_eq!(
+        admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap()).dial_id,
+        "p1-id-1.2"
+    );
     service
         .execute("update dials set state = 'SENT', sent_at = intended_at where number = 2")
         .await;
     let talk = Record {
+        dial_id: Some("p1-id-1.2".to_owned()),
         joined: Some(minutes_after(11)),
         ended: Some(minutes_after(15)),
         ..reported("p1-id-1", Outcome::NotInterested)
     };
+    // What is still said of the first one does not touch the second, which is live.
+    let stale = reported("p1-id-1", Outcome::AppointmentSet);
+    later.settle(&stale).await.unwrap();
+    let live = service.row("select closed_at, state from dials where number = 2").await;
+    assert_eq!(live, json!({"closed_at": null, "state": "SENT"}));
     later.settle(&talk).await.unwrap();
-    // The event names the first dial.
-    hear(&service, ended(60)).await;
+    // The event names the first dial: its talk is charged to it, and the outcome stays.
+    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    let first = "select sum(minutes) as minutes from minute_ledger
+        where dial_id = 'p1-id-1.1' and kind in ('charge', 'correct')";
+    assert_eq!(service.row(first).await, json!({"minutes": -1}));
     let second = "select sum(minutes) as minutes from minute_ledger
         where dial_id = 'p1-id-1.2' and kind in ('charge', 'correct')";
     assert_eq!(service.row(second).await, json!({"minutes": -4}));
@@ -324,4 +336,36 @@ async fn a_prospect_who_was_talked_to_as_it_turns_out_late_is_not_called_again_a
     assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
     let planned = service.plan("next", "user1-id", minutes_after(150)).await;
     assert_eq!((planned.calls.len(), planned.skipped["contacted_recently"]), (0, 1));
+}
+
+#[tokio::test]
+async fn a_refusal_on_an_earlier_dial_is_kept_whatever_the_later_one_brought() {
+    let service = settled(unanswered()).await;
+    let later = service.calls_at(minutes_after(10));
+    admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap());
+    service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
+    let dial_id = Some("p1-id-1.2".to_owned());
+    later.settle(&Record { dial_id, ..unanswered() }).await.unwrap();
+    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+    assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
+    let status = service.row("select status from prospects").await;
+    assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
+}
+
+/// A run that a reset made, and that never took up a dial, hears again what a client's system said.
+#[tokio::test]
+async fn a_run_without_a_dial_changes_nothing_of_a_settled_call() {
+    let service = settled(reported("p1-id-1", Outcome::CallbackRequested)).await;
+    let tables = dump(&service).await;
+    let ignorant = Record { dial_id: None, ..unanswered() };
+    service.calls.settle(&ignorant).await.unwrap();
+    assert_eq!(dump(&service).await, tables);
+}
+
+#[tokio::test]
+async fn a_refusal_takes_back_the_appointment_that_came_before() {
+    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    assert_eq!(service.rows("select * from appointments").await.len(), 1);
+    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+    assert_eq!(service.rows("select * from appointments").await, Vec::<Value>::new());
 }

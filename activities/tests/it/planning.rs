@@ -265,30 +265,6 @@ async fn users_are_picked_in_the_order_of_their_last_plan() {
 }
 
 #[tokio::test]
-async fn a_call_whose_start_was_lost_is_launched_again() {
-    let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    for id in ["p1-id", "p2-id"] {
-        Prospect::named(id).insert(&service.database).await;
-    }
-    service.plan("run", "user1-id", at(NOW)).await;
-    service.admit("p1-id-1").await;
-    let launched = |minutes| {
-        let service = &service;
-        async move {
-            let run = format!("run{minutes}");
-            let planned = service.plan(&run, "user1-id", minutes_after(minutes)).await;
-            planned.calls.into_iter().map(|call| call.conversation_id).collect::<Vec<_>>()
-        }
-    };
-    // The second one is due at 14:15.
-    assert_eq!(launched(30).await, Vec::<String>::new());
-    assert_eq!(launched(45).await, Vec::<String>::new());
-    assert_eq!(launched(46).await, ["p2-id-1"]);
-    assert_eq!(launched(76).await, ["p2-id-1"]);
-}
-
-#[tokio::test]
 async fn nothing_is_planned_for_a_user_who_was_deleted() {
     let service = Service::start().await;
     let planned = service.plan("run", "nobody", at(NOW)).await;

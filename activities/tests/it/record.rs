@@ -4,7 +4,7 @@ use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
 use workflows::activities::calls::{Closing, Record};
 
-use crate::support::{Prospect, RUN, Service, User, dump, minutes_after, reported, talked};
+use crate::support::{Prospect, RUN, Service, User, asks, dump, minutes_after, reported, talked};
 
 /// A call that was placed.
 async fn placed() -> Service {
@@ -330,9 +330,10 @@ async fn a_number_is_suppressed_even_if_the_call_was_never_dialled_by_us() {
 #[tokio::test]
 async fn others_with_a_suppressed_number_are_not_called_either() {
     let service = placed().await;
-    service.due_call_of(Prospect::named("p2-id")).await;
+    let same_number = Prospect { id: "p2-id".to_owned(), ..Prospect::default() };
+    service.due_call_of(same_number).await;
     service.calls.settle(&reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
-    let admission = service.calls.decide("p2-id-1", RUN).await.unwrap();
+    let admission = service.calls.decide(&asks("p2-id-1", RUN)).await.unwrap();
     assert!(format!("{admission:?}").contains("suppressed"), "{admission:?}");
 }
 
@@ -384,4 +385,18 @@ async fn a_call_settled_many_times_at_once_is_charged_once() {
     let settled = futures::future::join_all((0..6).map(|_| early.settle(&record))).await;
     assert!(settled.into_iter().all(|settled| settled.unwrap().minutes == 4));
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
+}
+
+/// The provider answered that it has no room, which took the note back, and rang all the same.
+#[tokio::test]
+async fn a_call_that_rang_against_the_providers_word_is_settled_and_charged() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    service.admit("p1-id-1").await;
+    let provider_call_id = Some("provider-1".to_owned());
+    let record = Record { provider_call_id, ..reported("p1-id-1", Outcome::NotInterested) };
+    service.calls.settle(&record).await.unwrap();
+    let dial = service.row("select state, sent_at is not null as sent from dials").await;
+    assert_eq!(dial, json!({"state": "PLACED", "sent": true}));
+    assert_eq!(service.minutes_left("sub-user1-id").await, 596);
 }

@@ -17,7 +17,7 @@ pub use moments::{NOW, at, minutes_after};
 pub use provider::{FAST, LIVE, Provider};
 pub use receiver::Receiver;
 pub use rows::{Prospect, User};
-pub use service::{Service, admitted};
+pub use service::{Service, admitted, asks};
 pub use wait::eventually;
 
 /// The run of a workflow; another one is a reset.

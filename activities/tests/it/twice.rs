@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use workflows::activities::calls::{LateInput, Leg, Placement};
 
 use crate::support::{
-    FAST, NOW, Prospect, Provider, RUN, Service, User, admitted, at, dial as dial_ref, dump,
+    FAST, NOW, Prospect, Provider, RUN, Service, User, admitted, asks, at, dial as dial_ref, dump,
     learnt, minutes_after,
 };
 
@@ -20,7 +20,7 @@ async fn call(ending: u32, times: usize) -> Vec<(&'static str, Vec<Value>)> {
     }
     let mut dial = String::new();
     for _ in 0..times {
-        dial = admitted(service.calls.decide("p1-id-1", RUN).await.unwrap()).dial_id;
+        dial = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()).dial_id;
     }
     let mut refused = None;
     for _ in 0..times {

@@ -194,7 +194,12 @@ async fn a_crash_or_a_lost_connection_at_any_step_loses_nothing_and_rings_nobody
         }
     }
     println!("{total} cases, {} not reached: {missed:?}", missed.len());
-    // Webhooks may overtake one another or come twice, so that the last of a run is not in every other.
-    assert!(missed.len() <= 6, "{missed:?}");
+    // Webhooks may overtake one another or come twice, so that the last ones of a run are not in every other. That
+    // somebody answered is not written down of a call that was over as soon.
+    let last = steps.iter().find(|(way, _)| *way == Way::Database).map_or(0, |(_, count)| *count);
+    let excused = |case: &&Case| {
+        case.way == Way::Webhook && case.nth > 6 || case.way == Way::Database && case.nth == last
+    };
+    assert!(missed.iter().all(|case| excused(&case)), "{missed:?}");
     Ok(())
 }

@@ -29,6 +29,8 @@ const UNREACHABLE: &str =
     r#"{"eventType":"call.failed","conversationId":"p2-id-1","failureReason":"Unreachable"}"#;
 
 const SOON: Duration = Duration::from_secs(30);
+/// Longer than a phone rings.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Shortly before two. The provider tells nothing of the two numbers, so that the webhooks decide.
 async fn shortly_before_two() -> Result<(Story, Scratch)> {
@@ -88,7 +90,12 @@ async fn a_completed_call_books_the_prospect_and_is_charged_once() -> Result<()>
     assert_eq!(call.transcript.as_deref(), Some("Booked!"));
     booked_and_charged_once(&story).await?;
 
-    // And once more, now that the call is certainly over.
+    // And once more, when the phone has fallen silent as well and its workflow has ended.
+    eventually(PATIENCE, "the workflow of the call has ended", async || {
+        let ended = r#"WorkflowId="call/p1-id-1" AND ExecutionStatus="Completed""#;
+        Ok((!story.workflows(ended).await?.is_empty()).then_some(()))
+    })
+    .await;
     assert_eq!(signed_post(&story.webhook("/webhooks/outcome"), BOOKED).await?.status, 202);
     eventually(SOON, "the late event has been looked at", async || {
         let late = r#"WorkflowType="LateEvent" AND ExecutionStatus="Completed""#;

@@ -24,8 +24,9 @@ async fn calls_with(options: StackOptions, prospects: &[(&str, u32)]) -> Result<
     let clock_offset_secs = seconds_to("2025-02-25T15:00:00Z");
     let story = Story::start(StackOptions { clock_offset_secs, ..options }).await?;
     User::new("user1-id").insert(&story.database).await?;
-    for (id, ending) in prospects {
-        Prospect::with_ending(id, "user1-id", 212, *ending).insert(&story.database).await?;
+    // Area codes of New York, so that no two of them have one number.
+    for ((id, ending), area) in prospects.iter().zip([212, 646, 917]) {
+        Prospect::with_ending(id, "user1-id", area, *ending).insert(&story.database).await?;
     }
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(1))).await?;
     Ok(story)

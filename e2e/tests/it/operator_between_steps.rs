@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use serde_json::Value;
-use stack::{Side, Step, Stop};
+use stack::{Gate, Side, Step, Stop};
 
 use crate::support::{
     Gates, Plan, Prospect, Story, User, books, cancel, conversation, eventually, gated, in_state,
@@ -23,9 +23,15 @@ async fn call_held_at(step: Step, side: Side, speed: f64) -> Result<(Story, Gate
     // Every commit from the plan on is one of the call's own steps.
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(3))).await?;
     let gate = if step == Step::Commit { &gates.database } else { &gates.provider };
-    gate.stop_at(Stop { step, nth: 1, side });
-    gate.reached().await;
+    stopped(gate, Stop { step, nth: 1, side }).await?;
     Ok((story, gates))
+}
+
+/// Waits until a gate has stopped at that.
+async fn stopped(gate: &Gate, stop: Stop) -> Result<()> {
+    gate.stop_at(stop);
+    let reached = tokio::time::timeout(Duration::from_secs(60), gate.reached()).await;
+    reached.with_context(|| format!("the gate was not reached: {stop:?}"))
 }
 
 fn cancelled() -> (String, Option<String>) {
@@ -97,8 +103,9 @@ async fn a_call_that_is_cancelled_while_it_is_settled_keeps_its_outcome() -> Res
 #[tokio::test]
 async fn a_request_that_was_held_up_before_it_left_stays() -> Result<()> {
     let (story, gates) = call_held_at(Step::Commit, Side::After, 4.0).await?;
-    gates.database.stop_at(Stop { step: Step::Commit, nth: 1, side: Side::After });
-    gates.database.reached().await;
+    // The next one notes that the request leaves; what is held now must go on to reach it.
+    let stop = Stop { step: Step::Commit, nth: 1, side: Side::After };
+    stopped(&gates.database, stop).await?;
     // The time that passes is what this is about.
     tokio::time::sleep(Duration::from_secs(11)).await;
     gates.database.pass();

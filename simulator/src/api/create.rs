@@ -61,7 +61,8 @@ fn cut(connection: &Connection) -> Response {
 
 fn refusal(fault: &CreateFault) -> Result<(), ApiError> {
     if let Some(status) = fault.refuse.or(fault.status_before_accept) {
-        return Err(ApiError::new(status, "a fault was injected"));
+        let refused = ApiError::new(status, "a fault was injected");
+        return Err(if status == 503 { refused.after(1) } else { refused });
     }
     match fault.refuse_429 {
         Some(refusal) => Err(ApiError::too_many("a fault was injected", refusal.retry_after)),

@@ -41,6 +41,11 @@ impl ApiError {
         Self::new(404, "Not found.")
     }
 
+    /// The same with the whole seconds to wait, as the provider itself gives with a 503.
+    pub fn after(self, retry_after: u64) -> Self {
+        Self { retry_after: Some(retry_after), ..self }
+    }
+
     /// 429 with the whole seconds to wait.
     pub fn too_many(detail: impl Into<String>, retry_after: u64) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(429, detail) }

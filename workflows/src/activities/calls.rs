@@ -30,6 +30,10 @@ activity!(
     NoteAnswered = "calls.note_answered", ConversationRef => ()
 );
 activity!(
+    /// Puts the number of a call under way on its client's do-not-call list. Idempotent.
+    Suppress = "calls.suppress", ConversationRef => ()
+);
+activity!(
     /// Asks the provider what it knows of a dial.
     LookUp = "calls.look_up", DialRef => Sighting
 );
@@ -74,6 +78,8 @@ pub struct Swept {
     pub settled: Vec<String>,
     /// Calls without a workflow that are not over yet; they were asked to end.
     pub ending: Vec<String>,
+    /// Old decisions that were removed.
+    pub pruned: u64,
 }
 
 /// What was heard late.
@@ -141,6 +147,9 @@ pub struct AdmitInput {
     pub conversation_id: String,
     /// The run of its workflow: a settled call is opened again for another run only.
     pub run_id: String,
+    /// When this run first asked: the slot of a call that is opened again.
+    #[serde(default)]
+    pub first_asked: Option<DateTime<Utc>>,
 }
 
 /// Where to move a slot.
@@ -202,6 +211,9 @@ pub struct Admitted {
     pub join_timeout_secs: i64,
     /// Seconds of talk after which the provider ends the call.
     pub max_duration_secs: i64,
+    /// A request for it may have left before: it is followed, not made.
+    #[serde(default)]
+    pub taken_up: bool,
 }
 
 /// What became of a request to the provider.
@@ -333,6 +345,9 @@ pub enum Closing {
 pub struct Record {
     /// The conversation.
     pub conversation_id: String,
+    /// The dial that it is about; nothing if there was none.
+    #[serde(default)]
+    pub dial_id: Option<String>,
     /// How it ended.
     pub closing: Closing,
     /// What came of it.
@@ -379,6 +394,7 @@ impl Record {
         let notes: Vec<String> = known.notes.iter().cloned().chain(overruled).collect();
         Self {
             conversation_id: conversation_id.to_owned(),
+            dial_id: None,
             closing: Closing::Over,
             outcome: known.outcome,
             reason: known.reason,

@@ -10,6 +10,10 @@ activity!(
     PickUsers = "planning.pick_users", PickUsersInput => Vec<String>
 );
 activity!(
+    /// Picks users who promised somebody a call within the span of a run, a page at a time. Reads only.
+    PickPromises = "planning.pick_promises", PickPromisesInput => Vec<String>
+);
+activity!(
     /// Plans one user's calls in one transaction. Run again for the same run and user it changes
     /// nothing and gives the same answer.
     PlanUser = "planning.plan_user", PlanUserInput => PlannedUser
@@ -28,6 +32,20 @@ pub struct PickUsersInput {
     pub except: Vec<String>,
 }
 
+/// Which users with promised calls to pick.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PickPromisesInput {
+    /// How many at most.
+    pub limit: u32,
+    /// Calls promised for before this moment.
+    pub before: DateTime<Utc>,
+    /// Users planned at or after this moment are left out: they had their turn.
+    pub planned_before: DateTime<Utc>,
+    /// The last user of the page before, by id; empty for the first page.
+    pub after: String,
+}
+
 /// Whom to plan, and for which span.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,6 +58,9 @@ pub struct PlanUserInput {
     pub from: DateTime<Utc>,
     /// The nominal time of the next run.
     pub until: DateTime<Utc>,
+    /// Only calls that were promised: the user's turn for others has not come.
+    #[serde(default)]
+    pub promised_only: bool,
 }
 
 /// What was planned for a user.

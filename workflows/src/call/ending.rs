@@ -22,13 +22,17 @@ impl Call {
     /// What to record, by all that is known now.
     pub(super) fn record(&self, ending: &Ending) -> Record {
         let known = Record {
+            dial_id: self.dial.as_ref().map(|dial| dial.dial_id.clone()),
             provider_call_id: self.facts.provider_call_id().map(str::to_owned),
             carrier_call_id: self.facts.carrier_call_id().map(str::to_owned),
             transcript: self.transcript.clone(),
             ..Record::over(&self.input.conversation_id, &self.facts.conclusion())
         };
+        let told = self.facts.is_reported() || self.facts.is_over();
         match ending {
             Ending::Over => known,
+            // What was heard, and answered for, outweighs that the call could not be made.
+            Ending::Refused(_) | Ending::GivenBack(..) if told => known,
             // A cancelled call in which something was agreed is an outcome, not a cancellation.
             Ending::Cancelled if self.facts.is_reported() => known,
             Ending::Cancelled => Record {

@@ -7,8 +7,8 @@ use domain::status::Reason;
 use temporalio_workflow::common::ActivityDefinition;
 use temporalio_workflow::workflows::select;
 use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowTermination,
+    ActivityExecutionError, ActivityOptions, WaitConditionOptions, WorkflowCancellationToken,
+    WorkflowContext, WorkflowTermination,
 };
 
 use super::wait::Wait;
@@ -16,6 +16,7 @@ use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
     Admission, Admit, AdmitInput, Admitted, Place, Placement, Withdraw, Withdrawn,
 };
+use crate::clock::ClockOffset;
 use crate::{clock, presets};
 
 /// What a call does that has nothing to do yet.
@@ -30,9 +31,19 @@ pub(super) async fn place(
 ) -> Result<Result<Admitted, Ending>, WorkflowTermination> {
     let (mut moment, offset) = ctx.state(|call| (call.input.slot, call.input.clock_offset));
     let mut why = WAITING.to_owned();
+    // After a reset a call may be out: that is asked before anything else is heeded.
+    let mut may_be_out = ctx.state(|call| call.reset);
     loop {
-        match sleep_until(ctx, clock::now(ctx, offset), moment, &why).await {
+        let woken = match std::mem::take(&mut may_be_out) {
+            true => Woken::Time,
+            false => sleep_until(ctx, clock::now(ctx, offset), moment, &why).await,
+        };
+        match woken {
             Woken::Time => {}
+            Woken::Rings => {
+                let dial = ctx.state(|call| call.dial.clone());
+                return Ok(dial.ok_or(Ending::Over));
+            }
             Woken::End => return Ok(Err(Ending::Over)),
             Woken::Cancel => return Ok(Err(Ending::Cancelled)),
             Woken::Move => {
@@ -40,7 +51,7 @@ pub(super) async fn place(
                 continue;
             }
         }
-        let dial = match admit(ctx).await? {
+        let dial = match admit(ctx, offset).await? {
             Admission::Admitted(dial) => dial,
             Admission::Later { until, why: reason } => {
                 (moment, why) = (not_at_once(ctx, until), reason);
@@ -49,6 +60,9 @@ pub(super) async fn place(
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),
         };
         ctx.state_mut(|call| call.take_up(dial.clone()));
+        if dial.taken_up || ctx.state(|call| call.facts.is_named() && !call.facts.is_over()) {
+            return Ok(Ok(dial));
+        }
         if ctx.state(|call| call.facts.is_over()) {
             return Ok(Err(Ending::Over));
         }
@@ -57,7 +71,8 @@ pub(super) async fn place(
         }
         show(ctx, CallState::Dialing, "Asking the provider to ring the phone");
         let Some(placement) = dial_out(ctx, &dial).await? else {
-            return Ok(Err(Ending::Cancelled));
+            let over = ctx.state(|call| call.facts.is_over());
+            return Ok(Err(if over { Ending::Over } else { Ending::Cancelled }));
         };
         match placement {
             Placement::Placed { provider_call_id } => {
@@ -66,6 +81,10 @@ pub(super) async fn place(
                 return Ok(Ok(dial));
             }
             Placement::Unknown => return Ok(Ok(dial)),
+            // It said that it has no room, and rings all the same.
+            Placement::Busy { .. } if ctx.state(|call| call.facts.is_named()) => {
+                return Ok(Ok(dial));
+            }
             Placement::Busy { until } => {
                 let until = not_at_once(ctx, until);
                 (moment, why) = (until, "The provider has no room".to_owned());
@@ -83,8 +102,9 @@ fn not_at_once(ctx: &WorkflowContext<Call>, until: DateTime<Utc>) -> DateTime<Ut
     until.max(clock::now(ctx, offset) + TimeDelta::seconds(1))
 }
 
-/// Sends the request. Nothing if the call was cancelled before one left; a request that may have
-/// left by then is followed like any other, so that the call it became is ended.
+/// Sends the request. Nothing if the call was cancelled, or is said to be over, before one left; a
+/// request that may have left by then is followed like any other, so that the call it became is
+/// ended.
 async fn dial_out(
     ctx: &WorkflowContext<Call>,
     dial: &Admitted,
@@ -94,9 +114,15 @@ async fn dial_out(
     let mut dialling =
         std::pin::pin!(ctx.execute_activity(Place, about(), presets::dial(token.clone())));
     let mut cancellation = std::pin::pin!(ctx.cancelled());
+    let detached = WaitConditionOptions::builder()
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build();
+    let mut over =
+        std::pin::pin!(ctx.wait_condition_with_options(|call| call.facts.is_over(), detached));
     select! {
         placement = dialling => return Ok(Some(placement?)),
         _ = cancellation => {}
+        _ = over => {}
     }
     token.cancel();
     match ctx.execute_activity(Withdraw, about(), presets::database("withdraw")).await? {
@@ -111,10 +137,15 @@ fn given_back(objection: &str, why: String) -> Ending {
 }
 
 /// Asks the guard.
-async fn admit(ctx: &WorkflowContext<Call>) -> Result<Admission, WorkflowTermination> {
-    let input = ctx.state(|call| AdmitInput {
+async fn admit(
+    ctx: &WorkflowContext<Call>,
+    offset: ClockOffset,
+) -> Result<Admission, WorkflowTermination> {
+    let now = clock::now(ctx, offset);
+    let input = ctx.state_mut(|call| AdmitInput {
         conversation_id: call.input.conversation_id.clone(),
         run_id: ctx.run_id().to_owned(),
+        first_asked: Some(*call.first_asked.get_or_insert(now)),
     });
     Ok(at_once_or(ctx, Admit, input, presets::database("admit")).await?)
 }
@@ -146,6 +177,8 @@ where
 enum Woken {
     /// The moment has come.
     Time,
+    /// The call of which the provider said that it is not made rings after all.
+    Rings,
     /// An operator moved the slot.
     Move,
     /// Somebody says that the call is over; it must not be made any more.
@@ -162,7 +195,11 @@ async fn sleep_until(
     why: &str,
 ) -> Woken {
     let known = ctx.state(|call| call.moves);
+    let rings = |call: &Call| call.dial.is_some() && call.facts.is_named();
     let woken = |ctx: &WorkflowContext<Call>| {
+        if ctx.state(rings) {
+            return Woken::Rings;
+        }
         let (over, moved) = ctx.state(|call| (call.facts.is_over(), call.moves != known));
         match (over, ctx.cancellation_token().is_cancelled(), moved) {
             (true, ..) => Woken::End,
@@ -180,6 +217,6 @@ async fn sleep_until(
     let why = format!("{} ({again} {moment})", why.trim_end_matches('.'));
     show(ctx, CallState::Waiting, why.as_str());
     let wait = Wait { longest: pause, summary: why, heeds_cancellation: true };
-    wait.for_news(ctx, |call| call.facts.is_over() || call.moves != known).await;
+    wait.for_news(ctx, |call| call.facts.is_over() || rings(call) || call.moves != known).await;
     woken(ctx)
 }

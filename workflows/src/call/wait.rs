@@ -45,7 +45,7 @@ impl Wait {
             select! { _ = news => {}, _ = timer => {} }
         }
         // The timer of a call that is over is left to the end of the workflow: it saves an event.
-        if !ctx.state(|call| call.facts.is_over()) {
+        if ctx.state(|call| !call.facts.is_over() || call.facts.may_go_on()) {
             token.cancel();
         }
     }

@@ -9,7 +9,9 @@ use temporalio_workflow::WorkflowContext;
 
 use super::wait::Wait;
 use super::{Call, CallState, Ending, show};
-use crate::activities::calls::{Admitted, ConversationRef, HangUp, Leg, LookUp, NoteAnswered};
+use crate::activities::calls::{
+    Admitted, ConversationRef, HangUp, Leg, LookUp, NoteAnswered, Suppress,
+};
 use crate::{clock, presets};
 
 /// How much later than it must have come an event may come before we ask.
@@ -31,8 +33,9 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
     let hopeless_after = sent + longest + HOPELESS_SLACK;
     let mut questions = Questions::new(sent, dial);
     let mut noted = false;
-    // At which stage, and with which means, a cancelled call was ended: one that rang on is ended
-    // again once that can be done better.
+    let mut refused = false;
+    // With which means a call was ended: one that rang on is ended again once that can be done
+    // better.
     let mut ended_at = None;
     loop {
         let now = clock::now(ctx, offset);
@@ -40,37 +43,43 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
         let stage = ctx.state(Stage::of);
         if stage == Stage::Over {
             if ctx.state(|call| call.facts.may_go_on()) {
+                // Somebody else says so: the provider is told, and says how it ended.
+                show(ctx, stage.state(), "Said to be over: ending the call");
                 end(ctx, dial).await;
+                ask(ctx, dial).await;
             }
             return if cancelled { Ending::Cancelled } else { Ending::Over };
         }
-        let reach = (stage, ctx.state(|call| call.facts.carrier_call_id().is_some()));
-        if cancelled && ended_at != Some(reach) {
+        let reach = ctx.state(Reach::of);
+        let end_now = cancelled && ended_at != Some(reach);
+        let mut ended = true;
+        if end_now {
             show(ctx, stage.state(), "Cancelled: ending the call");
-            if end(ctx, dial).await {
-                ended_at = Some(reach);
-            } else {
-                // It may be over, or gone, without anybody having said so.
-                ask(ctx, dial).await;
-                let summary = "then tries to end the call again".to_owned();
-                let wait = Wait { longest: END_AGAIN, summary, heeds_cancellation: false };
-                wait.for_news(ctx, |call| Stage::of(call) == Stage::Over).await;
-            }
-            continue;
+            ended = end(ctx, dial).await;
+            ended_at = ended.then_some(reach);
         }
         let due = questions.due(stage, now);
-        if due <= now {
+        // One that can't be ended may be over, or gone, without anybody having said so.
+        if due <= now || !ended {
             let answer = ask(ctx, dial).await;
             questions.asked(clock::now(ctx, offset));
             let unknown_there = answer == Some(false);
             if unknown_there && now > hopeless_after {
                 let about = Some(dial.dial_id.clone());
                 ctx.state_mut(|call| call.hear(about, Event::Vanished));
-            } else if unknown_there && ctx.state(Stage::of) == Stage::Unknown && now > lost_after {
+            } else if unknown_there && now > lost_after && (cancelled || ctx.state(is_unseen)) {
                 let why = "The provider knows of no such call.".to_owned();
                 let given_back = Ending::GivenBack(Reason::NeverPlaced, why);
                 return if cancelled { Ending::Cancelled } else { given_back };
             }
+            if !ended {
+                let summary = "then tries to end the call again".to_owned();
+                let wait = Wait { longest: END_AGAIN, summary, heeds_cancellation: false };
+                wait.for_news(ctx, |call| call.facts.is_over()).await;
+            }
+            continue;
+        }
+        if end_now {
             continue;
         }
         show(ctx, stage.state(), stage.sentence());
@@ -79,16 +88,64 @@ pub(super) async fn follow(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> 
             noted = true;
             continue;
         }
+        if !refused && ctx.state(|call| call.facts.asks_not_to_be_called()) {
+            suppress(ctx).await;
+            refused = true;
+            continue;
+        }
         let wait = Wait {
             longest: clock::until(now, due),
             summary: "then asks the provider".to_owned(),
             heeds_cancellation: !cancelled,
         };
-        // A cancelled call that rings can be ended once the carrier has named its leg.
-        let leg = |call: &Call| cancelled && call.facts.carrier_call_id().is_some();
-        let known = ctx.state(leg);
-        wait.for_news(ctx, |call| Stage::of(call) != stage || leg(call) != known).await;
+        // One that is to be ended can be ended better once more is known of it.
+        let known = ctx.state(Reach::of);
+        wait.for_news(ctx, |call| {
+            let refuses = !refused && call.facts.asks_not_to_be_called();
+            let further = cancelled && Reach::of(call) != known;
+            Stage::of(call) != stage || further || refuses
+        })
+        .await;
     }
+}
+
+/// After the records of a call that somebody else has declared over are written: sees to it that no phone rings or talks
+/// on, for as long as one may.
+pub(super) async fn see_off(ctx: &WorkflowContext<Call>, dial: &Admitted) {
+    let offset = ctx.state(|call| call.input.clock_offset);
+    let began = clock::now(ctx, offset);
+    let unjoined_after = began + TimeDelta::seconds(dial.join_timeout_secs) + UNKNOWN_SLACK;
+    let longest = TimeDelta::seconds(dial.join_timeout_secs + dial.max_duration_secs);
+    let mut questions = Questions::new(began, dial);
+    let mut ended_at = Some(ctx.state(Reach::of));
+    loop {
+        let now = clock::now(ctx, offset);
+        if !ctx.state(|call| call.facts.may_go_on()) || now > began + longest + HOPELESS_SLACK {
+            return;
+        }
+        let reach = ctx.state(Reach::of);
+        let due = questions.due(Stage::Over, now);
+        if ended_at != Some(reach) || due <= now {
+            ended_at = end(ctx, dial).await.then_some(reach);
+            let unknown_there = ask(ctx, dial).await == Some(false);
+            questions.asked(clock::now(ctx, offset));
+            if unknown_there && now > unjoined_after {
+                return;
+            }
+            continue;
+        }
+        let wait = Wait {
+            longest: clock::until(now, due),
+            summary: "then sees whether the phone is silent".to_owned(),
+            heeds_cancellation: false,
+        };
+        wait.for_news(ctx, |call| !call.facts.may_go_on() || Reach::of(call) != reach).await;
+    }
+}
+
+/// Whether nothing shows that the request reached the provider.
+fn is_unseen(call: &Call) -> bool {
+    Stage::of(call) == Stage::Unknown
 }
 
 /// Ends a call, whoever can: the carrier while it rings, the provider once somebody has answered.
@@ -112,6 +169,14 @@ async fn note_answered(ctx: &WorkflowContext<Call>) {
     let _ = ctx.execute_local_activity(NoteAnswered, about, presets::database_at_once()).await;
 }
 
+/// Puts the number on the do-not-call list while the agent still says goodbye, so that no other call to it is made. The
+/// outcome will do so too, so that a failure here is none of the call's.
+async fn suppress(ctx: &WorkflowContext<Call>) {
+    let about =
+        ctx.state(|call| ConversationRef { conversation_id: call.input.conversation_id.clone() });
+    let _ = ctx.execute_local_activity(Suppress, about, presets::database_at_once()).await;
+}
+
 /// Asks the provider and takes in what it says: whether it has the call; nothing if it did not
 /// answer, from which nothing follows.
 async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Option<bool> {
@@ -124,6 +189,24 @@ async fn ask(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Option<bool> {
         }
     });
     Some(has_it)
+}
+
+/// By what means a call can be ended, and whether that would do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reach {
+    answered: bool,
+    provider: bool,
+    carrier: bool,
+}
+
+impl Reach {
+    fn of(call: &Call) -> Self {
+        Self {
+            answered: call.facts.is_answered(),
+            provider: call.facts.provider_call_id().is_some(),
+            carrier: call.facts.carrier_call_id().is_some(),
+        }
+    }
 }
 
 /// How far a dial has come.
@@ -194,7 +277,7 @@ impl<'d> Questions<'d> {
             TimeDelta::seconds(first.saturating_mul(1 << n.min(16)).min(last))
         };
         match (self.stage, self.asked) {
-            (Stage::Unknown, n) => growing(5, 60, n),
+            (Stage::Unknown | Stage::Over, n) => growing(5, 60, n),
             (Stage::Ringing, 0) => TimeDelta::seconds(self.dial.join_timeout_secs) + SLACK,
             (Stage::Talking, 0) => TimeDelta::seconds(self.dial.max_duration_secs) + SLACK,
             (_, n) => growing(30, 600, n - 1),
@@ -208,8 +291,12 @@ mod tests {
 
     #[test]
     fn questions_begin_when_an_event_is_overdue_and_grow_rarer() {
-        let dial =
-            Admitted { dial_id: "p-1.1".into(), join_timeout_secs: 60, max_duration_secs: 600 };
+        let dial = Admitted {
+            dial_id: "p-1.1".into(),
+            join_timeout_secs: 60,
+            max_duration_secs: 600,
+            taken_up: false,
+        };
         let mut now: DateTime<Utc> = "2025-02-25T14:00:00Z".parse().unwrap();
         let mut questions = Questions::new(now, &dial);
         for (stage, pauses) in [

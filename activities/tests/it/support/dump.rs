@@ -7,7 +7,8 @@ use super::Service;
 /// What differs between two runs of the same: moments, and ids that others give.
 const FLEETING: &str = "'{created_at, updated_at, settled_at, joined_at, ended_at, intended_at,
     sent_at, closed_at, decided_at, last_contacted, outcome_time, appointment_time,
-    rescheduled_for, provider_call_id, good_until}'::text[]";
+    rescheduled_for, provider_call_id, good_until, next_call_at, period_started_at,
+    asked_for_line_at, next_allowed, next_try}'::text[]";
 
 /// The rows of every table that a call changes, but for moments and for ids that others give.
 pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {
@@ -20,7 +21,7 @@ pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {
         ("appointments", ""),
         ("minute_ledger", " - 'id'"),
         ("suppressions", " - 'id'"),
-        ("plan_decisions", " - 'id'"),
+        ("plan_decisions", " - 'id' - 'priority'"),
     ];
     let mut dumped = Vec::new();
     for (table, less) in tables {

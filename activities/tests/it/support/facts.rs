@@ -27,7 +27,8 @@ pub fn talked(conversation: &str, secs: i64) -> Record {
     let ended = Some(at("2025-02-25T14:00:30Z") + chrono::TimeDelta::seconds(secs));
     let joined = Some(at("2025-02-25T14:00:30Z"));
     facts.learn(Event::Ended { joined, ended, reason: EndReason::Hangup });
-    Record::over(conversation, &facts.conclusion())
+    let dial_id = Some(format!("{conversation}.1"));
+    Record { dial_id, ..Record::over(conversation, &facts.conclusion()) }
 }
 
 /// The record of a call of four minutes whose agent reported an outcome, with the time of

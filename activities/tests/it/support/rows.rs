@@ -102,9 +102,11 @@ impl Default for Prospect {
 }
 
 impl Prospect {
-    /// A prospect with that id.
+    /// A prospect with that id, and a number of its own.
     pub fn named(id: impl Into<String>) -> Self {
-        Self { id: id.into(), ..Self::default() }
+        let id = id.into();
+        let hash = id.bytes().fold(7_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 10_000);
+        Self { phone: format!("+1212556{hash:04}"), id, ..Self::default() }
     }
 
     /// The same with a number for which the simulator knows how the call goes.

@@ -6,19 +6,19 @@ use activities::clock::Clock;
 use activities::store::Store;
 use activities::telnyx::Telnyx;
 use activities::ultravox::Ultravox;
-use activities::{CallSettings, Calls, Planning};
+use activities::{CallSettings, Calls, PlanSettings, Planning};
 use chrono::{DateTime, TimeDelta, Utc};
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use stack::development;
-use workflows::activities::calls::{Admission, Admitted};
+use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};
 use workflows::clock::ClockOffset;
 
 use super::RUN;
-use super::{NOW, Prospect, Provider, User, at, fresh_tables};
+use super::{LIVE, NOW, Prospect, Provider, User, at, fresh_tables};
 
 /// The activities' logic, ready to be called.
 pub struct Service {
@@ -33,12 +33,20 @@ pub struct Service {
     ultravox: Ultravox,
     telnyx: Option<Telnyx>,
     settings: CallSettings,
+    _provider: Option<Provider>,
 }
 
 impl Service {
     /// A service that reaches no provider.
     pub async fn start() -> Self {
         Self::at_address("http://127.0.0.1:9", None, "http://127.0.0.1:9").await
+    }
+
+    /// A service with a provider of its own, of which nothing is asked but about calls that it does not know.
+    pub async fn with_provider() -> Self {
+        let provider = Provider::start(LIVE, &[]).await;
+        let service = Self::calling(&provider).await;
+        Self { _provider: Some(provider), ..service }
     }
 
     /// A service that calls through a provider.
@@ -64,11 +72,18 @@ impl Service {
             ring_timeout_secs: 30,
             max_concurrent_calls: 5,
             max_call_minutes: 10,
+            strict_calling_hours: false,
+            decision_days: 30,
         };
-        let (planning, clock) = (Planning::new(store.clone()), clock_at(at(NOW)));
+        let plans = PlanSettings {
+            strict_calling_hours: false,
+            max_concurrent_calls: 5,
+            calls_per_minute: 600,
+        };
+        let (planning, clock) = (Planning::new(store.clone(), plans), clock_at(at(NOW)));
         let calls =
             Calls::new(store.clone(), ultravox.clone(), telnyx.clone(), settings.clone(), clock);
-        Self { database, store, planning, calls, ultravox, telnyx, settings }
+        Self { database, store, planning, calls, ultravox, telnyx, settings, _provider: None }
     }
 
     /// The same at another moment.
@@ -118,14 +133,17 @@ impl Service {
 
     /// Admits a due call; its dial's id.
     pub async fn admit(&self, conversation: &str) -> String {
-        admitted(self.calls.decide(conversation, RUN).await.unwrap()).dial_id
+        admitted(self.calls.decide(&asks(conversation, RUN)).await.unwrap()).dial_id
     }
 
     /// Plans a user for half an hour.
     pub async fn plan(&self, run: &str, user: &str, from: DateTime<Utc>) -> PlannedUser {
         let until = from + TimeDelta::minutes(30);
         let (run, user_id) = (run.to_owned(), user.to_owned());
-        self.planning.plan(&PlanUserInput { run, user_id, from, until }).await.unwrap()
+        self.planning
+            .plan(&PlanUserInput { run, user_id, from, until, promised_only: false })
+            .await
+            .unwrap()
     }
 
     /// Executes a statement; the number of rows that it touched.
@@ -186,4 +204,10 @@ fn clock_at(now: DateTime<Utc>) -> Clock {
 fn telnyx(url: &str) -> Telnyx {
     let key = SecretString::from(development::TELNYX_API_KEY);
     Telnyx::new(url, development::TELNYX_ACCOUNT_SID.to_owned(), key).unwrap()
+}
+
+/// The question of a run of a call's workflow.
+pub fn asks(conversation_id: &str, run_id: &str) -> AdmitInput {
+    let (conversation_id, run_id) = (conversation_id.to_owned(), run_id.to_owned());
+    AdmitInput { conversation_id, run_id, first_asked: None }
 }
