@@ -123,6 +123,9 @@ pub async fn import(
     Ok(imported)
 }
 
+/// The number of a line, and a prospect or what is wrong with it.
+type Line = (u64, Result<NewProspect, String>);
+
 /// The lines of a file.
 struct Lines<File> {
     reader: csv::Reader<File>,
@@ -165,10 +168,7 @@ impl<File: Read> Lines<File> {
     }
 
     /// The next lines, each a prospect or what is wrong with it.
-    fn page(
-        &mut self,
-        most: usize,
-    ) -> Result<Vec<(u64, Result<NewProspect, String>)>, ImportError> {
+    fn page(&mut self, most: usize) -> Result<Vec<Line>, ImportError> {
         let mut page = Vec::new();
         let mut record = csv::StringRecord::new();
         while page.len() < most && self.reader.read_record(&mut record)? {

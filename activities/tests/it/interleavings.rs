@@ -1,7 +1,10 @@
-//! Plans, admissions and records of one user in many orders, some of them at once.
+//! Plans, admissions and records of one user in many orders, some of them at once, over several periods of its plan.
+//!
+//! `INTERLEAVINGS=10000 cargo xtask test -p activities -- interleavings` tries so many; without it there are fewer.
+
+use std::io::Write as _;
 
 use activities::store::dials;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::status::{Outcome, Reason};
 use futures::future::join_all;
@@ -12,7 +15,9 @@ use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, reported, talk
 const MINUTES: i32 = 35;
 const PER_DAY: i32 = 3;
 const PROSPECTS: usize = 6;
-const ROUNDS: i64 = 40;
+/// Sets of steps that are taken at once in all; as many lives share them.
+const USUAL: u64 = 600;
+const LIVES: u64 = 4;
 
 /// Splitmix64: small, seeded, repeatable.
 struct Dice(u64);
@@ -37,21 +42,31 @@ enum Step {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_order_of_steps_overspends_or_calls_twice() {
-    join_all((0..4).map(|seed| tokio::spawn(one_life(seed))))
-        .await
-        .into_iter()
-        .for_each(|life| life.unwrap());
+    let asked = std::env::var("INTERLEAVINGS").ok().map(|text| text.parse().unwrap());
+    let each = asked.unwrap_or(USUAL).div_ceil(LIVES);
+    let lives = join_all((0..LIVES).map(|seed| tokio::spawn(one_life(seed, each)))).await;
+    let tried: u64 = lives.into_iter().map(|life| life.unwrap()).sum();
+    // Past the capture of output by the test harness.
+    let line = format!("{tried} interleavings of plans, admissions and records\n");
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-async fn one_life(seed: u64) {
+/// So many sets of steps; how many they were.
+async fn one_life(seed: u64, sets: u64) -> u64 {
     let (service, mut dice) = (Service::start().await, Dice(seed));
     let user = User { minutes: MINUTES, per_day: PER_DAY, ..User::default() };
     user.insert(&service.database).await;
     for number in 0..PROSPECTS {
         Prospect::named(format!("p{number}")).ending(number as u32).insert(&service.database).await;
     }
-    let mut admissions = 0;
-    for round in 0..ROUNDS {
+    service.execute("update advanced_settings set max_attempts = 1000000").await;
+    let period = format!("update subscriptions set period_started_at = '{NOW}'");
+    service.execute(period).await;
+    let (mut admissions, mut tried) = (0, 0);
+    for round in 0.. {
+        if tried >= sets {
+            break;
+        }
         // Nine in the morning to four in the afternoon, in steps of an hour, day after day.
         let now = at(NOW) + TimeDelta::hours(round % 8) + TimeDelta::days(round / 8);
         let mut steps = Vec::new();
@@ -59,18 +74,26 @@ async fn one_life(seed: u64) {
             steps.push(Step::Plan(now));
         }
         take(&service, steps).await;
+        tried += 1;
         for _ in 0..3 {
             let steps = choose(&service, &mut dice).await;
             admissions += take(&service, steps).await;
             check(&service, seed).await;
+            tried += 1;
         }
+        // Whoever was worn out begins anew, so that a long life does not run dry.
+        let anew = "update prospects set status = 'INITIAL', next_call_at = null
+            where status not in ('RESCHEDULED', 'DO_NOT_CALL')";
+        service.execute(anew).await;
     }
     assert!(admissions > 5, "seed {seed}: {admissions} calls were admitted");
+    tried
 }
 
 /// Up to four steps for conversations that are there, the same one more than once at times.
 async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
-    let query = "select c.id, c.status::text, c.slot from conversations c order by c.id";
+    let query = "select c.id, c.status::text, c.slot from conversations c
+        order by c.number desc, c.id limit 24";
     let all: Vec<(String, String, DateTime<Utc>)> =
         sqlx::query_as(query).fetch_all(&service.database).await.unwrap();
     let mut steps = Vec::new();
@@ -158,7 +181,9 @@ async fn settle(service: &Service, record: &Record) {
 
 async fn check(service: &Service, seed: u64) {
     let left = service.minutes_left("sub-user1-id").await;
-    assert!((0..=i64::from(MINUTES)).contains(&left), "seed {seed}: {left} minutes left");
+    let granted = "select sum(minutes) as minutes from minute_ledger where kind = 'grant'";
+    let granted = service.row(granted).await["minutes"].as_i64().unwrap();
+    assert!((0..=granted).contains(&left), "seed {seed}: {left} minutes left");
     let per_day = "select (sent_at at time zone 'America/New_York')::date as day,
             count(distinct conversation_id) as calls
         from dials where sent_at is not null group by 1";
@@ -175,7 +200,7 @@ async fn check(service: &Service, seed: u64) {
     let charged = "select coalesce(-sum(minutes), 0) as minutes from minute_ledger
         where kind in ('charge', 'correct')";
     let charged = service.row(charged).await["minutes"].as_i64().unwrap();
-    assert_eq!(left + held + charged, i64::from(MINUTES), "seed {seed}");
+    assert_eq!(left + held + charged, granted, "seed {seed}");
     let idle = "select d.id from dials d join conversations c on c.id = d.conversation_id
         where d.closed_at is null and c.settled_at is not null";
     assert_eq!(service.rows(idle).await, Vec::<serde_json::Value>::new(), "seed {seed}");

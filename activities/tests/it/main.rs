@@ -6,12 +6,16 @@ mod support;
 
 mod admit;
 mod admit_at_once;
+mod import;
 mod interleavings;
 mod late;
+mod lines;
 mod look_up;
 mod move_slot;
+mod periods;
 mod place;
 mod planning;
 mod record;
 mod tables;
 mod twice;
+mod why;

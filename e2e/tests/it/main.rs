@@ -18,4 +18,6 @@ mod operator_between_steps;
 mod planning_twice;
 mod schedule;
 mod settings;
+mod suppressed;
+mod tools;
 mod worker_killed;

@@ -1,0 +1,93 @@
+//! Prospects from a file: everything sound at once, and everything else by its line.
+
+use activities::import::{Import, ImportError, Imported, import};
+
+use crate::support::{Prospect, Service, User};
+
+const SOUND: Import<'_> = Import { user_id: "user1-id", region: "US", dry_run: false };
+
+async fn service() -> Service {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    service
+}
+
+async fn imported(
+    service: &Service,
+    file: &str,
+    how: &Import<'_>,
+) -> Result<Imported, ImportError> {
+    import(&service.store, file.as_bytes(), how, |_| {}).await
+}
+
+#[tokio::test]
+async fn sound_lines_are_entered_and_the_others_are_told_by_their_line() {
+    let service = service().await;
+    Prospect::default().insert(&service.database).await;
+    service
+        .execute("insert into suppressions (phone, reason) values ('+12125550177', 'asked')")
+        .await;
+    let file = "\u{feff}Name,phone,time_zone,State,notes,else\n\
+        Ann,(212) 555-0100,America/New_York,ny,\"Likes, commas\",x\n\
+        Ben,+12125550101,,,,\n\
+        ,+12125550102,,,,\n\
+        Cleo,12,,,,\n\
+        Dan,+12125550103,Mars/Olympus,,,\n\
+        Eve,+12125550104,,Florida,,\n\
+        Finn,212-555-0101,,,,\n\
+        Gus,+12125550177,,,,\n\
+        Hal,+1234567890,,,,\n\
+        Ida,+4930555010\n";
+    let done = imported(&service, file, &SOUND).await.unwrap();
+    assert_eq!(done.entered, 3);
+    let told: Vec<String> =
+        done.passed_over.iter().map(|passed| format!("{} {}", passed.line, passed.why)).collect();
+    assert_eq!(
+        told,
+        [
+            "4 the name is missing",
+            "5 \"12\" is no telephone number",
+            "6 the time zone \"Mars/Olympus\" is unknown; use an IANA name such as America/New_York",
+            "7 \"Florida\" is no state; write it as FL or US-FL",
+            "8 an earlier line has the number",
+            "9 the number is on a do-not-call list",
+            "10 a prospect of the user has the number",
+        ]
+    );
+    let rows = "select name, phone, time_zone, state, notes, status from prospects
+        where id <> 'p1-id' order by name";
+    let rows = service.rows(rows).await;
+    assert_eq!(
+        rows[0],
+        serde_json::json!({"name": "Ann", "phone": "+12125550100", "time_zone": "America/New_York",
+            "state": "US-NY", "notes": "Likes, commas", "status": "INITIAL"})
+    );
+    assert_eq!((rows.len(), rows[2]["phone"].as_str()), (3, Some("+4930555010")));
+}
+
+#[tokio::test]
+async fn a_rehearsal_writes_nothing_and_a_second_import_adds_nothing() {
+    let service = service().await;
+    let file = "name,phone\nAnn,030 555010\nBen,+12125550101\n";
+    let rehearsal = Import { dry_run: true, region: "DE", ..SOUND };
+    assert_eq!(imported(&service, file, &rehearsal).await.unwrap().entered, 2);
+    assert!(service.rows("select id from prospects").await.is_empty());
+    let german = Import { region: "DE", ..SOUND };
+    assert_eq!(imported(&service, file, &german).await.unwrap().entered, 2);
+    let again = imported(&service, file, &german).await.unwrap();
+    assert_eq!((again.entered, again.passed_over.len()), (0, 2));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_whole_is_told_and_nothing_is_entered() {
+    let service = service().await;
+    let columns = imported(&service, "who,number\nAnn,1\n", &SOUND).await.unwrap_err();
+    assert!(columns.to_string().contains("found: who, number"), "{columns}");
+    let nobody = Import { user_id: "nobody", ..SOUND };
+    let error = imported(&service, "name,phone\n", &nobody).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no user \"nobody\"");
+    let region = imported(&service, "name,phone\n", &Import { region: "Mars", ..SOUND }).await;
+    assert!(region.unwrap_err().to_string().contains("two letters"));
+    let broken = imported(&service, "name,phone\nAnn,+12125550100\n\"\u{0}", &SOUND).await;
+    assert!(broken.is_ok() || service.rows("select id from prospects").await.is_empty());
+}

@@ -1,0 +1,123 @@
+//! Lines: shared by all, bounded per user, and given in the order of the slots.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use workflows::activities::calls::Admission;
+
+use crate::support::{
+    NOW, Prospect, RUN, Service, User, admitted, asks, at, minutes_after, talked,
+};
+
+/// What the guard says of a call, with so many lines.
+async fn ask(
+    service: &Service,
+    call: &str,
+    lines: i32,
+    now: DateTime<Utc>,
+) -> Result<String, String> {
+    match service.calls_with(now, lines).decide(&asks(call, RUN)).await.unwrap() {
+        Admission::Admitted(dial) => Ok(dial.dial_id),
+        Admission::Later { why, .. } | Admission::Refused { why, .. } => Err(why),
+    }
+}
+
+async fn calls_of(users: &[(&'static str, &[&str])]) -> Service {
+    let service = Service::start().await;
+    for (user, prospects) in users {
+        User::named(user).insert(&service.database).await;
+        for (n, prospect) in prospects.iter().enumerate() {
+            service.due_call_of(Prospect { user_id: user, ..Prospect::named(*prospect) }).await;
+            let slot = at(NOW) - TimeDelta::seconds(60 - n as i64);
+            sqlx::query("update conversations set slot = $2 where prospect_id = $1")
+                .bind(prospect)
+                .bind(slot)
+                .execute(&service.database)
+                .await
+                .unwrap();
+        }
+    }
+    service
+}
+
+#[tokio::test]
+async fn a_free_line_goes_to_the_earliest_slot_that_waits() {
+    let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
+    assert_eq!(ask(&service, "a-1", 1, at(NOW)).await, Ok("a-1.1".to_owned()));
+    for (call, place) in [("c-1", "1st"), ("b-1", "1st"), ("c-1", "2nd")] {
+        let why = ask(&service, call, 1, at(NOW)).await.unwrap_err();
+        assert_eq!(why, format!("Waiting for a line, {place} in the queue."), "{call}");
+    }
+    service.calls.settle(&talked("a-1", 0)).await.unwrap();
+    // The later slot asks first, and waits for the earlier one all the same.
+    assert!(ask(&service, "c-1", 1, at(NOW)).await.is_err());
+    assert_eq!(ask(&service, "b-1", 1, at(NOW)).await, Ok("b-1.1".to_owned()));
+}
+
+#[tokio::test]
+async fn one_that_no_longer_asks_is_not_waited_for() {
+    let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
+    admitted(service.calls.decide(&asks("a-1", RUN)).await.unwrap());
+    assert!(ask(&service, "b-1", 1, at(NOW)).await.is_err());
+    service.calls.settle(&talked("a-1", 0)).await.unwrap();
+    let soon = at(NOW) + TimeDelta::seconds(30);
+    assert!(ask(&service, "c-1", 1, soon).await.is_err(), "the other one is still awaited");
+    assert!(ask(&service, "c-1", 1, minutes_after(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_users_own_limit_holds_it_back_and_nobody_else() {
+    let service = calls_of(&[("user1-id", &["a", "b"]), ("user2-id", &["c", "d"])]).await;
+    service
+        .execute("update advanced_settings set max_concurrent_calls = 1 where id = 'adv-user1-id'")
+        .await;
+    assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
+    assert!(ask(&service, "b-1", 5, at(NOW)).await.unwrap_err().contains("1st in the queue"));
+    for call in ["c-1", "d-1"] {
+        assert!(ask(&service, call, 5, at(NOW)).await.is_ok(), "{call}");
+    }
+}
+
+#[tokio::test]
+async fn two_prospects_with_one_number_are_not_called_at_once_nor_one_right_after_the_other() {
+    let service = calls_of(&[("user1-id", &["a", "b"]), ("user2-id", &["c"])]).await;
+    service.execute("update prospects set phone = '+12125550166'").await;
+    assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
+    for call in ["b-1", "c-1"] {
+        let why = ask(&service, call, 5, at(NOW)).await.unwrap_err();
+        assert_eq!(why, "Another call to the number is under way.", "{call}");
+    }
+    let unanswered = workflows::activities::calls::Record {
+        outcome: Some(domain::status::Outcome::NoResponse),
+        reason: Some(domain::status::Reason::NoAnswer),
+        ..talked("a-1", 0)
+    };
+    service.calls.settle(&unanswered).await.unwrap();
+    // Of the same client the number rests; another client knows nothing of it.
+    let why = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
+    assert_eq!(why, "The number rests after a call to another prospect.");
+    assert!(ask(&service, "c-1", 5, at(NOW)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_cap_of_the_law_counts_the_calls_to_a_number_whoever_they_are_for() {
+    let service = calls_of(&[("user1-id", &["a"]), ("user2-id", &["b", "c"])]).await;
+    // Florida: three in 24 hours; the federal hours of New York and Florida are the same here.
+    service.execute("update prospects set phone = '+13055550166'").await;
+    for call in ["a-1", "b-1"] {
+        let dial = ask(&service, call, 5, at(NOW)).await.unwrap();
+        let sent =
+            format!("update dials set state = 'SENT', sent_at = intended_at where id = '{dial}'");
+        service.execute(sent).await;
+        service.calls.settle(&talked(call, 30)).await.unwrap();
+        service.execute("update prospects set next_call_at = null").await;
+    }
+    assert!(ask(&service, "c-1", 5, at(NOW)).await.is_ok());
+    service
+        .execute(
+            "update dials set closed_at = intended_at, state = 'NOT_PLACED' where id = 'c-1.1'",
+        )
+        .await;
+    service.execute("update conversations set status = 'SCHEDULED' where id = 'c-1'").await;
+    service.execute("update calling_rules set cap_per_day = 2 where id = 'us-fl'").await;
+    let why = ask(&service, "c-1", 5, at(NOW)).await.unwrap_err();
+    assert_eq!(why, "The law allows no further call to the number for now.");
+}

@@ -1,0 +1,48 @@
+//! A new period grants the minutes of the plan.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, talked};
+
+async fn began(days_ago: i64) -> Service {
+    let service = Service::start().await;
+    service.due_call(User { minutes: 5, ..User::default() }, Prospect::default()).await;
+    let began: DateTime<Utc> = at(NOW) - TimeDelta::days(days_ago);
+    sqlx::query("update subscriptions set period_started_at = $1")
+        .bind(began)
+        .execute(&service.database)
+        .await
+        .unwrap();
+    service
+}
+
+#[tokio::test]
+async fn each_period_that_has_begun_grants_once_and_the_ledger_says_so() {
+    // The plan gives 600 minutes every 30 days.
+    for (days_ago, left) in [(0, 5), (29, 5), (30, 605), (59, 605), (60, 1205)] {
+        let service = began(days_ago).await;
+        for run in ["run", "again"] {
+            service.plan(run, "user1-id", at(NOW)).await;
+        }
+        assert_eq!(service.minutes_left("sub-user1-id").await, left, "{days_ago} days");
+    }
+}
+
+#[tokio::test]
+async fn the_guard_grants_as_well_and_reserves_from_it() {
+    let service = began(31).await;
+    service.execute("update subscriptions set minutes_left = 0").await;
+    assert!(service.admit("p1-id-1").await.starts_with("p1-id-1"));
+    assert_eq!(service.minutes_left("sub-user1-id").await, 590);
+    service.calls.settle(&talked("p1-id-1", 61)).await.unwrap();
+    assert_eq!(service.minutes_left("sub-user1-id").await, 598);
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_not_active_is_granted_nothing() {
+    let service = began(90).await;
+    service.execute("update subscriptions set status = 'CANCELLED'").await;
+    service.plan("run", "user1-id", at(NOW)).await;
+    service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
+    assert_eq!(service.minutes_left("sub-user1-id").await, 5);
+}
