@@ -160,6 +160,7 @@ impl Planning {
             until: input.until,
             max_attempts: profile.max_attempts,
             promised_only: input.promised_only,
+            calls_left: budget.calls.min(budget.minutes),
         };
         let candidates = plans::candidates(conn, &about).await?;
         let numbers: BTreeMap<ProspectId, i32> = candidates

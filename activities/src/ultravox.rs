@@ -7,6 +7,7 @@ mod wire;
 
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -121,8 +122,12 @@ impl Ultravox {
         Ok(page.results.into_iter().find(|call| call.dial_id() == Some(dial_id)))
     }
 
-    /// Reads what was said in a call.
-    pub async fn transcript(&self, call_id: &str) -> Result<Transcript, UltravoxError> {
+    /// Reads what was said in a call with somebody in that zone.
+    pub async fn transcript(
+        &self,
+        call_id: &str,
+        zone: Option<Tz>,
+    ) -> Result<Transcript, UltravoxError> {
         let mut messages = Vec::new();
         let mut cursor: Option<String> = None;
         for _ in 0..PAGES {
@@ -136,7 +141,7 @@ impl Ultravox {
                 break;
             }
         }
-        Ok(Transcript::of(&messages))
+        Ok(Transcript::of(&messages, zone))
     }
 
     /// Asks the provider to end a call that somebody has joined.

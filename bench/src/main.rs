@@ -2,6 +2,7 @@
 //! machines differ.
 
 mod lifecycle;
+mod planning;
 mod reference;
 mod report;
 mod start;
@@ -19,11 +20,14 @@ struct Bench {
 enum What {
     /// Whole calls per second beside empty workflows, events per call, memory of sleeping calls
     Lifecycle(lifecycle::Options),
+    /// Planning a batch of users among a million prospects beside a thousand, with the query plan
+    Planning(planning::Options),
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Bench::parse().what {
         What::Lifecycle(options) => lifecycle::run(options).await,
+        What::Planning(options) => planning::run(options).await,
     }
 }

@@ -46,8 +46,10 @@ pub async fn start_calls(
 ) -> Result<Vec<String>> {
     let prospects: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
     sqlx::query(
-        "insert into prospects (id, user_id, name, phone)
-        select id, $2, 'Ann', '+12125550100' from unnest($1::text[]) as t(id)",
+        // Every one another number, of those for which the simulator books an appointment.
+        "insert into prospects (id, user_id, name, phone, time_zone)
+        select id, $2, 'Ann', '+1' || 200 + (n - 1) / 10 || '555010' || (n - 1) % 10, 'UTC'
+        from unnest($1::text[]) with ordinality as t(id, n)",
     )
     .bind(&prospects)
     .bind(user)

@@ -40,6 +40,12 @@ pub fn zones(
     }
 }
 
+/// The zone in which times are spoken of with a callee: of those in which it may be the first one. Where there are
+/// several, times come with their offsets or are taken for this one's.
+pub fn told_zone(own: Option<&str>, phone: &str, window: &DailyWindow) -> Option<Tz> {
+    zones(own, phone, window, false).ok()?.first().copied()
+}
+
 /// The calls that were made to a number, whoever they were made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NumberLog {

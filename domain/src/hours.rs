@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use chrono::{
-    DateTime, Datelike, LocalResult, NaiveDate, NaiveTime, TimeDelta, TimeZone, Utc, Weekday,
+    DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc,
+    Weekday,
 };
 use chrono_tz::Tz;
 
@@ -104,6 +105,18 @@ impl DailyWindow {
 /// Reads an IANA zone name.
 pub fn parse_zone(name: &str) -> Result<Tz, WindowError> {
     name.trim().parse().map_err(|_| WindowError::UnknownZone(name.to_owned()))
+}
+
+/// A moment as somebody in a zone names it: with an offset that counts, or without one, by the local clock. What the clock
+/// shows twice is taken for the first time, what it never shows for the end of the gap. Nothing if it is no moment.
+pub fn named_moment(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
+    if let Ok(moment) = DateTime::parse_from_rfc3339(text.trim()) {
+        return Some(moment.to_utc());
+    }
+    let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
+        .iter()
+        .find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok())?;
+    edges(zone?, local.date(), local.time()).next()
 }
 
 /// Hours that must all be open.

@@ -13,6 +13,14 @@ pub enum Source {
     Agent,
 }
 
+/// The outcomes that an agent may report: the others are found out by themselves.
+pub const REPORTABLE: [Outcome; 4] = [
+    Outcome::AppointmentSet,
+    Outcome::CallbackRequested,
+    Outcome::NotInterested,
+    Outcome::DoNotCall,
+];
+
 /// One report of an outcome.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Report {

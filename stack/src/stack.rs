@@ -43,6 +43,9 @@ pub struct Addresses {
     pub simulator_url: String,
     /// Where the log of every process is.
     pub log_dir: PathBuf,
+    /// What the processes believe the time to be, in seconds from now.
+    #[serde(default)]
+    pub clock_offset_secs: i64,
 }
 
 /// A running stack; what is still running is stopped when it is dropped.
@@ -115,6 +118,7 @@ impl Stack {
             webhook_url: self.surroundings.webhook_url(),
             simulator_url: self.surroundings.simulator_url(),
             log_dir: self.surroundings.log_dir.clone(),
+            clock_offset_secs: self.options.clock_offset_secs,
         }
     }
 

@@ -44,6 +44,8 @@ pub enum Command {
     Temporal(running::Temporal),
     /// Run psql against the stack of `cargo xtask up`
     Psql(running::Psql),
+    /// Ask the worker's tools about the stack of `cargo xtask up`
+    Worker(running::Worker),
 }
 
 impl Command {
@@ -59,6 +61,7 @@ impl Command {
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,
+            Self::Worker(task) => task.run(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask temporal` and `cargo xtask psql`: the installed programs against the stack that runs.
+//! `cargo xtask temporal`, `cargo xtask psql` and `cargo xtask worker`: programs against the stack that runs.
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -48,6 +48,30 @@ impl Psql {
         let addresses = self.stack.addresses()?;
         let mut command = Command::new(&Tools::ensure().await?.psql);
         command.arg(addresses.database_url).args(self.args);
+        become_program(command)
+    }
+}
+
+/// The tools of the worker.
+#[derive(Debug, clap::Args)]
+pub struct Worker {
+    #[command(flatten)]
+    stack: Running,
+
+    /// Arguments of `worker`: `plan --dry-run`, `why PROSPECT` or `import FILE --user ID`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    args: Vec<String>,
+}
+
+impl Worker {
+    /// Becomes that program.
+    pub fn run(self) -> anyhow::Result<()> {
+        let addresses = self.stack.addresses()?;
+        let mut command = Command::new(workspace::bin_dir()?.join("worker"));
+        command
+            .args(self.args)
+            .env("DATABASE_URL", addresses.database_url)
+            .env("CLOCK_OFFSET_SECS", addresses.clock_offset_secs.to_string());
         become_program(command)
     }
 }

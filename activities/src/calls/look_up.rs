@@ -1,5 +1,7 @@
 //! What the provider knows of a call: its state, its end, and what was said in it.
 
+use chrono_tz::Tz;
+use domain::callee;
 use tracing::info;
 use workflows::activities::calls::{DialRef, Leg, Recovered, RecoveredReport, Sighting};
 
@@ -7,7 +9,7 @@ use super::Calls;
 use crate::failure::Failure;
 use crate::store::StoreError;
 use crate::store::dials::{self, Dial};
-use crate::store::outcomes;
+use crate::store::{guard, outcomes, users};
 use crate::ultravox::{Call, HungUp, UltravoxError};
 
 impl Calls {
@@ -59,7 +61,8 @@ impl Calls {
         let Some(dial) = self.read(&about.dial_id).await? else { return Ok(Recovered::default()) };
         let call = self.find_call(&dial, about.provider_call_id.as_deref()).await?;
         let call = call.ok_or_else(|| UltravoxError::Missing(dial.id.clone()))?;
-        let transcript = self.ultravox.transcript(&call.call_id).await?;
+        let zone = self.zone_of(&dial).await?;
+        let transcript = self.ultravox.transcript(&call.call_id, zone).await?;
         if !transcript.text.is_empty() {
             let mut tx = self.store.begin().await?;
             outcomes::store_transcript(&mut tx, &dial.conversation_id, &transcript.text).await?;
@@ -71,6 +74,17 @@ impl Calls {
             notes: report.notes,
         });
         Ok(Recovered { reports: reports.collect(), voicemail: transcript.voicemail })
+    }
+
+    /// The zone of which the agent was told when it called; nothing if that can't be said any more.
+    async fn zone_of(&self, dial: &Dial) -> Result<Option<Tz>, StoreError> {
+        let mut tx = self.store.begin().await?;
+        let Some(Ok(profile)) = users::profile(&mut tx, &dial.user_id).await? else {
+            return Ok(None);
+        };
+        let prospect = guard::prospect(&mut tx, &dial.prospect_id, &dial.conversation_id).await?;
+        let own = prospect.as_ref().and_then(|prospect| prospect.time_zone.as_deref());
+        Ok(callee::told_zone(own, &dial.phone, &profile.window))
     }
 
     async fn read(&self, dial_id: &str) -> Result<Option<Dial>, StoreError> {

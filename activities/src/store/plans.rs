@@ -13,8 +13,8 @@ use workflows::activities::planning::{PickPromisesInput, PlannedCall};
 
 use super::{StoreError, word};
 
-/// Prospects that one plan run considers for one user, of each kind (promised, others).
-const CANDIDATES: i64 = 1_000;
+/// Prospects that one plan run considers for one user, of each kind: twice as many as may be called, within these bounds.
+const CANDIDATES: std::ops::RangeInclusive<i64> = 200..=1_000;
 
 /// The users planned longest ago, those never planned first.
 pub async fn users_to_plan(
@@ -145,6 +145,8 @@ pub struct Considered<'a> {
     pub max_attempts: i32,
     /// Only those who were promised a call within the span.
     pub promised_only: bool,
+    /// Calls that the user may still be given.
+    pub calls_left: i32,
 }
 
 /// The prospects that a run considers: promised ones by their time, those never called by their age, others by the end
@@ -212,7 +214,7 @@ pub async fn candidates(
                 where c.prospect_id = p.id) as "next_number!"
         from prospects p where p.id in (select id from considered)"#,
         about.user_id,
-        CANDIDATES,
+        (2 * i64::from(about.calls_left)).clamp(*CANDIDATES.start(), *CANDIDATES.end()),
         about.until,
         about.promised_only,
         i64::from(about.max_attempts)

@@ -148,6 +148,7 @@ impl CallRequest<'_> {
                 "schema": schema,
             })
         };
+        let fixed = |name: &str, value: &str| json!({ "name": name, "location": "PARAMETER_LOCATION_BODY", "value": value });
         json!({
             "temporaryTool": {
                 "modelToolName": OUTCOME_TOOL,
@@ -172,11 +173,11 @@ impl CallRequest<'_> {
                         "description": "One or two sentences that help whoever follows up.",
                     })),
                 ],
-                "staticParameters": [{
-                    "name": "dialId",
-                    "location": "PARAMETER_LOCATION_BODY",
-                    "value": self.dial_id,
-                }],
+                "staticParameters": [
+                    fixed("dialId", self.dial_id),
+                    // For a time that the model gives without its offset.
+                    fixed("timeZone", self.zone.name()),
+                ],
                 "requirements": {
                     "httpSecurityOptions": {
                         "options": [{

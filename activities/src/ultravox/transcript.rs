@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use domain::hours::named_moment;
+use domain::report::REPORTABLE;
 use domain::status::Outcome;
 use serde::Deserialize;
 use serde_json::Value;
@@ -42,7 +45,8 @@ struct Arguments {
 }
 
 impl Transcript {
-    pub(super) fn of(messages: &[Message]) -> Self {
+    /// What messages say; a time without an offset is one of that zone.
+    pub(super) fn of(messages: &[Message], zone: Option<Tz>) -> Self {
         let refused: BTreeSet<&str> = messages
             .iter()
             .filter(|message| message.role == "MESSAGE_ROLE_TOOL_RESULT" && is_refusal(message))
@@ -59,7 +63,7 @@ impl Transcript {
                     match message.tool_name.as_deref() {
                         Some("leaveVoicemail") => transcript.voicemail = true,
                         Some(OUTCOME_TOOL) if !refused.contains(id) => {
-                            transcript.reports.extend(report(text));
+                            transcript.reports.extend(report(text, zone));
                         }
                         _ => {}
                     }
@@ -86,12 +90,12 @@ fn is_refusal(message: &Message) -> bool {
     answer.is_some_and(|answer| answer["accepted"] == Value::Bool(false))
 }
 
-fn report(arguments: &str) -> Option<Reported> {
+fn report(arguments: &str, zone: Option<Tz>) -> Option<Reported> {
     let arguments: Arguments = serde_json::from_str(arguments).ok()?;
-    let time = arguments.time.as_deref().and_then(|time| DateTime::parse_from_rfc3339(time).ok());
     Some(Reported {
-        outcome: Outcome::parse(&arguments.outcome)?,
-        time: time.map(|time| time.to_utc()),
+        outcome: Outcome::parse(&arguments.outcome)
+            .filter(|outcome| REPORTABLE.contains(outcome))?,
+        time: arguments.time.as_deref().and_then(|time| named_moment(time, zone)),
         notes: arguments.notes,
     })
 }
@@ -112,13 +116,16 @@ mod tests {
     #[test]
     fn turns_become_lines_and_tool_calls_become_reports() {
         let arguments = r#"{"outcome":"APPOINTMENT_SET","time":"2025-02-26T10:00:00-05:00"}"#;
-        let transcript = Transcript::of(&[
-            message("AGENT", None, "", "Hello?"),
-            message("USER", None, "", " Tomorrow at ten. "),
-            message("TOOL_CALL", Some(OUTCOME_TOOL), "1", arguments),
-            message("TOOL_RESULT", Some(OUTCOME_TOOL), "1", "timed out"),
-            message("TOOL_CALL", Some("leaveVoicemail"), "2", "{}"),
-        ]);
+        let transcript = Transcript::of(
+            &[
+                message("AGENT", None, "", "Hello?"),
+                message("USER", None, "", " Tomorrow at ten. "),
+                message("TOOL_CALL", Some(OUTCOME_TOOL), "1", arguments),
+                message("TOOL_RESULT", Some(OUTCOME_TOOL), "1", "timed out"),
+                message("TOOL_CALL", Some("leaveVoicemail"), "2", "{}"),
+            ],
+            None,
+        );
         assert_eq!(transcript.text, "Agent: Hello?\nCallee: Tomorrow at ten.");
         assert_eq!(transcript.reports.len(), 1);
         assert_eq!(transcript.reports[0].time, Some("2025-02-26T15:00:00Z".parse().unwrap()));
@@ -127,12 +134,20 @@ mod tests {
 
     #[test]
     fn a_report_that_we_refused_or_cannot_read_is_none() {
-        let transcript = Transcript::of(&[
-            message("TOOL_CALL", Some(OUTCOME_TOOL), "1", r#"{"outcome":"NOT_INTERESTED"}"#),
-            message("TOOL_RESULT", Some(OUTCOME_TOOL), "1", r#"{"accepted":false,"message":"x"}"#),
-            message("TOOL_CALL", Some(OUTCOME_TOOL), "2", r#"{"outcome":"MAYBE"}"#),
-            message("TOOL_CALL", Some(OUTCOME_TOOL), "3", "not json"),
-        ]);
+        let transcript = Transcript::of(
+            &[
+                message("TOOL_CALL", Some(OUTCOME_TOOL), "1", r#"{"outcome":"NOT_INTERESTED"}"#),
+                message(
+                    "TOOL_RESULT",
+                    Some(OUTCOME_TOOL),
+                    "1",
+                    r#"{"accepted":false,"message":"x"}"#,
+                ),
+                message("TOOL_CALL", Some(OUTCOME_TOOL), "2", r#"{"outcome":"MAYBE"}"#),
+                message("TOOL_CALL", Some(OUTCOME_TOOL), "3", "not json"),
+            ],
+            None,
+        );
         assert_eq!(transcript.reports, []);
     }
 }

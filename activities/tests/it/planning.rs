@@ -1,10 +1,13 @@
 //! Plan runs: whom they plan, when, and what they say of everybody else.
 
+use activities::store::decisions;
 use chrono::TimeDelta;
+use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
-use workflows::activities::planning::{PickUsersInput, PlannedCall};
+use workflows::activities::calls::Record;
+use workflows::activities::planning::{PickPromisesInput, PickUsersInput, PlannedCall};
 
-use crate::support::{NOW, Prospect, Service, User, at, minutes_after};
+use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked};
 
 const DECISIONS: &str = "select prospect_id, conversation_id, slot at time zone 'UTC' as slot,
     reason, detail from plan_decisions order by prospect_id, id";
@@ -306,4 +309,106 @@ async fn prospects_who_wait_longest_are_called_first_and_evenly() {
             ("d-1", "2025-02-25T14:20:00+00:00".to_owned()),
         ]
     );
+}
+
+#[tokio::test]
+async fn a_promise_is_kept_by_a_user_whose_turn_has_not_come() {
+    let service = Service::start().await;
+    for id in ["a", "b", "c"] {
+        User::named(id).insert(&service.database).await;
+        let promised = Prospect {
+            user_id: id,
+            status: "RESCHEDULED",
+            rescheduled_for: Some("2025-02-25 14:10:00Z"),
+            ..Prospect::named(format!("{id}-promised"))
+        };
+        promised.insert(&service.database).await;
+        let other = Prospect { user_id: id, ..Prospect::named(format!("{id}-other")) };
+        other.insert(&service.database).await;
+    }
+    // It is the turn of `a` alone; the promise of `c` is planned already.
+    service.plan("run", "a", at(NOW)).await;
+    service.plan_promises("run", "c").await;
+    let page = |after: &str| PickPromisesInput {
+        limit: 10,
+        before: minutes_after(30),
+        planned_before: at(NOW),
+        after: after.to_owned(),
+    };
+    assert_eq!(service.planning.promises(&page("")).await.unwrap(), ["b"]);
+    assert_eq!(service.planning.promises(&page("b")).await.unwrap(), Vec::<String>::new());
+    let planned = service.plan_promises("run", "b").await;
+    let calls: Vec<&str> = planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
+    assert_eq!(calls, ["b-promised"]);
+    assert_eq!(planned.calls[0].slot, minutes_after(10));
+    // Once more: nothing is planned twice, and its turn for the others still comes.
+    assert_eq!(service.plan_promises("run", "b").await.calls.len(), 1);
+    let turn = PickUsersInput { limit: 3, planned_before: at(NOW), except: Vec::new() };
+    assert_eq!(service.planning.pick(&turn).await.unwrap(), ["b", "c"]);
+}
+
+/// Those who can't be called do not hide those who can.
+#[tokio::test]
+async fn a_thousand_suppressed_prospects_hide_nobody() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await;
+    for statement in [
+        "insert into prospects (id, user_id, name, phone, created_at)
+            select 's' || n, 'user1-id', 'Ann', '+1212557' || lpad(n::text, 4, '0'), now() - interval '1 day'
+            from generate_series(1, 1500) n",
+        "insert into suppressions (phone, reason) select phone, 'imported' from prospects",
+    ] {
+        service.execute(statement).await;
+    }
+    Prospect::named("callable").insert(&service.database).await;
+    let planned = service.plan("run", "user1-id", at(NOW)).await;
+    assert_eq!(planned.calls.len(), 1);
+    assert_eq!(planned.calls[0].prospect_id, "callable");
+}
+
+#[tokio::test]
+async fn decisions_are_kept_for_their_time_and_then_removed() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    service.admit("p1-id-1").await;
+    service.plan("run", "user1-id", at(NOW)).await;
+    let kept = "select (select count(*) from plan_decisions) + (select count(*) from guard_decisions) as n";
+    assert_eq!(service.row(kept).await["n"], 2);
+    let mut tx = service.store.begin().await.unwrap();
+    assert_eq!(decisions::prune(&mut tx, at(NOW)).await.unwrap(), 0);
+    assert_eq!(decisions::prune(&mut tx, minutes_after(1)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn a_rest_is_as_long_as_the_rules_say() {
+    for (reason, past, minutes) in [
+        (Reason::Busy, 0, 15),
+        (Reason::NoAnswer, 0, 120),
+        (Reason::NoAnswer, 1, 240),
+        (Reason::NoAnswer, 2, 24 * 60),
+        (Reason::NoAnswer, 7, 24 * 60),
+        (Reason::Voicemail, 0, 24 * 60),
+        (Reason::Rejected, 0, 24 * 60),
+    ] {
+        let service = Service::start().await;
+        service.due_call(User::default(), Prospect::default()).await;
+        service.admit("p1-id-1").await;
+        let earlier = format!(
+            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run, status,
+                outcome, reason, settled_at)
+            select 'e' || n, 'user1-id', 'p1-id', n + 10, now(), 'run', 'COMPLETED', 'NO_RESPONSE',
+                '{reason}', now() from generate_series(1, {past}) n"
+        );
+        service.execute(earlier).await;
+        let record = Record {
+            outcome: Some(Outcome::NoResponse),
+            reason: Some(reason),
+            ..talked("p1-id-1", 0)
+        };
+        service.calls.settle(&record).await.unwrap();
+        let rest =
+            "select round(extract(epoch from next_call_at - last_contacted) / 60)::int as minutes
+            from prospects";
+        assert_eq!(service.row(rest).await["minutes"], minutes, "{reason} {past}");
+    }
 }

@@ -191,3 +191,20 @@ fn the_local_clock_agrees_in_zones_of_every_kind() {
         }
     }
 }
+
+#[test]
+fn a_moment_without_an_offset_is_meant_by_the_local_clock() {
+    let zone = Some(chrono_tz::America::New_York);
+    for (text, moment) in [
+        ("2025-02-26T15:00:00-08:00", "2025-02-26T23:00:00Z"),
+        ("2025-02-26T15:00:00", "2025-02-26T20:00:00Z"),
+        (" 2025-02-26 15:00 ", "2025-02-26T20:00:00Z"),
+        ("2025-07-26T15:00", "2025-07-26T19:00:00Z"),
+        ("2025-03-09T02:30:00", "2025-03-09T07:00:00Z"),
+        ("2025-11-02T01:30:00", "2025-11-02T05:30:00Z"),
+    ] {
+        assert_eq!(named_moment(text, zone), Some(at(moment)), "{text}");
+    }
+    assert_eq!(named_moment("2025-02-26T15:00:00", None), None);
+    assert_eq!(named_moment("tomorrow at 3", zone), None);
+}

@@ -10,8 +10,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
+use domain::hours::{named_moment, parse_zone};
 use domain::ids::{ConversationId, DialId};
-use domain::report::{Report, Source};
+use domain::report::{REPORTABLE, Report, Source};
 use domain::status::Outcome;
 use domain::token::outcome_token;
 use secrecy::ExposeSecret as _;
@@ -24,14 +25,6 @@ use workflows::events::{CallEvent, Message, Reported};
 use crate::form;
 use crate::problem::Problem;
 use crate::{App, Delivered};
-
-/// The outcomes that an agent may report.
-const REPORTABLE: [Outcome; 4] = [
-    Outcome::AppointmentSet,
-    Outcome::CallbackRequested,
-    Outcome::NotInterested,
-    Outcome::DoNotCall,
-];
 
 /// What the agent reads.
 #[derive(Debug, PartialEq, Serialize)]
@@ -115,9 +108,11 @@ fn read(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Reported, Answe
             let words = REPORTABLE.map(Outcome::as_str).join(", ");
             Answer::refused(format!("That outcome is unknown. Use one of {words}."))
         })?;
+    // Set by ourselves beside what the model fills in.
+    let zone = text("timeZone").and_then(|zone| parse_zone(zone).ok());
     let time = match text("time").filter(|time| !time.is_empty()) {
         None => None,
-        Some(time) => Some(DateTime::parse_from_rfc3339(time).map_err(|_| {
+        Some(time) => Some(named_moment(time, zone).ok_or_else(|| {
             Answer::refused(
                 "That time can't be read. Give date, time and offset, as \
                 2025-02-26T15:00:00-05:00.",
@@ -125,7 +120,6 @@ fn read(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Reported, Answe
         })?),
     };
     let notes = text("notes").map(str::to_owned);
-    let time = time.map(|time| time.to_utc());
     let report = Report::new(outcome, time, notes.clone(), Source::Agent).map_err(|_| {
         Answer::refused("The time that was agreed on is missing. Ask for it and report again.")
     })?;
@@ -154,6 +148,9 @@ mod tests {
         assert_eq!(reported.time, Some("2025-02-25T16:00:00Z".parse().unwrap()));
         assert_eq!(reported.notes.as_deref(), Some("after lunch"));
         assert!(read_json(json!({"outcome": "DO_NOT_CALL"})).is_ok());
+        let local = json!({"outcome": "CALLBACK_REQUESTED", "time": "2025-02-25T11:00:00",
+            "timeZone": "America/New_York"});
+        assert_eq!(read_json(local).unwrap().time, reported.time);
     }
 
     #[test]
@@ -166,6 +163,11 @@ mod tests {
             (json!({"outcome": "APPOINTMENT_SET", "time": "tomorrow at 3"}), "can't be read"),
             (json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-26T15:00:00"}), "can't be read"),
             (json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-25T13:59:00Z"}), "past"),
+            (
+                json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-25T08:59:00",
+                    "timeZone": "America/New_York"}),
+                "past",
+            ),
         ] {
             let message = read_json(body.clone()).unwrap_err();
             assert!(message.contains(word), "{body}: {message}");

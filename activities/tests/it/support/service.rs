@@ -146,6 +146,14 @@ impl Service {
             .unwrap()
     }
 
+    /// Plans the promised calls of a user for half an hour.
+    pub async fn plan_promises(&self, run: &str, user: &str) -> PlannedUser {
+        let (from, until) = (at(NOW), at(NOW) + TimeDelta::minutes(30));
+        let (run, user_id) = (run.to_owned(), user.to_owned());
+        let input = PlanUserInput { run, user_id, from, until, promised_only: true };
+        self.planning.plan(&input).await.unwrap()
+    }
+
     /// Executes a statement; the number of rows that it touched.
     pub async fn execute(&self, statement: impl Into<String>) -> u64 {
         self.try_execute(statement).await.unwrap()
