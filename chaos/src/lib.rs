@@ -40,6 +40,8 @@ impl Options {
     }
 }
 
+/// In how much time the calls begin that are planned at the end.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How long after the last fault the calls may take to settle.
 const PATIENCE: Duration = Duration::from_secs(330);
 
@@ -56,9 +58,11 @@ pub async fn run(options: &Options) -> Result<Report> {
 }
 
 async fn start(options: &Options, scenarios: &Path) -> Result<Stack> {
-    let lines = (options.calls / 4).clamp(10, 60).to_string();
+    // A plan takes a call to use a line for half a minute.
+    let lines = (options.calls as u64 / 2 / options.span().as_secs().div_ceil(60) + 5).to_string();
     let worker_env = [
         ("MAX_CONCURRENT_CALLS", lines.as_str()),
+        ("ULTRAVOX_CALLS_PER_MINUTE", "100000"),
         ("RING_TIMEOUT", "16"),
         ("MAX_CALL_MINUTES", "1"),
         ("BATCH_SIZE", "50"),
@@ -92,7 +96,8 @@ async fn disturbed(
     schedule: &[(Duration, Disturbance)],
 ) -> Result<Report> {
     let database = PgPoolOptions::new().max_connections(2).connect(stack.database_url()).await?;
-    let planned = load::plan(stack, &database, options.calls, options.span()).await?;
+    load::insert(stack, &database, options.calls).await?;
+    let planned = load::plan(stack, "plan-calls-chaos", options.span()).await?;
     eprintln!("   {planned} calls planned; disturbing them for {:?}", options.span());
     let began = Instant::now();
     for (at, disturbance) in schedule {
@@ -102,7 +107,11 @@ async fn disturbed(
     }
     disturb::calm(stack).await?;
     settled(&database, began).await?;
-    invariants::check(stack, &database, planned).await
+    // Whoever was not reached after all, or has the number of somebody who was, has a turn now.
+    let again = load::plan(stack, "plan-calls-chaos-again", AGAIN).await?;
+    eprintln!("   {:>4} s  {again} calls planned anew", began.elapsed().as_secs());
+    settled(&database, began).await?;
+    invariants::check(stack, &database, planned + again).await
 }
 
 /// Waits until no call is open, however long it takes up to a bound.

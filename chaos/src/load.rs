@@ -92,13 +92,8 @@ pub(crate) fn seconds_to_noon() -> i64 {
     (Utc::now().date_naive().and_time(noon).and_utc() - Utc::now()).num_seconds()
 }
 
-/// Inserts users and prospects and has the planner plan them; says how many calls it planned.
-pub(crate) async fn plan(
-    stack: &Stack,
-    database: &PgPool,
-    calls: usize,
-    span: Duration,
-) -> Result<usize> {
+/// Inserts users and prospects, of which none is planned yet.
+pub(crate) async fn insert(stack: &Stack, database: &PgPool, calls: usize) -> Result<()> {
     let pause =
         ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause", "--reason", "chaos"];
     stack.temporal.cli(pause).await?;
@@ -107,7 +102,8 @@ pub(crate) async fn plan(
     }
     for n in 0..calls {
         sqlx::query(
-            r#"insert into "Prospect" (id, name, phone, userId) values ($1, 'Ann', $2, $3)"#,
+            "insert into prospects (id, name, phone, user_id, time_zone)
+            values ($1, 'Ann', $2, $3, 'UTC')",
         )
         .bind(format!("p{n}"))
         .bind(number(n))
@@ -115,7 +111,12 @@ pub(crate) async fn plan(
         .execute(database)
         .await?;
     }
-    let offset = seconds_to_noon();
+    Ok(())
+}
+
+/// Has the planner plan whoever may be called; says how many calls it planned.
+pub(crate) async fn plan(stack: &Stack, id: &str, span: Duration) -> Result<usize> {
+    let offset = stack.addresses().clock_offset_secs;
     let from = Utc::now() + TimeDelta::seconds(offset + 2);
     let input = json!({
         "batchSize": 1000,
@@ -124,7 +125,7 @@ pub(crate) async fn plan(
         "from": from.to_rfc3339_opts(SecondsFormat::Secs, true),
     })
     .to_string();
-    let id = ["--workflow-id", "plan-calls-chaos"];
+    let id = ["--workflow-id", id];
     let start = ["workflow", "start", "--type", "PlanCalls", "--task-queue", "calls"];
     let start = start.into_iter().chain(id).chain(["--input", &input]);
     stack.temporal.cli(start).await?;
