@@ -162,3 +162,15 @@ comment on column guard_decisions.detail is 'The reason as a sentence.';
 create index guard_decisions_by_prospect on guard_decisions (prospect_id, id);
 create index guard_decisions_by_conversation on guard_decisions (conversation_id, id);
 create index guard_decisions_by_time on guard_decisions (decided_at);
+
+-- The views of clients grow by what they may want to set, or to see.
+create or replace view "Prospect" as
+    select id, name, phone, user_id as userid, status, last_contacted as lastcontacted,
+        rescheduled_for as rescheduledfor, time_zone as timezone, state, notes,
+        next_call_at as nextcallat
+    from prospects;
+create or replace view "AdvancedSetting" as
+    select id, setting_id as settingid, time_zone as timezone, start_at as startat, end_at as endat,
+        max_attempts as maxattempts, calling_days as callingdays, days_off as daysoff,
+        max_concurrent_calls as maxconcurrentcalls
+    from advanced_settings;

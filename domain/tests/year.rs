@@ -205,9 +205,7 @@ impl Law<'_> {
                     && rule.days.contains(day)
             };
             self.rules.iter().filter(in_force).any(|rule| {
-                rule.open.is_none_or(|(opens, closes)| {
-                    clock < opens || clock >= closes - TimeDelta::minutes(1)
-                })
+                rule.open.is_none_or(|(opens, closes)| clock < opens || clock >= closes)
             })
         };
         person.zones.iter().any(out) || !self.client_calls(moment)
