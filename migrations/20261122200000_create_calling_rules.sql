@@ -10,8 +10,8 @@ create table calling_rules (
     closes time,
     cap_per_day integer constraint calling_rules_cap_per_day_positive check (cap_per_day > 0),
     cap_in_all integer constraint calling_rules_cap_in_all_positive check (cap_in_all > 0),
-    effective_from date,
-    effective_until date,
+    effective_from date constraint calling_rules_effective_from_finite check (isfinite(effective_from)),
+    effective_until date constraint calling_rules_effective_until_finite check (isfinite(effective_until)),
     source text not null,
     constraint calling_rules_hours_in_order check (
         (opens is null) = (closes is null) and (opens is null or opens < closes) and closes < '24:00'
@@ -98,15 +98,28 @@ create trigger prospects_rest_after_contact before insert or update of last_cont
 alter table advanced_settings
     add column calling_days integer[] not null default '{1,2,3,4,5,6,7}'
         constraint advanced_settings_calling_days_are_of_the_week check (calling_days <@ '{1,2,3,4,5,6,7}'),
-    add column days_off date[] not null default '{}',
+    add column days_off date[] not null default '{}' constraint advanced_settings_days_off_are_dates check (
+        array_position(days_off, null) is null
+        and 'infinity' <> all (days_off) and '-infinity' <> all (days_off)
+    ),
     add column max_concurrent_calls integer
         constraint advanced_settings_max_concurrent_calls_positive check (max_concurrent_calls > 0);
 comment on column advanced_settings.calling_days is 'Days of the week on which the window opens, 1 for Monday to 7 for Sunday.';
 comment on column advanced_settings.days_off is 'Dates on which it does not, in the zone of the window.';
 comment on column advanced_settings.max_concurrent_calls is 'Calls of this client that may be under way at once; null: as many as there are lines.';
 
-alter table subscriptions add column period_started_at timestamptz not null default now();
+alter table subscriptions add column period_started_at timestamptz not null default now()
+    constraint subscriptions_period_started_at_finite check (isfinite(period_started_at));
 comment on column subscriptions.period_started_at is 'Start of the present period; after the plan''s duration its minutes are granted again.';
+-- Time in which a subscription was not active is not paid for.
+create function begin_period() returns trigger language plpgsql as $$
+begin
+    new.period_started_at := now();
+    return new;
+end $$;
+create trigger subscriptions_begin_period before update of status on subscriptions
+    for each row when (new.status = 'ACTIVE' and old.status <> 'ACTIVE')
+    execute function begin_period();
 
 alter table conversations
     add column asked_for_line_at timestamptz,
@@ -169,6 +182,10 @@ create or replace view "Prospect" as
         rescheduled_for as rescheduledfor, time_zone as timezone, state, notes,
         next_call_at as nextcallat
     from prospects;
+create or replace view "Subscription" as
+    select id, user_id as userid, plan_id as planid, minutes_left as minutesleft, status,
+        period_started_at as periodstartedat
+    from subscriptions;
 create or replace view "AdvancedSetting" as
     select id, setting_id as settingid, time_zone as timezone, start_at as startat, end_at as endat,
         max_attempts as maxattempts, calling_days as callingdays, days_off as daysoff,

@@ -13,6 +13,8 @@ use crate::store::{Store, StoreError};
 
 /// Prospects entered by one statement.
 const AT_ONCE: usize = 5_000;
+/// Longest id, in characters, as the table takes it.
+const LONGEST_ID: usize = 200;
 /// Longest name, in characters.
 const LONGEST_NAME: usize = 500;
 
@@ -188,6 +190,10 @@ impl<File: Read> Lines<File> {
             return Err(format!("the name is longer than {LONGEST_NAME} characters"));
         }
         let phone = text(Some(self.columns.phone)).ok_or("the number is missing")?;
+        let id = text(self.columns.id);
+        if id.is_some_and(|id| id.chars().count() > LONGEST_ID) {
+            return Err(format!("the id is longer than {LONGEST_ID} characters"));
+        }
         let time_zone = text(self.columns.time_zone);
         if let Some(zone) = time_zone {
             parse_zone(zone).map_err(|error| error.to_string())?;
@@ -196,7 +202,7 @@ impl<File: Read> Lines<File> {
             return Err("the line holds a NUL character".to_owned());
         }
         Ok(NewProspect {
-            id: text(self.columns.id).map(str::to_owned),
+            id: id.map(str::to_owned),
             name: name.to_owned(),
             phone: self.normalised(phone)?,
             time_zone: time_zone.map(str::to_owned),
@@ -213,20 +219,31 @@ impl<File: Read> Lines<File> {
             return Ok(text.to_owned());
         }
         let number = phonenumber::parse(Some(self.region), text).map_err(|_| wrong())?;
+        // Fictional numbers (555-01xx) are valid by their length alone, and so is what is guessed.
+        if !number.is_valid() && !is_fictional(&number) {
+            return Err(wrong());
+        }
         let text = number.format().mode(phonenumber::Mode::E164).to_string();
         PhoneNumber::parse(&text).map(|number| number.to_string()).map_err(|_| wrong())
     }
 
     /// The prospect, unless an earlier line has its number or its id.
     fn first(&mut self, prospect: NewProspect) -> Result<NewProspect, String> {
+        if prospect.id.as_ref().is_some_and(|id| self.seen.contains(&format!("id {id}"))) {
+            return Err("an earlier line has the id".to_owned());
+        }
         if !self.seen.insert(prospect.phone.clone()) {
             return Err("an earlier line has the number".to_owned());
         }
-        if prospect.id.as_ref().is_some_and(|id| !self.seen.insert(format!("id {id}"))) {
-            return Err("an earlier line has the id".to_owned());
-        }
+        self.seen.extend(prospect.id.as_ref().map(|id| format!("id {id}")));
         Ok(prospect)
     }
+}
+
+/// Whether a number of North America is one of those that are kept for fiction.
+fn is_fictional(number: &phonenumber::PhoneNumber) -> bool {
+    let digits = number.format().mode(phonenumber::Mode::E164).to_string();
+    digits.starts_with("+1") && digits.len() == 12 && digits.get(5..10) == Some("55501")
 }
 
 /// An ISO 3166-2 code; two letters alone are a state of the United States.

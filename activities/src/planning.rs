@@ -131,6 +131,8 @@ impl Planning {
         input: &PlanUserInput,
     ) -> Result<Option<Considered>, StoreError> {
         let mut tx = self.store.begin().await?;
+        // As the run does, whose transaction is kept: a period that has passed grants its minutes.
+        users::lock_profile(&mut tx, &input.user_id, input.from).await?;
         self.consider(&mut tx, input).await
     }
 

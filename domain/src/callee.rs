@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use crate::hours::{DailyWindow, parse_zone};
-use crate::numbers;
 use crate::rules::Law;
+use crate::{jurisdictions, numbers};
 
 /// Why the zones of a callee are not known.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,15 +15,19 @@ pub enum NoZone {
         "The prospect's time zone {0:?} is unknown; use an IANA name such as America/New_York."
     )]
     Unknown(String),
+    /// The state that is stored is in no country that is known.
+    #[error("The prospect's state {0:?} is unknown; use an ISO 3166-2 code such as US-FL.")]
+    State(String),
     /// Nothing tells in which zone the number is, and that is required.
     #[error("The number tells no time zone, and the prospect has none; give it one.")]
     Untold,
 }
 
-/// The zones in which a callee may be: its own if one is stored, otherwise those of its number. For a number that tells
-/// none it is the client's, or, where hours are kept strictly, nobody knows.
+/// The zones in which a callee may be: its own if one is stored, otherwise those of its number and of the state in which
+/// it is said to be. Where neither tells any it is the client's, or, where hours are kept strictly, nobody knows.
 pub fn zones(
     own: Option<&str>,
+    state: Option<&str>,
     phone: &str,
     window: &DailyWindow,
     strict: bool,
@@ -32,7 +36,14 @@ pub fn zones(
         let zone = parse_zone(own).map_err(|_| NoZone::Unknown(own.to_owned()))?;
         return Ok(vec![zone]);
     }
-    let told = numbers::zones(phone).to_vec();
+    let mut told = numbers::zones(phone).to_vec();
+    if let Some(state) = state {
+        let of_state = jurisdictions::zones_of(state);
+        if of_state.is_empty() {
+            return Err(NoZone::State(state.to_owned()));
+        }
+        told.extend(of_state.into_iter().filter(|zone| !numbers::zones(phone).contains(zone)));
+    }
     match (told.is_empty(), strict) {
         (false, _) => Ok(told),
         (true, false) => Ok(vec![window.zone()]),
@@ -42,8 +53,13 @@ pub fn zones(
 
 /// The zone in which times are spoken of with a callee: of those in which it may be the first one. Where there are
 /// several, times come with their offsets or are taken for this one's.
-pub fn told_zone(own: Option<&str>, phone: &str, window: &DailyWindow) -> Option<Tz> {
-    zones(own, phone, window, false).ok()?.first().copied()
+pub fn told_zone(
+    own: Option<&str>,
+    state: Option<&str>,
+    phone: &str,
+    window: &DailyWindow,
+) -> Option<Tz> {
+    zones(own, state, phone, window, false).ok()?.first().copied()
 }
 
 /// The calls that were made to a number, whoever they were made for.
@@ -98,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_stored_zone_wins_then_the_number_then_the_client_unless_hours_are_strict() {
-        let of = |own, phone, strict| zones(own, phone, &window(), strict);
+        let of = |own, phone, strict| zones(own, None, phone, &window(), strict);
         let tokyo = Ok(vec![chrono_tz::Asia::Tokyo]);
         assert_eq!(of(Some(" Asia/Tokyo "), "+12125550100", true), tokyo);
         let new_york = Ok(vec![chrono_tz::America::New_York]);
@@ -108,6 +124,17 @@ mod tests {
         assert_eq!(of(None, nobody, true), Err(NoZone::Untold));
         let unknown = Err(NoZone::Unknown("Mars/Olympus".into()));
         assert_eq!(of(Some("Mars/Olympus"), "+12125550100", false), unknown);
+    }
+
+    #[test]
+    fn the_state_adds_its_zones_to_those_of_the_number() {
+        let of = |state| zones(None, Some(state), "+12125550100", &window(), false);
+        let (new_york, honolulu) = (chrono_tz::America::New_York, chrono_tz::Pacific::Honolulu);
+        assert_eq!(of("US-HI"), Ok(vec![new_york, honolulu]));
+        assert_eq!(of("US-NY"), Ok(vec![new_york]));
+        assert_eq!(of("XX-YY"), Err(NoZone::State("XX-YY".into())));
+        let own = zones(Some("Asia/Tokyo"), Some("US-HI"), "+12125550100", &window(), false);
+        assert_eq!(own, Ok(vec![chrono_tz::Asia::Tokyo]));
     }
 
     #[test]

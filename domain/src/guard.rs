@@ -195,11 +195,11 @@ pub fn decide(c: &Circumstances<'_>) -> Verdict {
     if let Some((_, objection)) = refusals.into_iter().find(|(holds, _)| *holds) {
         return Verdict::Refuse(objection.into());
     }
-    let zones = match zones(c.zone, c.phone, c.window, c.strict) {
+    let zones = match zones(c.zone, c.state, c.phone, c.window, c.strict) {
         Ok(zones) => zones,
         Err(why) => {
             let objection = match why {
-                NoZone::Unknown(_) => ProspectZoneUnknown,
+                NoZone::Unknown(_) | NoZone::State(_) => ProspectZoneUnknown,
                 NoZone::Untold => ZoneUntold,
             };
             return Verdict::Refuse(Refusal { objection, detail: why.to_string() });

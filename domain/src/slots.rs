@@ -308,9 +308,10 @@ fn may_be_called(c: &Candidate, terms: &Terms<'_>) -> Result<Allowed, Skip> {
     if PhoneNumber::parse(&c.phone).is_err() {
         return Err(SkipReason::PhoneInvalid.into());
     }
-    let zones = zones(c.zone.as_deref(), &c.phone, terms.window, terms.strict).map_err(|why| {
+    let (own, state) = (c.zone.as_deref(), c.state.as_deref());
+    let zones = zones(own, state, &c.phone, terms.window, terms.strict).map_err(|why| {
         let reason = match &why {
-            NoZone::Unknown(_) => SkipReason::ProspectZoneUnknown,
+            NoZone::Unknown(_) | NoZone::State(_) => SkipReason::ProspectZoneUnknown,
             NoZone::Untold => SkipReason::ZoneUntold,
         };
         Skip { reason, detail: why.to_string(), next: None }

@@ -477,9 +477,9 @@ fn people(n: usize, window: &DailyWindow) -> Vec<Person> {
     own.enumerate()
         .map(|(id, (number, phone))| Person {
             id: id.to_string(),
-            zones: zones(None, &phone, window, false).unwrap(),
-            phone,
             state: [None, None, Some("US-TX"), Some("US-FL"), None][number / CLIENTS.len() % 5],
+            zones: zones(None, None, &phone, window, false).unwrap(),
+            phone,
             status: ProspectStatus::Initial,
             promise: None,
             rests_until: None,
@@ -488,7 +488,21 @@ fn people(n: usize, window: &DailyWindow) -> Vec<Person> {
             unanswered: 0,
             asleep_until: DateTime::UNIX_EPOCH,
         })
+        .map(|mut person| {
+            person.zones.extend(zones_of_state(person.state));
+            person
+        })
         .collect()
+}
+
+/// The zones of the two states that occur, by the map.
+fn zones_of_state(state: Option<&str>) -> &'static [Tz] {
+    use chrono_tz::America::{Chicago, Denver, New_York};
+    match state {
+        Some("US-TX") => &[Chicago, Denver],
+        Some("US-FL") => &[New_York, Chicago],
+        _ => &[],
+    }
 }
 
 fn year_of(n: usize, rules: &[Rule]) -> Count {

@@ -114,8 +114,6 @@ pub struct Call {
     /// an earlier one.
     heard: Vec<(Option<String>, Event)>,
     facts: Facts,
-    /// Whether this run was made by a reset: a call of an earlier run may be out.
-    reset: bool,
     /// When the guard was first asked.
     first_asked: Option<DateTime<Utc>>,
     /// Counts the moves of the slot.
@@ -127,9 +125,8 @@ pub struct Call {
 impl Call {
     /// A call that has not begun.
     #[init]
-    pub fn new(ctx: &WorkflowContextView, input: CallInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, input: CallInput) -> Self {
         Self {
-            reset: ctx.first_execution_run_id() != ctx.run_id(),
             first_asked: None,
             input,
             state: CallState::Waiting,

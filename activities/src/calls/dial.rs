@@ -110,7 +110,8 @@ impl Calls {
             None => return Ok(withheld(Objection::UserNotReady, None)),
         };
         let (own, strict) = (prospect.time_zone.as_deref(), self.settings.strict_calling_hours);
-        let zones = match zones(own, &dial.phone, &profile.window, strict) {
+        let state = prospect.state.as_deref();
+        let zones = match zones(own, state, &dial.phone, &profile.window, strict) {
             Ok(zones) => zones,
             Err(why) => {
                 return Ok(withheld(Objection::ProspectZoneUnknown, Some(why.to_string())));

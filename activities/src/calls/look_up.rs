@@ -84,7 +84,8 @@ impl Calls {
         };
         let prospect = guard::prospect(&mut tx, &dial.prospect_id, &dial.conversation_id).await?;
         let own = prospect.as_ref().and_then(|prospect| prospect.time_zone.as_deref());
-        Ok(callee::told_zone(own, &dial.phone, &profile.window))
+        let state = prospect.as_ref().and_then(|prospect| prospect.state.as_deref());
+        Ok(callee::told_zone(own, state, &dial.phone, &profile.window))
     }
 
     async fn read(&self, dial_id: &str) -> Result<Option<Dial>, StoreError> {

@@ -45,7 +45,8 @@ impl Calls {
             return Ok(not("the prospect no longer exists"));
         };
         let (own, strict) = (prospect.time_zone.as_deref(), self.settings.strict_calling_hours);
-        let zones = match zones(own, &prospect.phone, &profile.window, strict) {
+        let state = prospect.state.as_deref();
+        let zones = match zones(own, state, &prospect.phone, &profile.window, strict) {
             Ok(zones) => zones,
             Err(why) => return Ok(not(why.to_string())),
         };

@@ -63,17 +63,21 @@ impl Calls {
             return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
         }
         let now = self.clock.now();
-        let dial = match (&record.dial_id, dials::lock_last(tx, id).await?) {
+        let last = dials::lock_last(tx, id).await?;
+        let foreign = match (&record.dial_id, &last) {
             // Another dial has taken its place: a reset made it, and has its own record to write.
-            (Some(about), Some(last)) if *about != last.id => {
-                return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
-            }
+            (Some(about), Some(last)) => *about != last.id,
             // A run that never had a dial knows nothing of one that was settled.
-            (None, Some(_)) if settled_before => {
-                return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
-            }
-            (_, last) => last,
+            (None, Some(_)) => settled_before,
+            (_, None) => false,
         };
+        if foreign {
+            if record.outcome == Some(Outcome::DoNotCall) {
+                refuse_calls(tx, &conversation, id, last.as_ref(), now).await?;
+            }
+            return Ok(Settled { minutes: outcomes::charged(tx, id).await? });
+        }
+        let dial = last;
         if let Some(dial) = &dial {
             let closed = Closed {
                 placed: was_placed(dial, record),
@@ -113,6 +117,27 @@ impl Calls {
         );
         Ok(Settled { minutes })
     }
+}
+
+/// Keeps that somebody asked not to be called, whichever dial it was said on.
+async fn refuse_calls(
+    conn: &mut PgConnection,
+    conversation: &LockedConversation,
+    conversation_id: &str,
+    dial: Option<&Dial>,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), StoreError> {
+    let (user_id, prospect_id) = (&conversation.user_id, &conversation.prospect_id);
+    let moved = Moved {
+        status: ProspectStatus::DoNotCall,
+        rescheduled_for: None,
+        newly_rescheduled: false,
+        contacted: None,
+        rests_until: None,
+    };
+    outcomes::move_prospect(conn, prospect_id, &moved, now).await?;
+    let dialled = dial.map(|dial| dial.phone.as_str());
+    outcomes::suppress(conn, &Suppressed { user_id, prospect_id, dialled, conversation_id }).await
 }
 
 /// The record without the one character that PostgreSQL does not store in text.

@@ -158,8 +158,8 @@ pub async fn prospect(
     .transpose()
 }
 
-/// Conversations of a user, but for one, that were dialled since the start of its day or hold a
-/// dial.
+/// Conversations of a user that were dialled since the start of its day or hold a dial, but for the
+/// dial that one of them holds.
 pub async fn calls_today(
     conn: &mut PgConnection,
     user_id: &str,
@@ -168,7 +168,8 @@ pub async fn calls_today(
 ) -> Result<i32, StoreError> {
     let count = sqlx::query_scalar!(
         r#"select count(distinct conversation_id) as "count!" from dials
-        where user_id = $1 and conversation_id <> $3 and (sent_at >= $2 or closed_at is null)"#,
+        where user_id = $1 and (sent_at >= $2 or closed_at is null)
+            and (conversation_id <> $3 or closed_at is not null)"#,
         user_id,
         day_start,
         except_conversation

@@ -16,7 +16,8 @@ pub struct NumberNow {
     pub rests_until: Option<DateTime<Utc>>,
 }
 
-/// Reads what is known of a number, but for one conversation and its prospect.
+/// Reads what is known of a number: every call that was made to it, and what others than one conversation and its prospect
+/// do to it.
 pub async fn number(
     conn: &mut PgConnection,
     phone: &str,
@@ -28,9 +29,9 @@ pub async fn number(
     let row = sqlx::query!(
         r#"select
             array(select sent_at from dials where phone = $1 and sent_at > $5
-                and state in ('SENT', 'PLACED') and conversation_id <> $4 order by sent_at) as "lately!",
+                and state in ('SENT', 'PLACED') order by sent_at) as "lately!",
             (select count(*) from dials where phone = $1 and sent_at is not null
-                and state in ('SENT', 'PLACED') and conversation_id <> $4) as "in_all!",
+                and state in ('SENT', 'PLACED')) as "in_all!",
             exists (select 1 from dials where phone = $1 and closed_at is null
                 and conversation_id <> $4) as "busy!",
             (select max(next_call_at) from prospects where phone = $1 and user_id = $2

@@ -35,13 +35,13 @@ pub async fn users_to_plan(
     .await?)
 }
 
-/// Locks a user against other plan runs. The outer nothing: there is no such user; the inner:
+/// Locks a user against other plan runs, but not against those who insert its prospects. The outer nothing: there is no such user; the inner:
 /// it was never planned.
 pub async fn lock_user(
     conn: &mut PgConnection,
     user_id: &str,
 ) -> Result<Option<Option<DateTime<Utc>>>, StoreError> {
-    let row = sqlx::query!("select planned_at from users where id = $1 for update", user_id)
+    let row = sqlx::query!("select planned_at from users where id = $1 for no key update", user_id)
         .fetch_optional(conn)
         .await?;
     Ok(row.map(|row| row.planned_at))
@@ -162,6 +162,17 @@ pub async fn candidates(
                 and (not $4 or rescheduled_for < $3 or rescheduled_for is null)
                 order by rescheduled_for nulls first limit $2)
             union
+            (select id from prospects p where user_id = $1 and status = 'RESCHEDULED'
+                and (rescheduled_for < $3 or rescheduled_for is null)
+                and not exists (select 1 from suppressions s where s.phone = p.phone
+                    and (s.user_id is null or s.user_id = p.user_id))
+                and not exists (select 1 from conversations c where c.prospect_id = p.id
+                    and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))
+                and (select count(distinct d.conversation_id) from dials d
+                    where d.prospect_id = p.id and d.sent_at is not null
+                        and (d.state <> 'NOT_PLACED' or d.refusal is not null)) < $5
+                order by rescheduled_for nulls first limit $2)
+            union
             (select id from prospects where user_id = $1 and not $4
                 and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED') and next_call_at is null
                 order by created_at limit $2)
@@ -270,9 +281,13 @@ pub async fn users_with_promises(
 ) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar!(
         "select u.id from users u
-        where u.id > $2 and (u.planned_at is null or u.planned_at < $4) and exists (
+        where u.id > $2 and (u.planned_at is null or u.planned_at < $4)
+            and exists (select 1 from subscriptions b where b.user_id = u.id and b.status = 'ACTIVE')
+            and exists (
             select 1 from prospects p
             where p.user_id = u.id and p.status = 'RESCHEDULED' and p.rescheduled_for < $1
+                and not exists (select 1 from suppressions s where s.phone = p.phone
+                    and (s.user_id is null or s.user_id = p.user_id))
                 and not exists (select 1 from conversations c where c.prospect_id = p.id
                     and c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')))
         order by u.id limit $3",

@@ -98,15 +98,18 @@ async fn grant_passed_periods(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "with due as (
-            select s.id, p.minutes, floor(extract(epoch from $2 - s.period_started_at)
-                / (p.duration * 86400))::int as periods, p.duration
+            select s.id, s.minutes_left, p.minutes, p.duration,
+                floor(extract(epoch from $2 - s.period_started_at) / (p.duration * 86400::bigint))
+                    ::bigint as periods
             from subscriptions s join plans p on p.id = s.plan_id
             where s.user_id = $1 and s.status = 'ACTIVE'
         ), begun as (
             update subscriptions s
             set period_started_at = period_started_at + due.periods * due.duration * interval '24 hours'
             from due where due.id = s.id and due.periods > 0
-            returning s.id, due.periods * due.minutes as minutes
+            returning s.id, least(
+                due.periods * due.minutes, 2147483647::bigint - due.minutes_left
+            )::int as minutes
         )
         insert into minute_ledger (subscription_id, kind, minutes)
         select id, 'grant', minutes from begun where minutes > 0",

@@ -88,6 +88,10 @@ async fn what_is_wrong_with_the_whole_is_told_and_nothing_is_entered() {
     assert_eq!(error.to_string(), "there is no user \"nobody\"");
     let region = imported(&service, "name,phone\n", &Import { region: "Mars", ..SOUND }).await;
     assert!(region.unwrap_err().to_string().contains("two letters"));
-    let broken = imported(&service, "name,phone\nAnn,+12125550100\n\"\u{0}", &SOUND).await;
-    assert!(broken.is_ok() || service.rows("select id from prospects").await.is_empty());
+    let long = "x".repeat(201);
+    let odd =
+        format!("id,name,phone\n{long},Ann,+12125550100\na,Ben,555-0100\nb,Cleo,4930123456\n");
+    let done = imported(&service, &odd, &SOUND).await.unwrap();
+    assert_eq!((done.entered, done.passed_over.len()), (0, 3), "{done:?}");
+    assert!(service.rows("select id from prospects").await.is_empty());
 }

@@ -360,6 +360,12 @@ async fn a_run_without_a_dial_changes_nothing_of_a_settled_call() {
     let ignorant = Record { dial_id: None, ..unanswered() };
     service.calls.settle(&ignorant).await.unwrap();
     assert_eq!(dump(&service).await, tables);
+    // But for one who asked not to be called, which was answered for and is kept.
+    let refusal = Record { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
+    service.calls.settle(&refusal).await.unwrap();
+    assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
+    let status = service.row("select status from prospects").await;
+    assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
 }
 
 #[tokio::test]

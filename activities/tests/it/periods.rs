@@ -45,4 +45,19 @@ async fn a_subscription_that_is_not_active_is_granted_nothing() {
     service.plan("run", "user1-id", at(NOW)).await;
     service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 5);
+    // Nor for that time once it is active again.
+    service.execute("update subscriptions set status = 'ACTIVE'").await;
+    service.plan("next", "user1-id", at(NOW) + TimeDelta::days(1)).await;
+    assert_eq!(service.minutes_left("sub-user1-id").await, 5);
+}
+
+#[tokio::test]
+async fn a_plan_without_an_end_or_a_bound_blocks_nobody() {
+    let service = began(40_000).await;
+    service.execute("update plans set duration = 36500, minutes = 2000000000").await;
+    service.plan("run", "user1-id", at(NOW)).await;
+    assert_eq!(service.minutes_left("sub-user1-id").await, 2_000_000_005);
+    service.execute("update plans set duration = 1").await;
+    service.plan("next", "user1-id", at(NOW) + TimeDelta::days(1)).await;
+    assert_eq!(service.minutes_left("sub-user1-id").await, i64::from(i32::MAX));
 }

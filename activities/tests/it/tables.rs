@@ -39,7 +39,8 @@ async fn the_statements_that_clients_use_work_word_for_word() {
             r#"select * from "Prospect""#,
             json!({"id": "p1-id", "name": "Prospect1", "phone": "+1234567890",
                 "userid": "user1-id", "status": "INITIAL", "lastcontacted": null,
-                "rescheduledfor": null}),
+                "rescheduledfor": null, "timezone": null, "state": null, "notes": null,
+                "nextcallat": null}),
         ),
         (
             r#"select * from "Setting""#,
@@ -48,7 +49,9 @@ async fn the_statements_that_clients_use_work_word_for_word() {
         (
             r#"select * from "AdvancedSetting""#,
             json!({"id": "adv1-id", "settingid": "setting1-id", "timezone": "America/New_York",
-                "startat": "09:00:00", "endat": "17:00:00"}),
+                "startat": "09:00:00", "endat": "17:00:00", "maxattempts": 5,
+                "callingdays": [1, 2, 3, 4, 5, 6, 7], "daysoff": [],
+                "maxconcurrentcalls": null}),
         ),
         (
             r#"select * from "ScriptSetting""#,
@@ -66,7 +69,7 @@ async fn the_statements_that_clients_use_work_word_for_word() {
                 "duration": 30, "perday": 10}),
         ),
         (
-            r#"select * from "Subscription""#,
+            r#"select id, userId, planId, minutesLeft, status from "Subscription""#,
             json!({"id": "sub1-id", "userid": "user1-id", "planid": "plan1-id",
                 "minutesleft": 600, "status": "ACTIVE"}),
         ),

@@ -175,6 +175,26 @@ async fn a_reset_takes_up_a_live_call_and_makes_a_failed_one_again() -> Result<(
     Ok(())
 }
 
+/// A reset replays what the run before it did, whatever it had begun with.
+#[tokio::test]
+async fn a_call_that_slept_is_followed_on_after_a_reset_from_its_last_task() -> Result<()> {
+    let story = calls_to(&[("p1-id", 93), ("p2-id", 93)]).await?;
+    let call = "call/p2-id-1";
+    in_state(&story, call, "waiting").await;
+    update(&story, call, "call_now", None).await.unwrap();
+    in_state(&story, call, "talking").await;
+    let reset = ["workflow", "reset", "--workflow-id", call, "--type", "LastWorkflowTask"];
+    story.stack.temporal.cli(reset.into_iter().chain(["--reason", "a test"])).await?;
+    in_state(&story, call, "talking").await;
+    cancel(&story, call).await?;
+    let cancelled = ("CANCELLED".to_owned(), Some("cancelled_by_operator".to_owned()));
+    assert_eq!(settled(&story, "p2-id-1").await, cancelled);
+    let calls = ledger_of(&story).await?;
+    let made = calls.iter().filter(|made| made["metadata"]["conversation_id"] == "p2-id-1");
+    assert_eq!(made.count(), 1, "{calls:?}");
+    Ok(())
+}
+
 /// What was agreed is not asked for again.
 #[tokio::test]
 async fn a_reset_of_a_call_with_an_appointment_rings_nobody() -> Result<()> {

@@ -12,6 +12,7 @@ use temporalio_workflow::{
 };
 
 use super::wait::Wait;
+use super::watch::suppress;
 use super::{Call, CallState, Ending, show};
 use crate::activities::calls::{
     Admission, Admit, AdmitInput, Admitted, Place, Placement, Withdraw, Withdrawn,
@@ -31,8 +32,9 @@ pub(super) async fn place(
 ) -> Result<Result<Admitted, Ending>, WorkflowTermination> {
     let (mut moment, offset) = ctx.state(|call| (call.input.slot, call.input.clock_offset));
     let mut why = WAITING.to_owned();
-    // After a reset a call may be out: that is asked before anything else is heeded.
-    let mut may_be_out = ctx.state(|call| call.reset);
+    // A run that a reset made can't tell, and a call may be out: that is asked before anything else
+    // is heeded. Every run asks, so that each replays the history of any other.
+    let mut may_be_out = true;
     loop {
         let woken = match std::mem::take(&mut may_be_out) {
             true => Woken::Time,
@@ -44,7 +46,12 @@ pub(super) async fn place(
                 let dial = ctx.state(|call| call.dial.clone());
                 return Ok(dial.ok_or(Ending::Over));
             }
-            Woken::End => return Ok(Err(Ending::Over)),
+            Woken::End => {
+                if ctx.state(|call| call.facts.asks_not_to_be_called()) {
+                    suppress(ctx).await;
+                }
+                return Ok(Err(Ending::Over));
+            }
             Woken::Cancel => return Ok(Err(Ending::Cancelled)),
             Woken::Move => {
                 (moment, why) = (ctx.state(|call| call.input.slot), WAITING.to_owned());
@@ -60,6 +67,10 @@ pub(super) async fn place(
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),
         };
         ctx.state_mut(|call| call.take_up(dial.clone()));
+        if !dial.taken_up && ctx.state(|call| call.facts.asks_not_to_be_called()) {
+            suppress(ctx).await;
+            return Ok(Err(Ending::Over));
+        }
         if dial.taken_up || ctx.state(|call| call.facts.is_named() && !call.facts.is_over()) {
             return Ok(Ok(dial));
         }
@@ -172,6 +183,11 @@ where
     }
 }
 
+/// Whether somebody says that the call is over, or that no further one must be made.
+fn not_to_be_made(call: &Call) -> bool {
+    call.facts.is_over() || call.facts.asks_not_to_be_called()
+}
+
 /// Why a sleep ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Woken {
@@ -200,7 +216,7 @@ async fn sleep_until(
         if ctx.state(rings) {
             return Woken::Rings;
         }
-        let (over, moved) = ctx.state(|call| (call.facts.is_over(), call.moves != known));
+        let (over, moved) = ctx.state(|call| (not_to_be_made(call), call.moves != known));
         match (over, ctx.cancellation_token().is_cancelled(), moved) {
             (true, ..) => Woken::End,
             (_, true, _) => Woken::Cancel,
@@ -217,6 +233,6 @@ async fn sleep_until(
     let why = format!("{} ({again} {moment})", why.trim_end_matches('.'));
     show(ctx, CallState::Waiting, why.as_str());
     let wait = Wait { longest: pause, summary: why, heeds_cancellation: true };
-    wait.for_news(ctx, |call| call.facts.is_over() || rings(call) || call.moves != known).await;
+    wait.for_news(ctx, |call| not_to_be_made(call) || rings(call) || call.moves != known).await;
     woken(ctx)
 }

@@ -171,7 +171,7 @@ async fn note_answered(ctx: &WorkflowContext<Call>) {
 
 /// Puts the number on the do-not-call list while the agent still says goodbye, so that no other call to it is made. The
 /// outcome will do so too, so that a failure here is none of the call's.
-async fn suppress(ctx: &WorkflowContext<Call>) {
+pub(super) async fn suppress(ctx: &WorkflowContext<Call>) {
     let about =
         ctx.state(|call| ConversationRef { conversation_id: call.input.conversation_id.clone() });
     let _ = ctx.execute_local_activity(Suppress, about, presets::database_at_once()).await;
