@@ -82,7 +82,8 @@ pub async fn note_run(conn: &mut PgConnection, id: &str, run_id: &str) -> Result
 }
 
 /// Opens a settled conversation again for a run that it has not been weighed for: one that was once admitted and in which
-/// nothing was agreed, unless another call of the prospect is planned or under way. False if it stays closed.
+/// nothing was agreed, unless another call of the prospect is planned or under way, or the phone may still ring: whoever
+/// declared it over was not the provider, and its longest end has not come. False if it stays closed.
 pub async fn reopen(
     conn: &mut PgConnection,
     id: &str,
@@ -96,7 +97,11 @@ pub async fn reopen(
             talk_secs = null, settled_at = null, updated_at = $3
         where c.id = $1 and c.run_id <> $4 and $4 <> all (c.earlier_runs) and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
             and not exists (select 1 from conversations o where o.prospect_id = c.prospect_id
-                and o.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))",
+                and o.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS'))
+            and not (c.ended_at is null and coalesce(c.reason, 'reported_failure') = 'reported_failure'
+                and exists (select 1 from dials d
+                    where d.conversation_id = c.id and d.state = 'PLACED'
+                        and d.sent_at + (d.reserved_minutes + 5) * interval '1 minute' > $3))",
         id,
         slot,
         now,

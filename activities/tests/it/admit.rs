@@ -1,7 +1,7 @@
 //! The guard: the last word before a phone rings.
 
 use chrono::TimeDelta;
-use domain::status::Outcome;
+use domain::status::{Outcome, Reason};
 use serde_json::json;
 use workflows::activities::calls::{Admission, Closing, Record};
 
@@ -296,6 +296,43 @@ async fn a_settled_call_in_which_nothing_was_agreed_is_made_again_after_a_reset(
         json!({"status": "DIALING", "outcome": null, "reason": null, "settled_at": null})
     );
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "reserve -10"]);
+}
+
+/// A client's system declared the call failed; the provider has not said that it ended.
+#[tokio::test]
+async fn a_call_whose_phone_may_still_ring_is_not_made_again() {
+    let service = due().await;
+    service.admit("p1-id-1").await;
+    service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
+    let failed = Record {
+        outcome: Some(Outcome::Failed),
+        reason: Some(Reason::ReportedFailure),
+        joined: None,
+        ended: None,
+        ..talked("p1-id-1", 0)
+    };
+    service.calls.settle(&failed).await.unwrap();
+    for (minutes, again) in [(1, false), (14, false), (16, true)] {
+        let calls = service.calls_at(minutes_after(minutes));
+        let admission = calls.decide(&asks("p1-id-1", &format!("run-{minutes}"))).await.unwrap();
+        assert_eq!(matches!(admission, Admission::Admitted(_)), again, "{minutes}: {admission:?}");
+    }
+}
+
+/// The provider has said so: it may be made again at once.
+#[tokio::test]
+async fn a_failed_call_that_ended_is_made_again_at_once() {
+    let service = due().await;
+    service.admit("p1-id-1").await;
+    service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
+    let failed = Record {
+        outcome: Some(Outcome::Failed),
+        reason: Some(Reason::ReportedFailure),
+        ..talked("p1-id-1", 0)
+    };
+    service.calls.settle(&failed).await.unwrap();
+    let again = service.calls_at(minutes_after(1)).decide(&asks("p1-id-1", "run-2")).await.unwrap();
+    assert_eq!(admitted(again).dial_id, "p1-id-1.2");
 }
 
 #[tokio::test]

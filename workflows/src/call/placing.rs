@@ -61,7 +61,9 @@ pub(super) async fn place(
         let dial = match admit(ctx, offset).await? {
             Admission::Admitted(dial) => dial,
             Admission::Later { until, why: reason } => {
-                (moment, why) = (not_at_once(ctx, until), reason);
+                let is_slot = ctx.state(|call| call.input.slot == until);
+                why = if is_slot { WAITING.to_owned() } else { reason };
+                moment = not_at_once(ctx, until);
                 continue;
             }
             Admission::Refused { objection, why } => return Ok(Err(given_back(&objection, why))),
