@@ -6,7 +6,6 @@ mod data;
 mod planner;
 mod summary;
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -57,7 +56,11 @@ impl Demo {
             headless: false,
             speed: self.speed,
             clock_offset_secs: clock.offset_secs,
-            worker_env: BTreeMap::from([("SCHEDULE_INTERVAL".to_owned(), "1".to_owned())]),
+            // As many lines as a dozen calls in a minute are planned to need.
+            worker_env: [("SCHEDULE_INTERVAL", "1"), ("MAX_CONCURRENT_CALLS", "10")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            simulator_args: ["--max-concurrent", "10"].map(str::to_owned).into(),
             progress: step::progress,
             ..StackOptions::default()
         };
