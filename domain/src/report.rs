@@ -70,6 +70,11 @@ impl Report {
         self.notes.as_deref()
     }
 
+    /// The same report without what was said beside it.
+    pub fn without_notes(&self) -> Self {
+        Self { notes: None, ..self.clone() }
+    }
+
     /// How much a report weighs against another of the same call; the lower one wins.
     ///
     /// A refusal outranks every wish, a firm date outranks a loose one, and what the agent

@@ -1,6 +1,8 @@
 //! How our processes start, log and stop.
 
+pub mod live;
 pub mod logs;
+pub mod secrets;
 pub mod settings;
 mod stop;
 pub mod temporal;

@@ -6,10 +6,6 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Parser};
-use secrecy::SecretString;
-
-/// Shortest and longest secret that may sign webhooks, in characters.
-const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=120;
 
 /// Why there are no settings.
 #[derive(Debug)]
@@ -91,16 +87,6 @@ fn allowed(error: &clap::Error) -> Option<String> {
 
 fn help(arg: &Arg) -> String {
     arg.get_help().map(ToString::to_string).unwrap_or_default()
-}
-
-/// Reads one secret by which webhooks are known to be genuine.
-pub fn webhook_secret(text: &str) -> Result<SecretString, String> {
-    let text = text.trim();
-    if SECRET_LENGTH.contains(&text.chars().count()) {
-        Ok(SecretString::from(text))
-    } else {
-        Err("each secret must have 16 to 120 characters".to_owned())
-    }
 }
 
 #[cfg(test)]

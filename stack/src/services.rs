@@ -1,5 +1,6 @@
 //! How our own processes are started: the one place that knows their settings and when they are ready.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::process::{self, Program, Ready};
@@ -43,8 +44,8 @@ impl Surroundings {
                 ("BATCH_SIZE", "10"),
                 ("SCHEDULE_INTERVAL", "30"),
                 ("MAX_CONCURRENT_CALLS", "5"),
-                ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
             ])
+            .env(secrets(&options.worker_env))
             .env(self.temporal(options))
             .env(&options.worker_env);
         Ok((program, Ready::Line("\"message\":\"Worker started\"".to_owned())))
@@ -59,15 +60,16 @@ impl Surroundings {
     ) -> Result<(Program, Ready)> {
         let program = self
             .binary(name, "webhook")?
-            .env([
-                ("PORT", port.to_string().as_str()),
-                ("HOST", "127.0.0.1"),
-                ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
-                ("TELNYX_PUBLIC_KEY", development::TELNYX_PUBLIC_KEY),
-            ])
+            .env([("PORT", port.to_string().as_str()), ("HOST", "127.0.0.1")])
+            .env(secrets(&options.webhook_env))
+            .env(carrier_key(&options.webhook_env))
             .env(self.temporal(options))
             .env(&options.webhook_env);
-        Ok((program, Ready::Http(format!("http://127.0.0.1:{port}/readyz"))))
+        let ready = match webhook_scheme(options) {
+            "https" => Ready::Line("\"message\":\"Webhook server started\"".to_owned()),
+            _ => Ready::Http(format!("http://127.0.0.1:{port}/readyz")),
+        };
+        Ok((program, ready))
     }
 
     /// The simulator, which sends its webhooks to the webhook server.
@@ -106,4 +108,21 @@ impl Surroundings {
         // At the root, where the worker looks for nothing, but where a path in a message makes sense.
         Ok(Program::new(name, path, &self.log_dir).current_dir(Path::new(&workspace::root())))
     }
+}
+
+/// How a webhook server with these settings is spoken to.
+pub(crate) fn webhook_scheme(options: &StackOptions) -> &'static str {
+    if options.webhook_env.contains_key("TLS_CERT_FILE") { "https" } else { "http" }
+}
+
+/// The secret of the local stack, unless these variables name a file of secrets.
+fn secrets(env: &BTreeMap<String, String>) -> Option<(&'static str, &'static str)> {
+    let in_file = env.contains_key("WEBHOOK_SECRETS_FILE");
+    (!in_file).then_some(("WEBHOOK_SECRETS", development::WEBHOOK_SECRET))
+}
+
+/// The key of the simulated carrier, unless these variables name a file of keys.
+fn carrier_key(env: &BTreeMap<String, String>) -> Option<(&'static str, &'static str)> {
+    let in_file = env.contains_key("TELNYX_PUBLIC_KEY_FILE");
+    (!in_file).then_some(("TELNYX_PUBLIC_KEY", development::TELNYX_PUBLIC_KEY))
 }

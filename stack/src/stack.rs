@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use crate::process::{Process, Program, Ready};
-use crate::services::Surroundings;
+use crate::services::{Surroundings, webhook_scheme};
 use crate::workspace::{self, DirLock};
 use crate::{
     Error, Postgres, PostgresOptions, Result, Scratch, StackOptions, Temporal, TemporalOptions,
@@ -150,7 +150,8 @@ impl Stack {
         let port = ports::free()?;
         let (program, ready) = self.surroundings.webhook(name, port, &options)?;
         let process = self.launch(program, ready).await?;
-        Ok(Service { url: format!("http://127.0.0.1:{port}"), process })
+        let scheme = webhook_scheme(&options);
+        Ok(Service { url: format!("{scheme}://127.0.0.1:{port}"), process })
     }
 
     /// What the simulator knows of every call: `GET /sim/ledger`.

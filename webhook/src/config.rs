@@ -2,14 +2,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
-use clap::Parser;
-use ed25519_dalek::VerifyingKey;
-use secrecy::SecretString;
-use service::settings::webhook_secret;
-
-use crate::signature::telnyx;
+use anyhow::{Result, bail};
+use clap::{Parser, value_parser};
+use ipnet::IpNet;
+use service::secrets::SecretSettings;
 
 /// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
 ///
@@ -26,25 +24,43 @@ pub struct Config {
     #[arg(long, env, default_value_t = 3000)]
     pub port: u16,
 
-    /// Secrets by which webhooks are known to be genuine, separated by commas: every current one
-    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = webhook_secret)]
-    pub webhook_secrets: Vec<SecretString>,
+    /// What webhooks are signed with
+    #[command(flatten)]
+    pub secrets: SecretSettings,
 
-    /// Take webhooks without a signature; for tests on one machine only
-    #[arg(long, env, default_value_t = false)]
-    pub allow_unsigned_webhooks: bool,
+    /// File with secrets of single clients, `<user id> <secret>` a line, by which they sign events
+    /// of their own calls; read again when it changes
+    #[arg(long, env)]
+    pub client_secrets_file: Option<PathBuf>,
 
-    /// Public key of the Telnyx account, 32 bytes in base64; without it Telnyx is not believed
+    /// Public key of the Telnyx account, 32 bytes in base64, or two of them separated by a comma;
+    /// without it Telnyx is not believed
     #[arg(long, env)]
     pub telnyx_public_key: Option<String>,
 
+    /// File with the same, one key a line; read again when it changes
+    #[arg(long, env)]
+    pub telnyx_public_key_file: Option<PathBuf>,
+
     /// Seconds that a webhook's time may be from ours, either way
-    #[arg(long, env, default_value_t = 300, value_parser = clap::value_parser!(i64).range(1..=86_400))]
+    #[arg(long, env, default_value_t = 300, value_parser = value_parser!(i64).range(1..=86_400))]
     pub webhook_tolerance_secs: i64,
 
-    /// Longest body, in bytes
-    #[arg(long, env, default_value_t = 262_144)]
-    pub max_body_bytes: usize,
+    /// Certificates for TLS, the server's own first, in PEM; without them plain HTTP is spoken
+    #[arg(long, env)]
+    pub tls_cert_file: Option<PathBuf>,
+
+    /// The private key of the certificate, in PEM; both files are read again when they change
+    #[arg(long, env)]
+    pub tls_key_file: Option<PathBuf>,
+
+    /// What is taken, and from whom
+    #[command(flatten)]
+    pub limits: LimitConfig,
+
+    /// Seconds between the end of readiness and the end of listening, for a load balancer to notice
+    #[arg(long, env, default_value_t = 0, value_parser = value_parser!(u64).range(..=300))]
+    pub shutdown_delay_secs: u64,
 
     /// Folder for combined.log and error.log, beside the log on standard output
     #[arg(long, env)]
@@ -55,6 +71,49 @@ pub struct Config {
     pub clock_offset_secs: i64,
 }
 
+/// What is taken, and from whom.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LimitConfig {
+    /// Longest body, in bytes
+    #[arg(long, env, default_value_t = 262_144, value_parser = value_parser!(u32).range(1_024..=1_048_576))]
+    pub max_body_bytes: u32,
+
+    /// Seconds within which the head of a request, and then its body, must have come
+    #[arg(long, env, default_value_t = 10, value_parser = value_parser!(u64).range(1..=300))]
+    pub read_timeout_secs: u64,
+
+    /// Connections at once
+    #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// Connections at once from one address; proxies of TRUSTED_PROXIES are not limited
+    #[arg(long, env, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections_per_source: u32,
+
+    /// Requests in a second from one address, and five times as many in one go
+    #[arg(long, env, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub max_requests_per_source: u32,
+
+    /// Events that are being handed to Temporal at once
+    #[arg(long, env, default_value_t = 256, value_parser = value_parser!(u32).range(1..=10_000))]
+    pub max_events_in_flight: u32,
+
+    /// Networks of proxies whose X-Forwarded-For is believed, as 10.0.0.0/8, separated by commas
+    #[arg(long, env, value_delimiter = ',', value_parser = parse_network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Networks from which webhooks are taken, as 192.0.2.0/24, separated by commas; unset: all
+    #[arg(long, env, value_delimiter = ',', value_parser = parse_network)]
+    pub allowed_networks: Vec<IpNet>,
+}
+
+impl LimitConfig {
+    /// How long a part of a request may take to come.
+    pub fn read_timeout(&self) -> Duration {
+        Duration::from_secs(self.read_timeout_secs)
+    }
+}
+
 impl service::Settings for Config {
     fn log_dir(&self) -> Option<&Path> {
         self.log_dir.as_deref()
@@ -62,27 +121,37 @@ impl service::Settings for Config {
 }
 
 impl Config {
-    /// The key by which Telnyx's webhooks are known to be genuine, if it was given.
-    pub fn telnyx_key(&self) -> Result<Option<VerifyingKey>> {
-        let text = self.telnyx_public_key.as_deref().filter(|text| !text.trim().is_empty());
-        text.map(telnyx::public_key).transpose().context("TELNYX_PUBLIC_KEY can't be used")
-    }
-
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<()> {
-        if self.webhook_secrets.is_empty() && !self.allow_unsigned_webhooks {
-            bail!(
-                "WEBHOOK_SECRETS is missing; set one or more secrets of 16 to 120 characters, \
-                separated by commas, or ALLOW_UNSIGNED_WEBHOOKS=true to test on one machine"
-            );
+        self.secrets.check()?;
+        if self.telnyx_public_key.is_some() && self.telnyx_public_key_file.is_some() {
+            bail!("TELNYX_PUBLIC_KEY and TELNYX_PUBLIC_KEY_FILE are both set; remove one of them");
         }
-        Ok(())
+        match (&self.tls_cert_file, &self.tls_key_file) {
+            (Some(_), None) => bail!("TLS_KEY_FILE is missing; TLS_CERT_FILE needs it"),
+            (None, Some(_)) => bail!("TLS_CERT_FILE is missing; TLS_KEY_FILE needs it"),
+            _ => Ok(()),
+        }
     }
+}
+
+/// Reads a network, or a single address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let network = text.parse().or_else(|_| text.parse().map(|one: IpAddr| IpNet::from(one)));
+    network.map_err(|_| "must be networks such as 192.0.2.0/24, separated by commas".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Config> {
+        let secret = ["webhook", "--webhook-secrets", "0123456789abcdef"];
+        let config = Config::try_parse_from(secret.iter().chain(flags))?;
+        config.check()?;
+        Ok(config)
+    }
 
     #[test]
     fn without_a_secret_the_server_starts_only_where_that_is_allowed() {
@@ -90,8 +159,28 @@ mod tests {
         assert!(config.check().unwrap_err().to_string().contains("WEBHOOK_SECRETS"));
         let config = Config::try_parse_from(["webhook", "--allow-unsigned-webhooks"]).unwrap();
         assert!(config.check().is_ok());
-        let config =
-            Config::try_parse_from(["webhook", "--webhook-secrets", "0123456789abcdef"]).unwrap();
-        assert!(config.check().is_ok());
+        assert!(parse(&[]).is_ok());
+    }
+
+    #[test]
+    fn networks_are_lists_of_networks_or_addresses() {
+        let config = parse(&["--trusted-proxies", "10.0.0.0/8, ::1,127.0.0.1"]).unwrap();
+        let shown: Vec<String> =
+            config.limits.trusted_proxies.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["10.0.0.0/8", "::1/128", "127.0.0.1/32"]);
+        assert!(parse(&["--allowed-networks", "10.0.0.0/33"]).is_err());
+        assert!(parse(&["--allowed-networks", "example.com"]).is_err());
+    }
+
+    #[test]
+    fn settings_that_belong_together_are_asked_for() {
+        for (flags, missing) in [
+            (&["--tls-cert-file", "c"][..], "TLS_KEY_FILE"),
+            (&["--tls-key-file", "k"], "TLS_CERT_FILE"),
+            (&["--telnyx-public-key", "a", "--telnyx-public-key-file", "b"], "both set"),
+        ] {
+            let error = parse(flags).unwrap_err().to_string();
+            assert!(error.contains(missing), "{error}");
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! Handing events to the calls' workflows.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -14,6 +12,7 @@ use temporalio_client::{
     Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 use workflows::activities::calls::LateInput;
@@ -21,8 +20,8 @@ use workflows::events::Message;
 use workflows::ids::{TASK_QUEUE, call_workflow, late_event_workflow};
 use workflows::{Call, LateEvent};
 
-/// Longest time for Temporal to take an event.
-const DELIVERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for Temporal to take an event of a sender who can wait.
+pub(crate) const PATIENT: Duration = Duration::from_secs(5);
 /// Longest time for Temporal to show that it is there.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -36,45 +35,69 @@ pub enum Delivered {
     NobodyWaits,
 }
 
-/// Temporal did not take the event; the sender should try again.
+/// Temporal is not known to have the event; the sender should try again.
 #[derive(Debug, thiserror::Error)]
-#[error("Temporal can't be reached: {0}")]
-pub struct Unreachable(pub String);
-
-/// A future that can be sent between threads.
-pub type Sendable<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
-
-/// Where events go.
-pub trait Deliver: Send + Sync {
-    /// Hands an event to the workflow of a conversation.
-    fn deliver<'a>(
-        &'a self,
-        conversation: &'a ConversationId,
-        message: &'a Message,
-    ) -> Sendable<'a, Result<Delivered, Unreachable>>;
-
-    /// Whether events could be handed over now.
-    fn is_ready(&self) -> Sendable<'_, bool>;
+pub enum Undelivered {
+    /// So many events are being handed over that this one was not even tried.
+    #[error("too many events are being handed over")]
+    Busy,
+    /// Temporal did not take it.
+    #[error("Temporal can't be reached: {0}")]
+    Unreachable(String),
 }
 
-/// The real receiver.
-pub struct Temporal {
+/// The way to the workflows.
+pub struct Deliverer {
     client: Client,
+    places: Semaphore,
 }
 
-impl Temporal {
-    /// Connects by Temporal's own settings.
-    pub async fn connect() -> Result<Self> {
-        Ok(Self { client: service::temporal::connect().await? })
+impl Deliverer {
+    /// Delivers through this client, that many events at once.
+    pub fn new(client: Client, at_once: u32) -> Self {
+        Self { client, places: Semaphore::new(at_once as usize) }
+    }
+
+    /// Hands an event to the workflow of a conversation, within that time.
+    ///
+    /// # Errors
+    ///
+    /// Temporal is not known to have it. It may have it all the same, which does no harm: events
+    /// may come any number of times.
+    pub async fn deliver(
+        &self,
+        conversation: &ConversationId,
+        message: &Message,
+        within: Duration,
+    ) -> Result<Delivered, Undelivered> {
+        // Nobody queues here: those who wait would take memory without an end.
+        let _place = self.places.try_acquire().map_err(|_| Undelivered::Busy)?;
+        timeout(within, self.signal(conversation, message))
+            .await
+            .unwrap_or_else(|_| Err(Undelivered::Unreachable("no answer in time".to_owned())))
+            .inspect_err(
+                |error| warn!(conversationId = %conversation, %error, "Event not delivered"),
+            )
+    }
+
+    /// Whether Temporal answers.
+    pub async fn is_reachable(&self) -> bool {
+        let request = DescribeNamespaceRequest {
+            namespace: self.client.options().namespace.clone(),
+            ..Default::default()
+        };
+        let mut service = self.client.connection().workflow_service();
+        let answer =
+            timeout(PROBE_TIMEOUT, service.describe_namespace(request.into_request())).await;
+        matches!(answer, Ok(Ok(_)))
     }
 
     async fn signal(
         &self,
         conversation: &ConversationId,
         message: &Message,
-    ) -> Result<Delivered, Unreachable> {
-        let payload =
-            serde_json::to_value(message).map_err(|error| Unreachable(error.to_string()))?;
+    ) -> Result<Delivered, Undelivered> {
+        let payload = serde_json::to_value(message).map_err(unreachable)?;
         let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
         match handle.signal(Call::call_event, payload.clone(), Default::default()).await {
             Ok(()) => Ok(Delivered::Taken),
@@ -83,7 +106,7 @@ impl Temporal {
                 Ok(Delivered::NobodyWaits)
             }
             Err(WorkflowInteractionError::NotFound(_)) => Ok(Delivered::NobodyWaits),
-            Err(error) => Err(Unreachable(error.to_string())),
+            Err(error) => Err(unreachable(error)),
         }
     }
 
@@ -92,7 +115,7 @@ impl Temporal {
         &self,
         conversation: &ConversationId,
         message: Value,
-    ) -> Result<(), Unreachable> {
+    ) -> Result<(), Undelivered> {
         let digest = Sha256::digest(message.to_string());
         let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         let id = late_event_workflow(conversation, &digest);
@@ -104,37 +127,11 @@ impl Temporal {
             .build();
         match self.client.start_workflow(LateEvent::run, input, options).await {
             Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
-            Err(error) => Err(Unreachable(error.to_string())),
+            Err(error) => Err(unreachable(error)),
         }
     }
 }
 
-impl Deliver for Temporal {
-    fn deliver<'a>(
-        &'a self,
-        conversation: &'a ConversationId,
-        message: &'a Message,
-    ) -> Sendable<'a, Result<Delivered, Unreachable>> {
-        Box::pin(async move {
-            timeout(DELIVERY_TIMEOUT, self.signal(conversation, message))
-                .await
-                .unwrap_or_else(|_| Err(Unreachable("no answer in time".to_owned())))
-                .inspect_err(
-                    |error| warn!(conversationId = %conversation, %error, "Event not delivered"),
-                )
-        })
-    }
-
-    fn is_ready(&self) -> Sendable<'_, bool> {
-        Box::pin(async move {
-            let request = DescribeNamespaceRequest {
-                namespace: self.client.options().namespace.clone(),
-                ..Default::default()
-            };
-            let mut service = self.client.connection().workflow_service();
-            let answer =
-                timeout(PROBE_TIMEOUT, service.describe_namespace(request.into_request())).await;
-            matches!(answer, Ok(Ok(_)))
-        })
-    }
+fn unreachable(error: impl std::fmt::Display) -> Undelivered {
+    Undelivered::Unreachable(error.to_string())
 }

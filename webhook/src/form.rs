@@ -3,6 +3,7 @@
 pub mod carrier;
 pub mod plain;
 pub mod provider;
+pub mod report;
 
 use chrono::{DateTime, Utc};
 use domain::ids::ConversationId;
@@ -42,6 +43,12 @@ pub fn object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
         Ok(_) => Err(Malformed::new("body", "must be a JSON object")),
         Err(error) => Err(Malformed::new("body", format!("is not JSON: {error}"))),
     }
+}
+
+/// A field of an address, as it was before it was encoded.
+pub fn query(query: &str, name: &str) -> Option<String> {
+    let mut fields = url::form_urlencoded::parse(query.as_bytes());
+    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
 /// A text field; nothing if it is absent, null or blank.

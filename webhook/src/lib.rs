@@ -1,81 +1,126 @@
 //! The public HTTP server: takes what the provider, clients and agents say of calls, checks that
 //! it is genuine, and hands it to the workflows.
 //!
-//! It keeps no state. A success means that Temporal has the event.
+//! It keeps no state. A webhook that is answered 2xx is in Temporal.
 
+mod admission;
+mod body;
 pub mod config;
 mod deliver;
-mod form;
+pub mod form;
+mod health;
+mod keys;
 mod problem;
+mod refusals;
 mod routes;
+mod server;
 pub mod signature;
+mod source;
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use chrono::TimeDelta;
-use ed25519_dalek::VerifyingKey;
-use secrecy::SecretString;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
-use tower_http::timeout::TimeoutLayer;
+use tokio::time::sleep;
 use tracing::{info, warn};
 use workflows::clock::ClockOffset;
 
+use admission::Admission;
 use config::Config;
-pub use deliver::{Deliver, Delivered, Temporal, Unreachable};
-
-/// Longest time for one request, from its first byte to our answer.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+use deliver::Deliverer;
+use health::Health;
+use keys::Keys;
+use refusals::Refusals;
 
 /// What every route needs.
-pub struct App {
-    /// Secrets by which webhooks are known to be genuine; none in unsigned operation.
-    pub secrets: Vec<SecretString>,
-    /// The key by which Telnyx's webhooks are known to be genuine.
-    pub telnyx_key: Option<VerifyingKey>,
+pub(crate) struct App {
+    /// The keys by which senders are known.
+    pub keys: Keys,
     /// How far a webhook's time may be from ours, either way.
     pub tolerance: TimeDelta,
     /// How far the service's clock stands ahead.
     pub clock_offset: ClockOffset,
+    /// Who may send requests.
+    pub admission: Admission,
+    /// What bodies are read within.
+    pub bodies: body::Limits,
     /// Where events go.
-    pub deliver: Box<dyn Deliver>,
-}
-
-/// All routes, as a table of contents.
-pub fn router(app: Arc<App>, max_body_bytes: usize) -> Router {
-    routes::router()
-        .layer(DefaultBodyLimit::max(max_body_bytes))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .with_state(app)
+    pub deliver: Deliverer,
+    /// Whether they could be handed over.
+    pub health: Health,
+    /// Who was refused.
+    pub refusals: Refusals,
 }
 
 /// Makes everything ready and serves until told to stop; what was accepted is finished.
-pub async fn run(config: Config, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+///
+/// # Errors
+///
+/// A setting can't be used, Temporal can't be reached, or the port is taken.
+pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
-    if config.webhook_secrets.is_empty() {
+    let keys = Keys::follow(&config).await?;
+    if keys.secrets.borrow().is_empty() {
         warn!(
             "ALLOW_UNSIGNED_WEBHOOKS is true and there is no secret: ANYBODY WHO REACHES THIS \
             SERVER CAN FORGE THE OUTCOME OF A CALL. Never run like this on a public address."
         );
     }
-    let temporal = Temporal::connect().await?;
+    let tls = match (config.tls_cert_file.clone(), config.tls_key_file.clone()) {
+        (Some(certificates), Some(key)) => Some(tls::follow(certificates, key).await?),
+        _ => None,
+    };
+    let client = service::temporal::connect().await?;
     let app = Arc::new(App {
-        secrets: config.webhook_secrets.clone(),
-        telnyx_key: config.telnyx_key()?,
+        keys,
         tolerance: TimeDelta::seconds(config.webhook_tolerance_secs),
         clock_offset: ClockOffset(config.clock_offset_secs),
-        deliver: Box::new(temporal),
+        admission: Admission::new(&config.limits),
+        bodies: body::Limits::new(&config.limits),
+        deliver: Deliverer::new(client, config.limits.max_events_in_flight),
+        health: Health::default(),
+        refusals: Refusals::default(),
     });
+    allow_open_files(&config);
     let address = (config.host, config.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listening on {}:{}; set PORT to a free port", address.0, address.1)
     })?;
-    info!(address = %listener.local_addr()?, "Webhook server started");
-    axum::serve(listener, router(app, config.max_body_bytes)).with_graceful_shutdown(stop).await?;
+    info!(address = %listener.local_addr()?, tls = tls.is_some(), "Webhook server started");
+    let stop = async {
+        stop.await;
+        info!("Webhook server is stopping: it finishes what it has accepted");
+        app.health.stop();
+        sleep(Duration::from_secs(config.shutdown_delay_secs)).await;
+    };
+    let router = routes::router(app.clone());
+    tokio::select! {
+        () = server::serve(listener, tls, router, app.clone(), &config.limits, stop) => {}
+        () = health::keep_asking(&app) => {}
+        () = refusals::keep_telling(app.clone()) => {}
+    }
     info!("Webhook server stopped");
     Ok(())
+}
+
+/// Every connection is an open file, of which a process may have few unless it asks for more.
+fn allow_open_files(config: &Config) {
+    /// For logs, Temporal and the like.
+    const OTHERS: u64 = 100;
+    let wanted = u64::from(config.limits.max_connections) + OTHERS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    if soft >= wanted {
+        return;
+    }
+    let granted = wanted.min(hard);
+    if setrlimit(Resource::RLIMIT_NOFILE, granted, hard).is_err() || granted < wanted {
+        warn!(
+            limit = granted.max(soft),
+            wanted, "The limit on open files is too low for MAX_CONNECTIONS; raise `ulimit -n`"
+        );
+    }
 }

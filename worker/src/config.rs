@@ -9,7 +9,8 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
-use service::settings::webhook_secret;
+use service::live::Live;
+use service::secrets::SecretSettings;
 use workflows::clock::ClockOffset;
 
 /// Plans calls, makes them and settles their records.
@@ -55,13 +56,9 @@ pub struct Config {
     #[arg(long, env, value_parser = parse_url)]
     pub service_url: String,
 
-    /// Secrets by which webhooks are known to be genuine, separated by commas; the first signs
-    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = webhook_secret)]
-    pub webhook_secrets: Vec<SecretString>,
-
-    /// Go on without WEBHOOK_SECRETS; for tests on one machine only
-    #[arg(long, env, default_value_t = false)]
-    pub allow_unsigned_webhooks: bool,
+    /// What webhooks are signed with
+    #[command(flatten)]
+    pub secrets: SecretSettings,
 
     /// Users planned in one run
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -127,12 +124,7 @@ impl service::Settings for Config {
 impl Config {
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<()> {
-        if self.webhook_secrets.is_empty() && !self.allow_unsigned_webhooks {
-            bail!(
-                "WEBHOOK_SECRETS is missing; set one or more secrets of 16 to 120 characters, \
-                separated by commas, or ALLOW_UNSIGNED_WEBHOOKS=true to test on one machine"
-            );
-        }
+        self.secrets.check()?;
         if self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url) {
             bail!(
                 "CLOCK_OFFSET_SECS is {} but ULTRAVOX_API_URL is not on this machine; people are \
@@ -165,11 +157,11 @@ impl Config {
     }
 
     /// What calls are made with.
-    pub fn calls(&self) -> CallSettings {
+    pub fn calls(&self, webhook_secrets: Live<Vec<SecretString>>) -> CallSettings {
         CallSettings {
             from_number: self.telnyx_from_number.clone(),
             service_url: self.service_url.clone(),
-            webhook_secrets: self.webhook_secrets.clone(),
+            webhook_secrets,
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout,
             max_call_minutes: self.max_call_minutes,
@@ -274,9 +266,9 @@ mod tests {
     #[test]
     fn sound_settings_are_taken() {
         let config = parse(&[("--clock-offset-secs", "-60")]).unwrap();
-        assert_eq!(config.webhook_secrets.len(), 2);
+        assert_eq!(config.secrets.webhook_secrets.len(), 2);
         assert_eq!(config.service_url, "https://calls.example.com");
-        assert_eq!(config.calls().voices["female"], "Jessica");
+        assert_eq!(config.voices[0], ("female".to_owned(), "Jessica".to_owned()));
     }
 
     #[test]

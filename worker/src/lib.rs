@@ -29,7 +29,8 @@ const WORKFLOW_POLLS: usize = 20;
 /// Makes everything ready and works until it is told to stop.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
-    if config.webhook_secrets.is_empty() {
+    let secrets = config.secrets.follow().await?;
+    if secrets.borrow().is_empty() {
         warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
     }
     if config.clock_offset_secs != 0 {
@@ -48,13 +49,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     search_attributes::register(&client, &namespace).await?;
 
     let clock = Clock::ahead(config.clock_offset());
+    let calls = Calls::new(store.clone(), ultravox, telnyx, config.calls(secrets), clock);
     let options = WorkerOptions::new(TASK_QUEUE)
         .register_workflow::<PlanCalls>()?
         .register_workflow::<Call>()?
         .register_workflow::<LateEvent>()?
         .register_workflow::<SweepCalls>()?
         .register_activities(Planning::new(store.clone(), config.plans.settings()))
-        .register_activities(Calls::new(store.clone(), ultravox, telnyx, config.calls(), clock))
+        .register_activities(calls)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))
         .graceful_shutdown_period(GRACE)
         .build();

@@ -163,7 +163,7 @@ impl Call {
     /// Takes in what the webhook server heard of the call.
     #[signal(name = "call_event")]
     pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
-        let Some(message) = events::read(payload) else { return };
+        let Some(message) = events::read(payload, &self.input.user_id) else { return };
         let (events, transcript) = message.event.facts();
         if transcript.is_some() {
             self.transcript = transcript;

@@ -20,6 +20,10 @@ pub struct Message {
     /// The dial; nothing if the sender does not know of dials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dial_id: Option<String>,
+    /// The user whose word it is; then it counts for that user's calls alone. Nothing if it is the
+    /// word of somebody who may speak of every call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     /// What was said.
     pub event: CallEvent,
 }
@@ -121,9 +125,12 @@ pub struct Reported {
     pub notes: Option<String>,
 }
 
-/// Reads the payload of a signal; nothing if it is not one of ours.
-pub fn read(payload: Value) -> Option<Message> {
-    serde_json::from_value(payload).ok()
+/// Reads the payload of a signal to a call of that user; nothing if it is not one of ours, or is
+/// the word of another user.
+pub fn read(payload: Value, user: &str) -> Option<Message> {
+    let message: Message = serde_json::from_value(payload).ok()?;
+    let may_speak = message.user_id.as_deref().is_none_or(|speaker| speaker == user);
+    may_speak.then_some(message)
 }
 
 impl CallEvent {
@@ -219,15 +226,22 @@ mod tests {
             json!({"event": {"kind": "ended", "providerCallId": 7}}),
             json!({"event": {"kind": "reported", "outcome": "MAYBE"}}),
         ] {
-            assert_eq!(read(payload.clone()), None, "{payload}");
+            assert_eq!(read(payload.clone(), "u1"), None, "{payload}");
         }
     }
 
     #[test]
     fn fields_that_are_added_later_do_no_harm() {
         let event = json!({"kind": "started", "providerCallId": "u1", "colour": "red"});
-        let message = read(json!({"event": event, "weight": 3})).unwrap();
+        let message = read(json!({"event": event, "weight": 3}), "u1").unwrap();
         assert_eq!(message.event, CallEvent::Started { provider_call_id: Some("u1".into()) });
+    }
+
+    #[test]
+    fn a_users_word_counts_for_its_own_calls_alone() {
+        let said = json!({"userId": "u1", "event": {"kind": "failed"}});
+        assert!(read(said.clone(), "u1").is_some());
+        assert_eq!(read(said, "u2"), None);
     }
 
     #[test]
@@ -241,8 +255,8 @@ mod tests {
                 notes: None,
             }),
         };
-        let message = Message { dial_id: None, event };
-        let read = read(serde_json::to_value(&message).unwrap()).unwrap();
+        let message = Message { dial_id: None, user_id: None, event };
+        let read = read(serde_json::to_value(&message).unwrap(), "u1").unwrap();
         let (events, transcript) = read.event.facts();
         assert_eq!(transcript.as_deref(), Some("Booked!"));
         assert_eq!(events.len(), 2);

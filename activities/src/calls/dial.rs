@@ -7,11 +7,13 @@ use domain::callee::zones;
 use domain::guard::Objection;
 use domain::ids::DialId;
 use domain::minutes;
+use domain::token::Purpose;
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
 use workflows::activities::calls::{Placement, Withdrawn};
 
 use super::Calls;
+use super::settings::token;
 use super::speech::speech;
 use crate::failure::Failure;
 use crate::store::dials::{self, Dial, DialState};
@@ -135,13 +137,10 @@ impl Calls {
             warn!(dialId = dial.id, "The request stays here: it was held up after it was noted");
             return Ok(Placement::Unknown);
         }
-        let secrets: Vec<String> = self
-            .settings
-            .webhook_secrets
-            .iter()
-            .take(1)
-            .map(|secret| secret.expose_secret().to_owned())
-            .collect();
+        // Once: a request in which the secret changes would carry what can't be checked together.
+        let secret = self.settings.secret();
+        let id = DialId::new(dial.id.as_str());
+        let token = |purpose| token(secret.as_ref(), purpose, &id);
         let request = CallRequest {
             dial_id: &dial.id,
             conversation_id: &dial.conversation_id,
@@ -154,8 +153,9 @@ impl Calls {
             join_timeout_secs: self.settings.join_timeout_secs(),
             max_duration_secs: minutes::longest_call_secs(dial.reserved_minutes),
             service_url: &self.settings.service_url,
-            callback_secrets: &secrets,
-            outcome_token: &self.settings.token(&DialId::new(dial.id.as_str())),
+            callback_secret: secret.as_ref().map(|secret| secret.expose_secret()),
+            outcome_token: &token(Purpose::Outcome),
+            carrier_token: &token(Purpose::Carrier),
         };
         match self.ultravox.create(&request).await {
             Created::Placed(provider_call_id) => {

@@ -11,7 +11,7 @@ use workflows::events;
 
 use super::Calls;
 use crate::failure::Failure;
-use crate::store::outcomes::{self, Closed, Moved, Suppressed};
+use crate::store::outcomes::{self, Closed, Moved, RecordedCall, Suppressed};
 use crate::store::{StoreError, dials};
 use crate::ultravox::UltravoxError;
 
@@ -19,17 +19,19 @@ impl Calls {
     /// Applies a late event.
     pub async fn amend(&self, input: &LateInput) -> Result<Applied, Failure> {
         let id = input.conversation_id.as_str();
-        let Some(message) = events::read(input.message.clone()) else {
-            return Ok(Applied::NothingNew);
-        };
-        let about = message.dial_id.as_deref();
-        let (mut heard, transcript) = message.event.facts();
         let mut tx = self.store.begin().await?;
-        let Some((status, recorded)) = outcomes::recorded(&mut tx, id).await? else {
+        let Some(RecordedCall { user_id, status, recorded }) =
+            outcomes::recorded(&mut tx, id).await?
+        else {
             warn!(conversationId = id, "An event came for a conversation that is not known");
             return Ok(Applied::UnknownConversation);
         };
         drop(tx);
+        let Some(message) = events::read(input.message.clone(), &user_id) else {
+            return Ok(Applied::NothingNew);
+        };
+        let about = message.dial_id.as_deref();
+        let (mut heard, transcript) = message.event.facts();
         if status.is_open() {
             // The sweep settles it; the event waits for that.
             return Err(Failure::NotSettled(id.to_owned()));
@@ -40,7 +42,7 @@ impl Calls {
             heard.extend(self.recovered(id, about, &heard).await?);
         }
         let mut tx = self.store.begin().await?;
-        let Some((_, recorded)) = outcomes::recorded(&mut tx, id).await? else {
+        let Some(RecordedCall { recorded, .. }) = outcomes::recorded(&mut tx, id).await? else {
             return Ok(Applied::UnknownConversation);
         };
         let last = dials::lock_last(&mut tx, id).await?.map(|dial| dial.id);

@@ -1,10 +1,12 @@
 //! What calls are made with.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::ids::DialId;
-use domain::token::outcome_token;
+use domain::token::{self, Purpose};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::watch;
 
 /// Seconds by which the provider waits longer for an answer than the phone rings: else a callee
 /// who answers at the last ring would be cut off.
@@ -17,8 +19,8 @@ pub struct CallSettings {
     pub from_number: String,
     /// The public address of the webhook server.
     pub service_url: String,
-    /// What webhooks are signed with; the first also makes the agents' tokens.
-    pub webhook_secrets: Vec<SecretString>,
+    /// What webhooks are signed with, as it is now; the first secret signs, and makes the tokens.
+    pub webhook_secrets: watch::Receiver<Arc<Vec<SecretString>>>,
     /// The provider's voice for a plain word such as `female`.
     pub voices: BTreeMap<String, String>,
     /// How long a phone rings.
@@ -44,9 +46,14 @@ impl CallSettings {
         self.voices.get(&word.to_ascii_lowercase()).map_or(word, String::as_str)
     }
 
-    /// The token by which the agent of a dial may report its outcome.
-    pub(super) fn token(&self, dial: &DialId) -> String {
-        let secret = self.webhook_secrets.first().map_or("", |secret| secret.expose_secret());
-        outcome_token(secret.as_bytes(), dial)
+    /// What signs at this moment; nothing in unsigned operation.
+    pub(super) fn secret(&self) -> Option<SecretString> {
+        self.webhook_secrets.borrow().first().cloned()
     }
+}
+
+/// The token of a dial; without a secret nobody checks it.
+pub(super) fn token(secret: Option<&SecretString>, purpose: Purpose, dial: &DialId) -> String {
+    let secret = secret.map_or("", |secret| secret.expose_secret());
+    token::issue(secret.as_bytes(), purpose, dial)
 }

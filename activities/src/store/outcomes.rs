@@ -9,13 +9,24 @@ use workflows::activities::calls::Record;
 use super::dials::Dial;
 use super::{StoreError, word};
 
+/// A conversation and what is recorded of it.
+#[derive(Clone, Debug)]
+pub struct RecordedCall {
+    /// On whose behalf the call was made.
+    pub user_id: String,
+    /// Where it stands.
+    pub status: ConversationStatus,
+    /// What is recorded.
+    pub recorded: Recorded,
+}
+
 /// Locks a conversation and reads what is recorded of it.
 pub async fn recorded(
     conn: &mut PgConnection,
     conversation_id: &str,
-) -> Result<Option<(ConversationStatus, Recorded)>, StoreError> {
+) -> Result<Option<RecordedCall>, StoreError> {
     let row = sqlx::query!(
-        r#"select status::text as "status!", outcome::text as "outcome", reason, outcome_time,
+        r#"select user_id, status::text as "status!", outcome::text as "outcome", reason, outcome_time,
             notes, joined_at, ended_at, talk_secs
         from conversations where id = $1 for update"#,
         conversation_id
@@ -37,7 +48,7 @@ pub async fn recorded(
             ended: row.ended_at,
             talk_secs: i64::from(row.talk_secs.unwrap_or(0)),
         };
-        Ok((status, recorded))
+        Ok(RecordedCall { user_id: row.user_id, status, recorded })
     })
     .transpose()
 }

@@ -3,7 +3,6 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 /// The name of the tool by which the agent reports an outcome.
@@ -28,8 +27,8 @@ pub struct Speech {
     pub voice: String,
 }
 
-/// A request for a call.
-#[derive(Clone, Debug)]
+/// A request for a call. It holds secrets, and so can't be printed.
+#[derive(Clone)]
 pub struct CallRequest<'a> {
     /// The dial.
     pub dial_id: &'a str,
@@ -53,10 +52,12 @@ pub struct CallRequest<'a> {
     pub max_duration_secs: i64,
     /// The public address of the webhook server, without a slash at the end.
     pub service_url: &'a str,
-    /// What the provider signs its callbacks with.
-    pub callback_secrets: &'a [String],
+    /// What the provider signs its callbacks with; nothing in unsigned operation.
+    pub callback_secret: Option<&'a str>,
     /// What the agent's tool shows us.
     pub outcome_token: &'a str,
+    /// What the carrier's callbacks show us.
+    pub carrier_token: &'a str,
 }
 
 impl CallRequest<'_> {
@@ -88,11 +89,11 @@ impl CallRequest<'_> {
                         "additionalParams": {
                             "Timeout": self.ring_timeout_secs,
                             "TimeLimit": self.max_duration_secs + CARRIER_SLACK_SECS,
-                            "StatusCallback": self.address("/webhooks/telnyx"),
+                            "StatusCallback": self.carrier_address(),
                             "StatusCallbackEvent": "initiated ringing answered completed",
                             "MachineDetection": "Enable",
                             "AsyncAmd": true,
-                            "AsyncAmdStatusCallback": self.address("/webhooks/telnyx"),
+                            "AsyncAmdStatusCallback": self.carrier_address(),
                         }
                     }
                 }
@@ -110,13 +111,14 @@ impl CallRequest<'_> {
     }
 
     fn callback(&self) -> Value {
-        json!({ "url": self.address("/webhooks/outcome"), "secrets": self.callback_secrets })
+        let secrets: Vec<&str> = self.callback_secret.into_iter().collect();
+        json!({ "url": format!("{}/webhooks/outcome", self.service_url), "secrets": secrets })
     }
 
-    /// An address of the webhook server that names the dial.
-    fn address(&self, path: &str) -> String {
-        let dial = utf8_percent_encode(self.dial_id, NON_ALPHANUMERIC);
-        format!("{}{path}?dialId={dial}", self.service_url)
+    /// Where the carrier tells of the leg. Its forms have no field of ours, so the address names
+    /// the dial, by a token: the carrier signs the body alone.
+    fn carrier_address(&self) -> String {
+        format!("{}/webhooks/telnyx?dial={}", self.service_url, self.carrier_token)
     }
 
     fn prompt(&self) -> String {
@@ -174,9 +176,16 @@ impl CallRequest<'_> {
                     })),
                 ],
                 "staticParameters": [
-                    fixed("dialId", self.dial_id),
                     // For a time that the model gives without its offset.
                     fixed("timeZone", self.zone.name()),
+                ],
+                "automaticParameters": [
+                    // In it our own answers leave what was reported before.
+                    {
+                        "name": "callState",
+                        "location": "PARAMETER_LOCATION_BODY",
+                        "knownValue": "KNOWN_PARAM_CALL_STATE",
+                    },
                 ],
                 "requirements": {
                     "httpSecurityOptions": {

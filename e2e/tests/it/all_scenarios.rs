@@ -72,7 +72,7 @@ const USERS: [(&str, &str); 3] =
     [("user0-id", "America/New_York"), ("user1-id", "America/Chicago"), ("user2-id", "UTC")];
 
 /// Starts everything, makes every call and waits until all of them are settled.
-async fn every_call_is_settled(faults: &str) -> Result<Story> {
+pub async fn every_call_is_settled(faults: &str) -> Result<Story> {
     let worker = [("MAX_CONCURRENT_CALLS", "20"), ("RING_TIMEOUT", "16")];
     let worker = worker.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let story = Story::start(StackOptions {

@@ -4,20 +4,30 @@
 
 mod support;
 
+mod abuse;
+mod agent_tool;
 mod all_scenarios;
 mod bad_input;
+mod client_secrets;
 mod every_step;
 mod example_day;
+mod forged;
 mod found_in_temporal;
 mod late_webhooks;
+mod limits;
 mod logs;
 mod lost_answer;
 mod operator;
 mod operator_activities;
 mod operator_between_steps;
+mod orders;
 mod planning_twice;
+mod private;
+mod rotation;
 mod schedule;
 mod settings;
+mod shutdown;
 mod suppressed;
+mod tls;
 mod tools;
 mod worker_killed;

@@ -1,5 +1,6 @@
 //! What every story needs.
 
+mod door;
 mod gates;
 mod operator;
 mod planner;
@@ -8,7 +9,9 @@ mod rows;
 mod story;
 mod wait;
 mod webhook;
+mod wire;
 
+pub use door::{CALL, DIAL, EVENT, door, events_taken, start_call};
 pub use gates::{Gates, gated, replace};
 pub use operator::{cancel, in_state, progress, update};
 pub use planner::{Plan, plan, plan_as};
@@ -18,4 +21,7 @@ pub use records::{
 pub use rows::{Prospect, User};
 pub use story::{Story, seconds_to};
 pub use wait::eventually;
-pub use webhook::{post, signed_post};
+pub use webhook::{
+    HEADERS, Signed, agent_token, carrier_post, carrier_token, post, sign, signed_post,
+};
+pub use wire::{Reply, Wire, request};

@@ -14,16 +14,17 @@ use super::{Addressed, Malformed, object, text};
 ///
 /// In this form the dial is named by the address that we gave to the carrier, or by the client
 /// state that it echoes: the body has no field of ours.
-pub fn read(body: &[u8], dial: Option<&str>) -> Result<Option<Addressed>, Malformed> {
+pub fn read(body: &[u8], dial: Option<DialId>) -> Result<Option<Addressed>, Malformed> {
     let is_json = body.trim_ascii_start().starts_with(b"{");
     let (event, state) = if is_json { call_control(&object(body)?)? } else { (texml(body), None) };
     let Some(event) = event else { return Ok(None) };
-    let dial = state.or_else(|| dial.map(str::to_owned)).map(DialId::new);
-    let Some(dial) = dial else { return Err(Malformed::new("dialId", "is missing")) };
+    let Some(dial) = state.map(DialId::new).or(dial) else {
+        return Err(Malformed::new("dial", "is missing from the address"));
+    };
     let conversation = dial
         .conversation()
-        .ok_or_else(|| Malformed::new("dialId", "must be the id of a dial, as p1-id-1.1"))?;
-    let message = Message { dial_id: Some(dial.to_string()), event };
+        .ok_or_else(|| Malformed::new("dial", "must be the id of a dial, as p1-id-1.1"))?;
+    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
     Ok(Some(Addressed { conversation, message }))
 }
 
@@ -104,7 +105,9 @@ mod tests {
     use super::*;
 
     fn event(body: &str) -> Option<CallEvent> {
-        read(body.as_bytes(), Some("p1-1.1")).unwrap().map(|addressed| addressed.message.event)
+        read(body.as_bytes(), Some(DialId::new("p1-1.1")))
+            .unwrap()
+            .map(|addressed| addressed.message.event)
     }
 
     #[test]
@@ -158,10 +161,12 @@ mod tests {
         let state = STANDARD.encode("p2-1.3");
         let body = json!({"data": {"event_type": "call.initiated",
             "payload": {"call_control_id": "v3:abc", "client_state": state}}});
-        let read = |dial| read(body.to_string().as_bytes(), dial).unwrap().unwrap();
-        assert_eq!(read(Some("p1-1.1")).conversation.as_str(), "p2-1");
+        let addressed = Some(DialId::new("p1-1.1"));
+        let read = read(body.to_string().as_bytes(), addressed).unwrap().unwrap();
+        assert_eq!(read.conversation.as_str(), "p2-1");
         let missing = super::read(b"CallSid=a&CallStatus=busy", None).unwrap_err();
-        assert_eq!(missing.field, "dialId");
-        assert!(super::read(b"CallSid=a&CallStatus=busy", Some("p1")).is_err());
+        assert_eq!(missing.field, "dial");
+        let odd = Some(DialId::new("p1"));
+        assert!(super::read(b"CallSid=a&CallStatus=busy", odd).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! The plain form: `{"eventType": "call.completed", "conversationId": "…", …}`.
 
-use domain::ids::ConversationId;
+use domain::ids::{ConversationId, UserId};
 use domain::report::{Report, Source};
 use domain::status::Outcome;
 use serde_json::{Map, Value};
@@ -11,8 +11,13 @@ use super::{Addressed, Malformed, moment, text};
 /// Longest talk that is believed, in seconds: a day.
 const LONGEST_TALK_SECS: f64 = 86_400.0;
 
-/// Reads an event; the conversation may stand in the query instead of the body.
-pub fn read(body: &Map<String, Value>, query: Option<&str>) -> Result<Addressed, Malformed> {
+/// Reads an event; the conversation may stand in the query instead of the body. If it is that
+/// user's word, it counts for calls of that user alone.
+pub fn read(
+    body: &Map<String, Value>,
+    query: Option<&str>,
+    user: Option<UserId>,
+) -> Result<Addressed, Malformed> {
     let kind =
         text(body, "", "eventType")?.ok_or_else(|| Malformed::new("eventType", "is missing"))?;
     let conversation = conversation(body, query)?;
@@ -37,7 +42,8 @@ pub fn read(body: &Map<String, Value>, query: Option<&str>) -> Result<Addressed,
             return Err(Malformed::new("eventType", wanted));
         }
     };
-    Ok(Addressed { conversation, message: Message { dial_id: None, event } })
+    let user_id = user.map(|user| user.to_string());
+    Ok(Addressed { conversation, message: Message { dial_id: None, user_id, event } })
 }
 
 fn conversation(
@@ -103,7 +109,7 @@ mod tests {
     use super::*;
 
     fn read_json(body: Value) -> Result<Addressed, Malformed> {
-        read(body.as_object().unwrap(), None)
+        read(body.as_object().unwrap(), None, None)
     }
 
     #[test]
@@ -137,11 +143,11 @@ mod tests {
     #[test]
     fn the_conversation_may_stand_in_the_address() {
         let body = json!({"eventType": "call.failed"});
-        let read = |query| read(body.as_object().unwrap(), query);
+        let read = |query| read(body.as_object().unwrap(), query, None);
         assert_eq!(read(Some("C1")).unwrap().conversation.as_str(), "C1");
         assert_eq!(read(None).unwrap_err().field, "conversationId");
         let both = json!({"eventType": "call.failed", "conversationId": "C2"});
-        assert!(super::read(both.as_object().unwrap(), Some("C1")).is_err());
+        assert!(super::read(both.as_object().unwrap(), Some("C1"), None).is_err());
     }
 
     #[test]

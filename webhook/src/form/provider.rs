@@ -33,7 +33,7 @@ pub fn read(body: &Map<String, Value>) -> Result<Option<Addressed>, Malformed> {
         },
         _ => return Ok(None),
     };
-    let message = Message { dial_id: Some(dial.to_string()), event };
+    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
     Ok(Some(Addressed { conversation, message }))
 }
 

@@ -12,11 +12,10 @@ pub(super) async fn alive() -> StatusCode {
     StatusCode::OK
 }
 
-/// Events can be handed over.
-pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, &'static str) {
-    if app.deliver.is_ready().await {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "Temporal can't be reached\n")
+/// Events can be handed over. Secrets are there: without them the server does not start.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
+    match app.health.trouble() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
     }
 }

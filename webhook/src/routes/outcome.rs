@@ -2,45 +2,66 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
-use serde::Deserialize;
+use domain::ids::UserId;
 use tracing::info;
 
 use crate::App;
+use crate::body::Raw;
 use crate::form::{self, plain, provider};
 use crate::problem::Problem;
 use crate::signature::ultravox;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Address {
-    conversation_id: Option<String>,
-}
-
 /// Verifies, reads, hands over, answers: 204 if a workflow has it, 202 if it is genuine and
 /// concerns no call that is under way.
+///
+/// A client that signs with a secret of its own says in the address who it is: `?userId=…`. What
+/// it says then counts for its own calls alone.
 pub(super) async fn take(
     State(app): State<Arc<App>>,
-    Query(address): Query<Address>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Raw,
 ) -> Result<StatusCode, Problem> {
-    // The server starts without secrets only where unsigned webhooks are allowed.
-    if !app.secrets.is_empty() {
-        ultravox::verify(&app.secrets, &headers, &body, Utc::now(), app.tolerance)?;
-    }
+    let query = query.unwrap_or_default();
+    let user = form::query(&query, "userId").map(UserId::new);
+    verify(&app, user.as_ref(), &headers, &body)?;
     let body = form::object(&body)?;
-    let addressed = if body.contains_key("event") {
-        provider::read(&body)?
-    } else {
-        Some(plain::read(&body, address.conversation_id.as_deref())?)
+    let addressed = match (body.contains_key("event"), user) {
+        (true, None) => provider::read(&body)?,
+        // Of calls in the provider's form only the provider speaks.
+        (true, Some(_)) => return Err(Problem::NotGenuine),
+        (false, user) => {
+            let conversation = form::query(&query, "conversationId");
+            Some(plain::read(&body, conversation.as_deref(), user)?)
+        }
     };
     let Some(addressed) = addressed else {
         info!("Webhook concerns no call of ours");
         return Ok(StatusCode::ACCEPTED);
     };
     super::hand_over(&app, &addressed).await
+}
+
+fn verify(
+    app: &App,
+    user: Option<&UserId>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Problem> {
+    let ours = app.keys.secrets.borrow().clone();
+    // The server starts without secrets only where unsigned webhooks are allowed.
+    if ours.is_empty() {
+        return Ok(());
+    }
+    let verify = |secrets| ultravox::verify(secrets, headers, body, Utc::now(), app.tolerance);
+    let Some(user) = user else { return Ok(verify(&ours)?) };
+    let clients = app.keys.clients.borrow().clone();
+    match clients.get(user) {
+        Some(secrets) => Ok(verify(secrets)?),
+        // Takes as long as if the user were known.
+        None => verify(&ours).and(Err(crate::signature::NotGenuine)).map_err(Problem::from),
+    }
 }

@@ -1,47 +1,79 @@
 //! `POST /tools/report_outcome`: the agent of a call says what came of it.
-//!
-//! Every argument is the output of a model. What can't be taken is answered with a sentence on
-//! which the agent can act.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
-use chrono::{DateTime, Utc};
-use domain::hours::{named_moment, parse_zone};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use domain::ids::{ConversationId, DialId};
-use domain::report::{REPORTABLE, Report, Source};
-use domain::status::Outcome;
-use domain::token::outcome_token;
-use secrecy::ExposeSecret as _;
-use serde::Serialize;
-use serde_json::{Map, Value};
-use subtle::{Choice, ConstantTimeEq as _};
+use domain::token::Purpose;
+use serde_json::json;
 use tracing::warn;
-use workflows::events::{CallEvent, Message, Reported};
+use workflows::events::{CallEvent, Message};
 
-use crate::form;
+use crate::App;
+use crate::body::Raw;
+use crate::deliver::Delivered;
+use crate::form::{self, report};
 use crate::problem::Problem;
-use crate::{App, Delivered};
+
+/// Longest time for Temporal to take a report: the callee hears silence meanwhile.
+const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// What the agent does next, beside what it reads (documentation of Ultravox, "Tools").
+const REACTION: HeaderName = HeaderName::from_static("x-ultravox-agent-reaction");
+/// What becomes of the call.
+const RESPONSE_TYPE: HeaderName = HeaderName::from_static("x-ultravox-response-type");
+/// What the provider keeps for the next use of a tool in this call.
+const CALL_STATE: HeaderName = HeaderName::from_static("x-ultravox-update-call-state");
 
 /// What the agent reads.
-#[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Answer {
-    /// Whether the report was taken.
-    accepted: bool,
-    /// What to do next.
-    message: String,
+enum Answer {
+    /// The report is kept.
+    Taken(report::Read),
+    /// It can't be taken as it is; the text says what to do.
+    Refused(String),
+    /// It could not be handed over. Nothing says that it was refused, so that it is found in the
+    /// call's messages if the agent does not repeat it.
+    Later,
+    /// The records of the call are closed. The report amends them.
+    TooLate,
 }
 
-impl Answer {
-    fn accepted(message: &str) -> Self {
-        Self { accepted: true, message: message.to_owned() }
-    }
-
-    fn refused(message: impl Into<String>) -> Self {
-        Self { accepted: false, message: message.into() }
+impl IntoResponse for Answer {
+    fn into_response(self) -> Response {
+        let (accepted, message) = match &self {
+            Self::Taken(read) => (Some(true), read.answer.as_str()),
+            Self::Refused(why) => (Some(false), why.as_str()),
+            Self::Later => (
+                None,
+                "That could not be recorded yet. Go on, and use report_outcome with the same \
+                arguments once more before you say goodbye.",
+            ),
+            Self::TooLate => (Some(true), "This call is over. Use hangUp."),
+        };
+        let mut answer = json!({ "message": message });
+        if let Some(accepted) = accepted {
+            answer["accepted"] = json!(accepted);
+        }
+        let mut response = Json(answer).into_response();
+        let headers = response.headers_mut();
+        match &self {
+            Self::Taken(read) => {
+                headers.insert(REACTION, HeaderValue::from_static("speaks-once"));
+                headers.extend(HeaderValue::from_str(&read.state).ok().map(|it| (CALL_STATE, it)));
+            }
+            Self::TooLate => {
+                headers.insert(RESPONSE_TYPE, HeaderValue::from_static("hang-up"));
+            }
+            Self::Refused(_) | Self::Later => {
+                headers.insert(REACTION, HeaderValue::from_static("speaks"));
+            }
+        }
+        response
     }
 }
 
@@ -49,128 +81,36 @@ impl Answer {
 pub(super) async fn take(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    body: Bytes,
-) -> Result<Json<Answer>, Problem> {
-    let body = form::object(&body);
-    let (dial, conversation) = body
-        .as_ref()
-        .ok()
-        .and_then(|body| body.get("dialId")?.as_str().map(DialId::new))
-        .and_then(|dial| dial.conversation().map(|conversation| (dial, conversation)))
+    body: Raw,
+) -> Result<Response, Problem> {
+    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let dial = shown
+        .and_then(|shown| shown.strip_prefix("Bearer "))
+        .and_then(|token| app.keys.dial(Purpose::Outcome, token))
         .ok_or(Problem::NotGenuine)?;
-    if !app.secrets.is_empty() && !has_token(&app, &headers, &dial) {
-        return Err(Problem::NotGenuine);
-    }
-    let now = app.clock_offset.apply(Utc::now());
-    match read(&body?, now) {
-        Ok(reported) => Ok(Json(hand_over(&app, &conversation, &dial, reported).await?)),
-        Err(answer) => Ok(Json(answer)),
-    }
-}
-
-/// Whether the request shows the token of that dial, made with any current secret.
-fn has_token(app: &App, headers: &HeaderMap, dial: &DialId) -> bool {
-    let shown = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.as_bytes().strip_prefix(b"Bearer "))
-        .unwrap_or_default();
-    let mut genuine = Choice::from(0);
-    for secret in &app.secrets {
-        let expected = outcome_token(secret.expose_secret().as_bytes(), dial);
-        genuine |= shown.ct_eq(expected.as_bytes());
-    }
-    genuine.into()
+    let conversation = dial.conversation().ok_or(Problem::NotGenuine)?;
+    let body = form::object(&body)?;
+    let answer = match report::read(&body, app.clock_offset.apply(Utc::now())) {
+        Ok(read) => hand_over(&app, &conversation, &dial, read).await,
+        Err(why) => Answer::Refused(why),
+    };
+    Ok(answer.into_response())
 }
 
 async fn hand_over(
     app: &App,
     conversation: &ConversationId,
     dial: &DialId,
-    reported: Reported,
-) -> Result<Answer, Problem> {
-    let message = Message { dial_id: Some(dial.to_string()), event: CallEvent::Reported(reported) };
-    match app.deliver.deliver(conversation, &message).await? {
-        Delivered::Taken => Ok(Answer::accepted("Recorded. Say goodbye and use hangUp.")),
-        Delivered::NobodyWaits => {
+    read: report::Read,
+) -> Answer {
+    let event = CallEvent::Reported(read.reported.clone());
+    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+    match app.deliver.deliver(conversation, &message, DELIVERY_TIMEOUT).await {
+        Ok(Delivered::Taken) => Answer::Taken(read),
+        Ok(Delivered::NobodyWaits) => {
             warn!(conversationId = %conversation, dialId = %dial, "Report came after the end");
-            Ok(Answer::accepted("This call is over. Use hangUp."))
+            Answer::TooLate
         }
-    }
-}
-
-/// Reads the arguments, or says what to ask for.
-fn read(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Reported, Answer> {
-    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::trim);
-    let outcome = text("outcome")
-        .and_then(Outcome::parse)
-        .filter(|outcome| REPORTABLE.contains(outcome))
-        .ok_or_else(|| {
-            let words = REPORTABLE.map(Outcome::as_str).join(", ");
-            Answer::refused(format!("That outcome is unknown. Use one of {words}."))
-        })?;
-    // Set by ourselves beside what the model fills in.
-    let zone = text("timeZone").and_then(|zone| parse_zone(zone).ok());
-    let time = match text("time").filter(|time| !time.is_empty()) {
-        None => None,
-        Some(time) => Some(named_moment(time, zone).ok_or_else(|| {
-            Answer::refused(
-                "That time can't be read. Give date, time and offset, as \
-                2025-02-26T15:00:00-05:00.",
-            )
-        })?),
-    };
-    let notes = text("notes").map(str::to_owned);
-    let report = Report::new(outcome, time, notes.clone(), Source::Agent).map_err(|_| {
-        Answer::refused("The time that was agreed on is missing. Ask for it and report again.")
-    })?;
-    if report.time().is_some_and(|time| time <= now) {
-        return Err(Answer::refused("That time is in the past. Ask for another one."));
-    }
-    Ok(Reported { outcome, time: report.time(), notes })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn read_json(body: Value) -> Result<Reported, String> {
-        let now = "2025-02-25T14:00:00Z".parse().unwrap();
-        read(body.as_object().unwrap(), now).map_err(|answer| answer.message)
-    }
-
-    #[test]
-    fn a_sound_report_is_read() {
-        let reported = read_json(json!({"outcome": "CALLBACK_REQUESTED",
-            "time": "2025-02-25T11:00:00-05:00", "notes": "after lunch", "extra": 1}))
-        .unwrap();
-        assert_eq!(reported.time, Some("2025-02-25T16:00:00Z".parse().unwrap()));
-        assert_eq!(reported.notes.as_deref(), Some("after lunch"));
-        assert!(read_json(json!({"outcome": "DO_NOT_CALL"})).is_ok());
-        let local = json!({"outcome": "CALLBACK_REQUESTED", "time": "2025-02-25T11:00:00",
-            "timeZone": "America/New_York"});
-        assert_eq!(read_json(local).unwrap().time, reported.time);
-    }
-
-    #[test]
-    fn what_the_agent_got_wrong_is_told_so_that_it_can_ask() {
-        for (body, word) in [
-            (json!({}), "unknown"),
-            (json!({"outcome": 3}), "unknown"),
-            (json!({"outcome": "FAILED"}), "unknown"),
-            (json!({"outcome": "APPOINTMENT_SET"}), "missing"),
-            (json!({"outcome": "APPOINTMENT_SET", "time": "tomorrow at 3"}), "can't be read"),
-            (json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-26T15:00:00"}), "can't be read"),
-            (json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-25T13:59:00Z"}), "past"),
-            (
-                json!({"outcome": "APPOINTMENT_SET", "time": "2025-02-25T08:59:00",
-                    "timeZone": "America/New_York"}),
-                "past",
-            ),
-        ] {
-            let message = read_json(body.clone()).unwrap_err();
-            assert!(message.contains(word), "{body}: {message}");
-        }
+        Err(_) => Answer::Later,
     }
 }

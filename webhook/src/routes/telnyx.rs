@@ -2,34 +2,37 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{Query, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
-use serde::Deserialize;
+use domain::ids::DialId;
+use domain::token::Purpose;
 
 use crate::App;
-use crate::form::carrier;
+use crate::body::Raw;
+use crate::form::{self, carrier};
 use crate::problem::Problem;
-use crate::signature::{NotGenuine, telnyx};
+use crate::signature::telnyx;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Address {
-    dial_id: Option<String>,
-}
-
-/// Verifies, reads, hands over. Without a public key nothing is genuine.
+/// Verifies, reads, hands over. Without a public key nothing is genuine. The signature covers the
+/// body alone, so the address names the dial by a token.
 pub(super) async fn take(
     State(app): State<Arc<App>>,
-    Query(address): Query<Address>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Bytes,
+    body: Raw,
 ) -> Result<StatusCode, Problem> {
-    let key = app.telnyx_key.as_ref().ok_or(NotGenuine)?;
-    telnyx::verify(key, &headers, &body, Utc::now(), app.tolerance)?;
-    match carrier::read(&body, address.dial_id.as_deref())? {
+    let keys = app.keys.carrier.borrow().clone();
+    telnyx::verify(&keys, &headers, &body, Utc::now(), app.tolerance)?;
+    let token = form::query(query.as_deref().unwrap_or_default(), "dial");
+    let dial = token.map(|token| named(&app, &token)).transpose()?;
+    match carrier::read(&body, dial)? {
         Some(addressed) => super::hand_over(&app, &addressed).await,
         None => Ok(StatusCode::ACCEPTED),
     }
+}
+
+/// The dial of a token that we gave to the carrier.
+fn named(app: &App, token: &str) -> Result<DialId, Problem> {
+    app.keys.dial(Purpose::Carrier, token).ok_or(Problem::NotGenuine)
 }

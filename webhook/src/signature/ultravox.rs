@@ -1,7 +1,7 @@
 //! Ultravox signs `body ‖ timestamp` with HMAC-SHA256 and sends one lower-case hex signature for
 //! each secret, separated by commas (documentation of Ultravox, "Securing webhooks").
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -17,7 +17,8 @@ pub const SIGNATURE: &str = "x-ultravox-webhook-signature";
 /// Most signatures that are looked at.
 const SIGNATURES: usize = 8;
 
-/// Checks a webhook's signature and its time. The bytes are taken as they came.
+/// Checks a webhook's signature and its time. The bytes are taken as they came. A request that
+/// lacks something takes as long as one whose signature is wrong.
 pub fn verify(
     secrets: &[SecretString],
     headers: &HeaderMap,
@@ -25,13 +26,13 @@ pub fn verify(
     now: DateTime<Utc>,
     tolerance: TimeDelta,
 ) -> Result<(), NotGenuine> {
-    let timestamp = headers.get(TIMESTAMP).ok_or(NotGenuine)?.as_bytes();
-    let signatures = headers.get(SIGNATURE).ok_or(NotGenuine)?.as_bytes();
+    let header = |name| headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
+    let timestamp = header(TIMESTAMP);
     // Every secret is tried against every signature, so that the time taken tells nothing.
     let mut genuine = Choice::from(0);
     for secret in secrets {
         let expected = sign(secret.expose_secret().as_bytes(), body, timestamp);
-        for signature in signatures.split(|byte| *byte == b',').take(SIGNATURES) {
+        for signature in header(SIGNATURE).split(|byte| *byte == b',').take(SIGNATURES) {
             genuine |= signature.trim_ascii().ct_eq(expected.as_bytes());
         }
     }

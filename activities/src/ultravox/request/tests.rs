@@ -4,7 +4,7 @@ use super::*;
 
 /// Every field that the provider's contract has for each object that we send (OpenAPI 0.1.0 of
 /// the Ultravox API, schemas `StartCallRequest` and those below it; Telnyx's TeXML parameters).
-const FIELDS: [(&str, &[&str]); 22] = [
+const FIELDS: [(&str, &[&str]); 23] = [
     (
         "",
         &[
@@ -100,6 +100,7 @@ const FIELDS: [(&str, &[&str]); 22] = [
         &["name", "location", "schema", "required"],
     ),
     ("/selectedTools/0/temporaryTool/staticParameters/0", &["name", "location", "value"]),
+    ("/selectedTools/0/temporaryTool/automaticParameters/0", &["name", "location", "knownValue"]),
     (
         "/selectedTools/0/temporaryTool/requirements",
         &["httpSecurityOptions", "requiredParameterOverrides"],
@@ -130,8 +131,9 @@ fn body() -> Value {
         join_timeout_secs: 45,
         max_duration_secs: 600,
         service_url: "https://calls.example.com",
-        callback_secrets: &["secret".to_owned()],
-        outcome_token: "token",
+        callback_secret: Some("secret"),
+        outcome_token: "agent-token",
+        carrier_token: "carrier-token",
     }
     .body()
 }
@@ -178,9 +180,19 @@ fn metadata_is_text_under_keys_of_our_own() {
 }
 
 #[test]
-fn an_odd_id_is_safe_in_an_address() {
-    let url = body()["callbacks"]["ended"]["url"].as_str().unwrap().to_owned();
-    assert_eq!(url, "https://calls.example.com/webhooks/outcome?dialId=p%2F1%2D1%2E1");
+fn each_sender_is_given_what_it_shows_us_and_nothing_else() {
+    let body = body();
+    let callback = &body["callbacks"]["ended"];
+    assert_eq!(callback["url"], "https://calls.example.com/webhooks/outcome");
+    assert_eq!(callback["secrets"], serde_json::json!(["secret"]));
+    let carrier = &body["medium"]["telnyx"]["outgoing"]["additionalParams"];
+    for address in ["StatusCallback", "AsyncAmdStatusCallback"] {
+        let expected = "https://calls.example.com/webhooks/telnyx?dial=carrier-token";
+        assert_eq!(carrier[address], expected);
+    }
+    assert_eq!(body["selectedTools"][0]["authTokens"]["call"], "agent-token");
+    let shown = |token: &str| body.to_string().matches(token).count();
+    assert_eq!((shown("agent-token"), shown("carrier-token")), (1, 2));
 }
 
 #[test]

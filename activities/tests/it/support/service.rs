@@ -1,6 +1,7 @@
 //! The activities' logic on a database of its own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use activities::clock::Clock;
 use activities::store::Store;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use stack::development;
+use tokio::sync::watch;
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};
 use workflows::clock::ClockOffset;
@@ -67,7 +69,7 @@ impl Service {
         let settings = CallSettings {
             from_number: development::FROM_NUMBER.to_owned(),
             service_url: service_url.to_owned(),
-            webhook_secrets: vec![development::WEBHOOK_SECRET.into()],
+            webhook_secrets: secrets(),
             voices: BTreeMap::from([("female".to_owned(), "Jessica".to_owned())]),
             ring_timeout_secs: 30,
             max_concurrent_calls: 5,
@@ -218,4 +220,9 @@ fn telnyx(url: &str) -> Telnyx {
 pub fn asks(conversation_id: &str, run_id: &str) -> AdmitInput {
     let (conversation_id, run_id) = (conversation_id.to_owned(), run_id.to_owned());
     AdmitInput { conversation_id, run_id, first_asked: None }
+}
+
+/// Secrets that never change.
+fn secrets() -> watch::Receiver<Arc<Vec<SecretString>>> {
+    watch::channel(Arc::new(vec![development::WEBHOOK_SECRET.into()])).1
 }

@@ -1,11 +1,19 @@
 //! Requests to the webhook server, genuine and other.
 
 use anyhow::{Context as _, Result};
-use chrono::{SecondsFormat, Utc};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use ed25519_dalek::{Signer as _, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use sha2::Sha256;
 use stack::development::WEBHOOK_SECRET;
+
+use super::Story;
+
+/// The headers of a signed webhook.
+pub const HEADERS: [&str; 2] = ["X-Ultravox-Webhook-Timestamp", "X-Ultravox-Webhook-Signature"];
 
 /// What was answered.
 #[derive(Debug)]
@@ -18,15 +26,46 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// What a sender shows: time and signature.
+#[derive(Clone, Debug)]
+pub struct Signed {
+    /// The time of sending.
+    pub timestamp: String,
+    /// The signature.
+    pub signature: String,
+}
+
+impl Signed {
+    /// By the secret of the local stack, now.
+    pub fn now(body: &str) -> Self {
+        Self::with(WEBHOOK_SECRET, body)
+    }
+
+    /// By another secret, now.
+    pub fn with(secret: &str, body: &str) -> Self {
+        Self::at(secret, body, Utc::now())
+    }
+
+    /// At another time, as the provider writes it.
+    pub fn at(secret: &str, body: &str, time: DateTime<Utc>) -> Self {
+        Self::stamped(secret, body, &time.to_rfc3339_opts(SecondsFormat::Micros, false))
+    }
+
+    /// With a time as it is written here.
+    pub fn stamped(secret: &str, body: &str, timestamp: &str) -> Self {
+        let signature = sign(secret, body.as_bytes(), timestamp.as_bytes());
+        Self { timestamp: timestamp.to_owned(), signature }
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> [(&str, &str); 2] {
+        [(HEADERS[0], &self.timestamp), (HEADERS[1], &self.signature)]
+    }
+}
+
 /// Sends a body as the provider does: signed, with the time of sending.
 pub async fn signed_post(url: &str, body: &str) -> Result<Answer> {
-    let timestamp = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false);
-    let signature = sign(body, &timestamp);
-    let headers = [
-        ("X-Ultravox-Webhook-Timestamp", timestamp.as_str()),
-        ("X-Ultravox-Webhook-Signature", signature.as_str()),
-    ];
-    post(url, body, &headers).await
+    post(url, body, &Signed::now(body).headers()).await
 }
 
 /// Sends a body with these headers.
@@ -44,10 +83,41 @@ pub async fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Result<Ans
 }
 
 /// The signature of a body and the time of its sending.
-fn sign(body: &str, timestamp: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(WEBHOOK_SECRET.as_bytes())
-        .expect("HMAC takes a key of any length");
-    mac.update(body.as_bytes());
-    mac.update(timestamp.as_bytes());
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+pub fn sign(secret: &str, body: &[u8], timestamp: &[u8]) -> String {
+    hex(&mac(secret.as_bytes(), &[body, timestamp]))
+}
+
+/// What the agent of a dial shows, made in our own words.
+pub fn agent_token(secret: &str, dial: &str) -> String {
+    token(secret, "outcome-token/1", dial)
+}
+
+/// What the carrier shows for a dial, made in our own words.
+pub fn carrier_token(secret: &str, dial: &str) -> String {
+    token(secret, "carrier-token/1", dial)
+}
+
+fn token(secret: &str, purpose: &str, dial: &str) -> String {
+    let key = mac(secret.as_bytes(), &[purpose.as_bytes()]);
+    format!("{}.{}", hex(dial.as_bytes()), hex(&mac(&key, &[dial.as_bytes()])))
+}
+
+fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().to_vec()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sends a form as the carrier does, for a dial: signed with the key of the simulated carrier.
+pub async fn carrier_post(story: &Story, dial: &str, form: &str) -> Result<Answer> {
+    let key = SigningKey::from_bytes(&std::array::from_fn(|index| index as u8));
+    let time = Utc::now().timestamp().to_string();
+    let signature = STANDARD.encode(key.sign(format!("{time}|{form}").as_bytes()).to_bytes());
+    let token = carrier_token(WEBHOOK_SECRET, dial);
+    let url = story.webhook(&format!("/webhooks/telnyx?dial={token}"));
+    post(&url, form, &[("Telnyx-Timestamp", &time), ("Telnyx-Signature-Ed25519", &signature)]).await
 }
