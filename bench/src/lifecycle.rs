@@ -11,6 +11,7 @@ use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Ur
 use workflows::Call;
 use workflows::clock::ClockOffset;
 
+use crate::memory::resident_megabytes;
 use crate::reference::empty_per_second;
 use crate::report::{Figure, tell};
 use crate::start::{STARTS_AT_ONCE, insert_user, start_calls};
@@ -74,7 +75,8 @@ async fn measure(stack: &Stack, options: &Options, offset: i64) -> Result<Vec<Fi
     let slot = now + TimeDelta::hours(2);
     let ids = start_calls(&pool, &client, "bench", "s", options.asleep, slot, clock).await?;
     asleep(&client, &ids).await?;
-    let memory = resident_megabytes(stack)?;
+    let worker = stack.worker.as_ref().context("the stack has no worker")?;
+    let memory = resident_megabytes(worker.pid())?;
 
     Ok(vec![
         figure("whole calls", calls, "calls/s", ""),
@@ -142,13 +144,4 @@ async fn histories(client: &Client, ids: impl Iterator<Item = &str>) -> Result<V
         .collect()
         .await;
     lengths.into_iter().collect()
-}
-
-/// Memory of the worker that is not swapped out, as the kernel tells it.
-fn resident_megabytes(stack: &Stack) -> Result<f64> {
-    let pid = stack.worker.as_ref().context("the stack has no worker")?.pid();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
-    Ok(kilobytes / 1024.0)
 }
