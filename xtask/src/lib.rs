@@ -8,6 +8,7 @@ mod interrupt;
 mod lint;
 mod prepare;
 mod running;
+mod sign;
 mod step;
 mod test;
 mod up;
@@ -44,6 +45,8 @@ pub enum Command {
     Temporal(running::Temporal),
     /// Run psql against the stack of `cargo xtask up`
     Psql(running::Psql),
+    /// Print the headers that make a webhook genuine, for `curl -H @-`
+    Sign(sign::Sign),
     /// Ask the worker's tools about the stack of `cargo xtask up`
     Worker(running::Worker),
 }
@@ -61,6 +64,7 @@ impl Command {
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,
+            Self::Sign(task) => task.run(),
             Self::Worker(task) => task.run(),
         }
     }
