@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod chaos;
 mod demo;
+mod fuzz;
 mod interrupt;
 mod lint;
 mod prepare;
@@ -11,6 +12,7 @@ mod running;
 mod sign;
 mod step;
 mod test;
+mod tool;
 mod up;
 
 use clap::{Parser, Subcommand};
@@ -39,6 +41,8 @@ pub enum Command {
     Bench(bench::Bench),
     /// Disturb a stack at random while it makes calls, and check what must hold all the same
     Chaos(chaos::Chaos),
+    /// Search for input from outside that does harm, until nothing new is found
+    Fuzz(fuzz::Fuzz),
     /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
     Prepare(prepare::Prepare),
     /// Run the Temporal command line against the stack of `cargo xtask up`
@@ -61,6 +65,7 @@ impl Command {
             Self::Lint(task) => task.run(),
             Self::Bench(task) => task.run(),
             Self::Chaos(task) => task.run(),
+            Self::Fuzz(task) => task.run().await,
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,

@@ -1,12 +1,12 @@
 //! `cargo xtask lint`
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use stack::workspace;
 
 use crate::cargo::{command, run};
 use crate::step::announced;
+use crate::tool;
 
 /// The version that CI has; another one may know other rules.
 const CARGO_DENY: &str = "0.20.2";
@@ -22,7 +22,7 @@ impl Lint {
         announced("Clippy", || {
             run(&mut command(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
         })?;
-        let deny = announced("Install cargo-deny", cargo_deny)?;
+        let deny = tool::installed("cargo-deny", CARGO_DENY)?;
         announced("Dependencies", || {
             let mut check = Command::new(deny);
             // Advisories change from day to day; they are looked at elsewhere, so that a lint means one thing.
@@ -32,19 +32,4 @@ impl Lint {
             run(command(["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
         })
     }
-}
-
-/// The program in the pinned version, built from source once.
-fn cargo_deny() -> anyhow::Result<PathBuf> {
-    let root = workspace::tools_dir().join("cargo-deny");
-    let program = root.join("bin").join("cargo-deny");
-    let printed = Command::new(&program).arg("--version").output();
-    let installed = printed
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(CARGO_DENY));
-    if !installed {
-        let mut install =
-            command(["install", "cargo-deny", "--version", CARGO_DENY, "--locked", "--debug"]);
-        run(install.arg("--root").arg(root))?;
-    }
-    Ok(program)
 }

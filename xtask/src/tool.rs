@@ -1,0 +1,26 @@
+//! Programs from the registry of crates that our tasks need, each in one pinned version.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use stack::workspace;
+
+use crate::cargo::{command, run};
+use crate::step::announced;
+
+/// The program in that version, built from source once, in `.tools/`.
+pub fn installed(name: &str, version: &str) -> anyhow::Result<PathBuf> {
+    let root = workspace::tools_dir().join(name);
+    let program = root.join("bin").join(name);
+    let printed = Command::new(&program).arg("--version").output();
+    let installed = printed
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).trim().ends_with(version));
+    if !installed {
+        announced(&format!("Install {name} {version}"), || {
+            let mut install =
+                command(["install", name, "--version", version, "--locked", "--debug"]);
+            run(install.arg("--root").arg(root))
+        })?;
+    }
+    Ok(program)
+}
