@@ -22,6 +22,7 @@ mod postgres;
 mod process;
 mod scratch;
 mod services;
+pub mod sign;
 mod stack;
 mod temporal;
 mod test_server;

@@ -115,10 +115,11 @@ pub(crate) fn webhook_scheme(options: &StackOptions) -> &'static str {
     if options.webhook_env.contains_key("TLS_CERT_FILE") { "https" } else { "http" }
 }
 
-/// The secret of the local stack, unless these variables name a file of secrets.
+/// The secret of the local stack, unless these variables name a file of secrets or do without.
 fn secrets(env: &BTreeMap<String, String>) -> Option<(&'static str, &'static str)> {
-    let in_file = env.contains_key("WEBHOOK_SECRETS_FILE");
-    (!in_file).then_some(("WEBHOOK_SECRETS", development::WEBHOOK_SECRET))
+    let others = ["WEBHOOK_SECRETS_FILE", "ALLOW_UNSIGNED_WEBHOOKS"];
+    let others = others.iter().any(|name| env.contains_key(*name));
+    (!others).then_some(("WEBHOOK_SECRETS", development::WEBHOOK_SECRET))
 }
 
 /// The key of the simulated carrier, unless these variables name a file of keys.

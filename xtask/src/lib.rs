@@ -69,7 +69,10 @@ impl Command {
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,
-            Self::Sign(task) => task.run(),
+            Self::Sign(task) => {
+                task.run();
+                Ok(())
+            }
             Self::Worker(task) => task.run(),
         }
     }

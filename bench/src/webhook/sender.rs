@@ -4,14 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use sha2::Sha256;
 use stack::development::WEBHOOK_SECRET;
+use stack::sign;
 use tokio::net::TcpStream;
 
 const TIME: &str = "x-ultravox-webhook-timestamp";
@@ -60,16 +59,14 @@ impl Sender {
     /// Sends a signed event, and tells how long its answer took.
     pub async fn signed(&mut self, body: &str, status: u16) -> Result<Duration> {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false);
-        let signature = hex(&mac(WEBHOOK_SECRET.as_bytes(), &[body.as_bytes(), time.as_bytes()]));
+        let signature = sign::webhook(WEBHOOK_SECRET, body.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         self.send(OUTCOME, &headers, body, status).await
     }
 
     /// Sends a report of the agent of a dial.
     pub async fn report(&mut self, dial: &str) -> Result<Duration> {
-        let key = mac(WEBHOOK_SECRET.as_bytes(), &[b"outcome-token/1"]);
-        let proof = hex(&mac(&key, &[dial.as_bytes()]));
-        let token = format!("Bearer {}.{proof}", hex(dial.as_bytes()));
+        let token = format!("Bearer {}", sign::agent_token(WEBHOOK_SECRET, dial));
         let body = r#"{"outcome":"NOT_INTERESTED"}"#;
         self.send("/tools/report_outcome", &[("authorization", &token)], body, 200).await
     }
@@ -79,7 +76,7 @@ impl Sender {
         let age = if kind == Forged::Old { TimeDelta::hours(1) } else { TimeDelta::zero() };
         let time = (Utc::now() - age).to_rfc3339_opts(SecondsFormat::Micros, false);
         let secret = if kind == Forged::Old { WEBHOOK_SECRET } else { "a forger's guess" };
-        let signature = hex(&mac(secret.as_bytes(), &[FORGED.as_bytes(), time.as_bytes()]));
+        let signature = sign::webhook(secret, FORGED.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         let headers = if kind == Forged::Unsigned { &headers[..0] } else { &headers[..] };
         let path =
@@ -111,14 +108,4 @@ impl Sender {
         }
         Ok(took)
     }
-}
-
-fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

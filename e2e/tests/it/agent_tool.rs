@@ -6,10 +6,9 @@ use anyhow::{Context as _, Result};
 use chrono::{SecondsFormat, TimeDelta, Utc};
 use serde_json::{Value, json};
 use stack::development::WEBHOOK_SECRET;
+use stack::sign::agent_token;
 
-use crate::support::{
-    DIAL, Reply, Story, Wire, agent_token, door, events_taken, eventually, request,
-};
+use crate::support::{DIAL, Reply, Story, Wire, door, events_taken, eventually, request};
 
 /// Reports for a dial, in the state that the call had; the answer with its body.
 async fn report(story: &Story, dial: &str, arguments: Value) -> Result<(Reply, Value)> {

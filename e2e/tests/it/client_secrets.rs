@@ -5,11 +5,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
 use stack::development::WEBHOOK_SECRET;
+use stack::sign::agent_token;
 use stack::{Scratch, StackOptions};
 
 use crate::support::{
-    DIAL, Plan, Prospect, Signed, Story, User, agent_token, conversation, eventually, in_state,
-    plan, post, progress, prospect_status, seconds_to, settled,
+    DIAL, Plan, Prospect, Signed, Story, User, conversation, eventually, in_state, plan, post,
+    progress, prospect_status, seconds_to, settled,
 };
 
 const SOON: Duration = Duration::from_secs(30);

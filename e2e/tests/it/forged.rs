@@ -4,11 +4,9 @@ use anyhow::Result;
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 use stack::development::WEBHOOK_SECRET;
+use stack::sign::{self, agent_token, carrier_token};
 
-use crate::support::{
-    CALL, DIAL, EVENT, HEADERS, Signed, Wire, agent_token, carrier_token, door, events_taken, post,
-    request, sign,
-};
+use crate::support::{CALL, DIAL, EVENT, HEADERS, Signed, Wire, door, events_taken, post, request};
 
 const OUTCOME: &str = "/webhooks/outcome";
 
@@ -82,7 +80,7 @@ async fn a_signature_counts_for_its_body_its_time_and_its_secret() -> Result<()>
     let of_another = Signed::with("another-secret-altogether", EVENT);
     let several = format!("{}, {}", of_another.signature, now.signature);
     let dotted = format!("{}.{EVENT}", now.timestamp);
-    let dotted = sign(WEBHOOK_SECRET, dotted.as_bytes(), b"");
+    let dotted = sign::webhook(WEBHOOK_SECRET, dotted.as_bytes(), b"");
     let upper = now.signature.to_uppercase();
 
     let stamp = (HEADERS[0], now.timestamp.as_str());

@@ -30,4 +30,5 @@ mod shutdown;
 mod suppressed;
 mod tls;
 mod tools;
+mod unsigned;
 mod worker_killed;

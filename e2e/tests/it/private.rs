@@ -6,9 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use stack::development::{FROM_NUMBER, TELNYX_API_KEY, ULTRAVOX_API_KEY, WEBHOOK_SECRET};
+use stack::sign::{agent_token, carrier_token};
 
 use crate::all_scenarios::every_call_is_settled;
-use crate::support::{Story, agent_token, carrier_post, carrier_token, post, signed_post};
+use crate::support::{Story, carrier_post, post, signed_post};
 
 /// The provider refuses, fails and is away, so that its words are passed on.
 const FAULTS: &str = r#"{

@@ -96,6 +96,16 @@ fn a_webhook_server_that_cannot_start_names_the_setting() -> Result<()> {
         ("HOST", Some("localhost:3000")),
         ("WEBHOOK_TOLERANCE_SECS", Some("0")),
         ("MAX_BODY_BYTES", Some("much")),
+        ("READ_TIMEOUT_SECS", Some("0")),
+        ("MAX_CONNECTIONS", Some("0")),
+        ("TRUSTED_PROXIES", Some("10.0.0.0/64")),
+        ("ALLOWED_NETWORKS", Some("example.com")),
+        ("WEBHOOK_SECRETS_FILE", Some("/no/such/file")),
+        ("CLIENT_SECRETS_FILE", Some("/no/such/file")),
+        ("TELNYX_PUBLIC_KEY", Some("hunter2")),
+        ("TELNYX_PUBLIC_KEY_FILE", Some("/no/such/file")),
+        ("TLS_CERT_FILE", Some("/no/such/file")),
+        ("TLS_KEY_FILE", Some("/no/such/file")),
         ("TEMPORAL_ADDRESS", Some("http://127.0.0.1:1")),
     ] {
         assert_names(&run_with("webhook", &WEBHOOK, name, value)?, name);

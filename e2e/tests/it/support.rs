@@ -21,7 +21,5 @@ pub use records::{
 pub use rows::{Prospect, User};
 pub use story::{Story, seconds_to};
 pub use wait::eventually;
-pub use webhook::{
-    HEADERS, Signed, agent_token, carrier_post, carrier_token, post, sign, signed_post,
-};
+pub use webhook::{HEADERS, Signed, carrier_post, post, signed_post};
 pub use wire::{Reply, Wire, request};

@@ -5,10 +5,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
 use ed25519_dalek::{Signer as _, SigningKey};
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
-use sha2::Sha256;
 use stack::development::WEBHOOK_SECRET;
+use stack::sign::{self, carrier_token};
 
 use super::Story;
 
@@ -53,7 +52,7 @@ impl Signed {
 
     /// With a time as it is written here.
     pub fn stamped(secret: &str, body: &str, timestamp: &str) -> Self {
-        let signature = sign(secret, body.as_bytes(), timestamp.as_bytes());
+        let signature = sign::webhook(secret, body.as_bytes(), timestamp.as_bytes());
         Self { timestamp: timestamp.to_owned(), signature }
     }
 
@@ -80,36 +79,6 @@ pub async fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Result<Ans
     let content_type = content_type.and_then(|text| text.to_str().ok()).unwrap_or("").to_owned();
     let body = serde_json::from_str(&response.text().await?).unwrap_or_default();
     Ok(Answer { status, content_type, body })
-}
-
-/// The signature of a body and the time of its sending.
-pub fn sign(secret: &str, body: &[u8], timestamp: &[u8]) -> String {
-    hex(&mac(secret.as_bytes(), &[body, timestamp]))
-}
-
-/// What the agent of a dial shows, made in our own words.
-pub fn agent_token(secret: &str, dial: &str) -> String {
-    token(secret, "outcome-token/1", dial)
-}
-
-/// What the carrier shows for a dial, made in our own words.
-pub fn carrier_token(secret: &str, dial: &str) -> String {
-    token(secret, "carrier-token/1", dial)
-}
-
-fn token(secret: &str, purpose: &str, dial: &str) -> String {
-    let key = mac(secret.as_bytes(), &[purpose.as_bytes()]);
-    format!("{}.{}", hex(dial.as_bytes()), hex(&mac(&key, &[dial.as_bytes()])))
-}
-
-fn mac(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Sends a form as the carrier does, for a dial: signed with the key of the simulated carrier.
