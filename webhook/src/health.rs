@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::App;
@@ -39,6 +39,7 @@ impl Health {
 /// Asks Temporal whether it is there, for as long as it is awaited.
 pub(crate) async fn keep_asking(app: &App) {
     let mut ticks = interval(ASK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let unreachable = !app.deliver.is_reachable().await;

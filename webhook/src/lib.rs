@@ -103,6 +103,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         () = health::keep_asking(&app) => {}
         () = refusals::keep_telling(app.clone()) => {}
     }
+    app.refusals.tell();
     info!("Webhook server stopped");
     Ok(())
 }

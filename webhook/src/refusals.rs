@@ -33,7 +33,8 @@ impl Refusals {
         *counts.entry(status).or_default() += 1;
     }
 
-    fn tell(&self) {
+    /// Tells of what was refused since the last time.
+    pub fn tell(&self) {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for (status, count) in counts {
             match status {

@@ -17,6 +17,7 @@ use service::live::Live;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
@@ -104,6 +105,10 @@ impl Opener {
     async fn serve(self, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
         // Answers are small, and whoever sent the request waits for them.
         let _ = stream.set_nodelay(true);
+        // Who does not read its answers would stay for ever: hyper waits for it without an end.
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.read_timeout));
+        let stream = Box::pin(stream);
         let Some(tls) = &self.tls else { return self.speak(stream, peer, watcher).await };
         let acceptor = TlsAcceptor::from(tls.borrow().clone());
         // Who speaks no TLS, or does not finish its greeting, is not told so.

@@ -4,15 +4,21 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
-use tokio::time::interval;
+use tokio::time::{interval, timeout};
 
 use crate::support::{EVENT, Reply, Signed, Story, Wire, door, events_taken, request};
 
 const OUTCOME: &str = "/webhooks/outcome";
+const SOON: Duration = Duration::from_secs(60);
 
 /// A server that waits no longer than a second.
 async fn impatient_door() -> Result<Story> {
-    door(&[("READ_TIMEOUT_SECS", "1"), ("MAX_BODY_BYTES", "4096")]).await
+    door(&[
+        ("READ_TIMEOUT_SECS", "1"),
+        ("MAX_BODY_BYTES", "4096"),
+        ("MAX_REQUESTS_PER_SOURCE", "1000000"),
+    ])
+    .await
 }
 
 /// A genuine request with these fields beside, whose length is not given.
@@ -66,6 +72,12 @@ async fn who_is_slow_is_not_waited_for() -> Result<()> {
         sent += 1;
     }
     assert!(sent < 600, "a head may drip for a minute");
+
+    // Asks and asks, and reads no answer.
+    let mut deaf = Wire::to(&url).await?;
+    let question = "GET /nothing HTTP/1.1\r\nhost: test\r\n\r\n".repeat(100);
+    let asked = timeout(SOON, async { while deaf.send(&question).await.is_ok() {} });
+    asked.await.context("who reads nothing is never turned away")?;
 
     // Announces a body that does not come.
     let mut wire = Wire::to(&url).await?;
