@@ -22,6 +22,9 @@ const LONGEST: &str = "-max_len=4096";
 /// Seconds after which one input is taken for harm.
 const SLOWEST: &str = "-timeout=10";
 
+/// How often it is told that something new was found.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
 /// Fuzzes what the webhook server reads.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
@@ -130,6 +133,7 @@ impl Target {
         let mut lines = BufReader::new(printed).lines();
         let (began, mut coverage, mut last) = (Instant::now(), 0, String::new());
         let mut until = began + quiet;
+        let mut told = began;
         loop {
             let line = match timeout_at(until, lines.next_line()).await {
                 Err(_) => break,
@@ -145,7 +149,12 @@ impl Target {
             };
             if let Some(covered) = covered(&line).filter(|covered| *covered > coverage) {
                 coverage = covered;
-                until = Instant::now() + quiet;
+                let now = Instant::now();
+                until = now + quiet;
+                if now >= told {
+                    step::progress(&format!("{}: {line}", self.name));
+                    told = now + TELL_EVERY;
+                }
             }
             if !line.trim().is_empty() {
                 last = line;
