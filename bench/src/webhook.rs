@@ -230,8 +230,7 @@ async fn memory(options: &Options, address: &str, pid: u32) -> Result<Vec<Figure
     eprintln!("   the same beside {} idle connections …", options.idle);
     let idle = idle_connections(address, options.idle).await?;
     let crowded = watch(options, address, pid).await?;
-    // They are still there: the server has kept them all the while.
-    let kept = idle.len();
+    let kept = load::still_open(&idle);
     drop(idle);
     Ok(vec![
         figure("rate of the flood", flooded.rate, "requests/s", ""),

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tracing::{error, info};
 
 /// The newest sound value; `borrow` shows it.
@@ -17,6 +17,9 @@ pub type Live<T> = watch::Receiver<Arc<T>>;
 /// How often files are looked at. Their content is compared, not their time, so that it does not
 /// matter how they are replaced.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a changed content must stay the same before it counts: a file that is being written is
+/// empty at first, and then cut off.
+const SETTLED: Duration = Duration::from_millis(200);
 
 /// Reads a value from files, and again whenever their content changes or the process is sent
 /// SIGHUP. A changed content that can't be used is an error in the log, once, and the value before
@@ -47,6 +50,7 @@ pub async fn follow<T: Send + Sync + 'static>(
             }
             match contents(&files).await {
                 Ok(found) if same(&found, &known) => unreadable = false,
+                Ok(found) if !is_settled(&files, &found).await => looks.reset_after(SETTLED),
                 Ok(found) => {
                     match read(&found) {
                         Ok(value) => {
@@ -73,6 +77,12 @@ pub async fn follow<T: Send + Sync + 'static>(
     Ok(receiver)
 }
 
+/// Whether the files still say the same a moment later.
+async fn is_settled(files: &[PathBuf], found: &[SecretSlice<u8>]) -> bool {
+    sleep(SETTLED).await;
+    contents(files).await.is_ok_and(|again| same(&again, found))
+}
+
 async fn contents(files: &[PathBuf]) -> Result<Vec<SecretSlice<u8>>> {
     let mut contents = Vec::new();
     for file in files {
@@ -84,6 +94,8 @@ async fn contents(files: &[PathBuf]) -> Result<Vec<SecretSlice<u8>>> {
 }
 
 fn same(one: &[SecretSlice<u8>], other: &[SecretSlice<u8>]) -> bool {
-    let exposed = |slice: &SecretSlice<u8>| slice.expose_secret().to_vec();
-    one.iter().map(exposed).eq(other.iter().map(exposed))
+    let exposed = |slice: &SecretSlice<u8>, other: &SecretSlice<u8>| {
+        slice.expose_secret() == other.expose_secret()
+    };
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| exposed(one, other))
 }

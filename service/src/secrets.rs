@@ -45,6 +45,11 @@ impl SecretSettings {
         }
     }
 
+    /// Whether there are any.
+    pub fn are_given(&self) -> bool {
+        !self.webhook_secrets.is_empty() || self.webhook_secrets_file.is_some()
+    }
+
     /// The secrets, first the one that signs; none in unsigned operation alone.
     pub async fn follow(&self) -> Result<Live<Vec<SecretString>>> {
         let given = self.webhook_secrets.clone();

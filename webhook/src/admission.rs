@@ -53,11 +53,19 @@ impl Admission {
         self.rate.shrink_to_fit();
     }
 
-    fn admits(&self, sender: IpAddr) -> Result<(), Problem> {
+    /// Whether a peer may open one more connection: to open one costs it as much as a request, since
+    /// a greeting of TLS costs us more.
+    pub fn admits_connection(&self, peer: IpAddr) -> bool {
+        self.is_proxy(peer) || self.rate.check_key(&Source::from(peer)).is_ok()
+    }
+
+    fn admits(&self, sender: IpAddr) -> Result<Source, Problem> {
         if !self.allowed.is_empty() && !contains(&self.allowed, sender) {
             return Err(Problem::NotFromHere);
         }
-        self.rate.check_key(&Source::from(sender)).map_err(|_| Problem::TooMany)
+        let source = Source::from(sender);
+        self.rate.check_key(&source).map_err(|_| Problem::TooMany)?;
+        Ok(source)
     }
 }
 
@@ -65,12 +73,15 @@ impl Admission {
 pub(crate) async fn admit(
     State(app): State<Arc<App>>,
     Extension(Peer(peer)): Extension<Peer>,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
     let admission = &app.admission;
     match admission.admits(sender(peer, request.headers(), &admission.proxies)) {
-        Ok(()) => next.run(request).await,
+        Ok(source) => {
+            request.extensions_mut().insert(source);
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

@@ -124,6 +124,12 @@ impl Config {
     /// Checks what one value alone does not show.
     pub fn check(&self) -> Result<()> {
         self.secrets.check()?;
+        if !self.secrets.are_given() && !self.host.is_loopback() {
+            bail!(
+                "ALLOW_UNSIGNED_WEBHOOKS is true, but HOST is {}; set HOST=127.0.0.1, or secrets",
+                self.host
+            );
+        }
         if self.telnyx_public_key.is_some() && self.telnyx_public_key_file.is_some() {
             bail!("TELNYX_PUBLIC_KEY and TELNYX_PUBLIC_KEY_FILE are both set; remove one of them");
         }
@@ -157,8 +163,10 @@ mod tests {
     fn without_a_secret_the_server_starts_only_where_that_is_allowed() {
         let config = Config::try_parse_from(["webhook"]).unwrap();
         assert!(config.check().unwrap_err().to_string().contains("WEBHOOK_SECRETS"));
-        let config = Config::try_parse_from(["webhook", "--allow-unsigned-webhooks"]).unwrap();
-        assert!(config.check().is_ok());
+        let unsigned = ["webhook", "--allow-unsigned-webhooks", "--host", "127.0.0.1"];
+        assert!(Config::try_parse_from(unsigned).unwrap().check().is_ok());
+        let public = Config::try_parse_from(&unsigned[..2]).unwrap().check().unwrap_err();
+        assert!(public.to_string().contains("HOST"));
         assert!(parse(&[]).is_ok());
     }
 

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 use workflows::activities::calls::LateInput;
+use workflows::attributes::USER_ID;
 use workflows::events::Message;
 use workflows::ids::{TASK_QUEUE, call_workflow, late_event_workflow};
 use workflows::{Call, LateEvent};
@@ -80,10 +81,15 @@ impl Deliverer {
             )
     }
 
-    /// Whether Temporal answers.
+    /// The namespace in which the workflows are.
+    pub fn namespace(&self) -> &str {
+        &self.client.options().namespace
+    }
+
+    /// Whether Temporal answers, and has the namespace.
     pub async fn is_reachable(&self) -> bool {
         let request = DescribeNamespaceRequest {
-            namespace: self.client.options().namespace.clone(),
+            namespace: self.namespace().to_owned(),
             ..Default::default()
         };
         let mut service = self.client.connection().workflow_service();
@@ -99,13 +105,28 @@ impl Deliverer {
     ) -> Result<Delivered, Undelivered> {
         let payload = serde_json::to_value(message).map_err(unreachable)?;
         let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
+        if let Some(user) = &message.user_id
+            && let Ok(described) = handle.describe(Default::default()).await
+            && described.search_attributes().get(&USER_ID).is_some_and(|owner| owner != *user)
+        {
+            // The workflow would pass it over as well, but in its history it would take room, and
+            // whether there is such a call is not that user's business.
+            return Ok(Delivered::NobodyWaits);
+        }
         match handle.signal(Call::call_event, payload.clone(), Default::default()).await {
             Ok(()) => Ok(Delivered::Taken),
-            Err(WorkflowInteractionError::NotFound(_)) if message.event.matters_late() => {
-                self.start_late(conversation, payload).await?;
+            // What is not found may be the namespace as well, which says nothing of the call.
+            Err(WorkflowInteractionError::NotFound(status))
+                if status.message().starts_with("Namespace") =>
+            {
+                Err(unreachable(status.message()))
+            }
+            Err(WorkflowInteractionError::NotFound(_)) => {
+                if message.event.matters_late() {
+                    self.start_late(conversation, payload).await?;
+                }
                 Ok(Delivered::NobodyWaits)
             }
-            Err(WorkflowInteractionError::NotFound(_)) => Ok(Delivered::NobodyWaits),
             Err(error) => Err(unreachable(error)),
         }
     }

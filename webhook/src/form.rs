@@ -51,6 +51,18 @@ pub fn query(query: &str, name: &str) -> Option<String> {
     fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
+/// The id of a conversation or of a dial, if it can be one: what is longer names no workflow.
+fn sound_id<'t>(field: &str, id: &'t str) -> Result<&'t str, Malformed> {
+    if (1..=200).contains(&id.chars().count()) && !id.chars().any(char::is_control) {
+        Ok(id)
+    } else {
+        Err(Malformed::new(
+            field,
+            "must have 1 to 200 characters, none of them a control character",
+        ))
+    }
+}
+
 /// A text field; nothing if it is absent, null or blank.
 fn text<'v>(
     object: &'v Map<String, Value>,

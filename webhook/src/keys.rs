@@ -45,10 +45,13 @@ impl Keys {
             Some(_) => "TELNYX_PUBLIC_KEY_FILE can't be used",
         };
         let carrier = live::follow("Telnyx public keys", files, move |contents| {
-            let keys = match contents.first() {
+            let keys: Vec<&str> = match contents.first() {
                 None => given.split(',').filter(|key| !key.trim().is_empty()).collect(),
                 Some(content) => lines(content.expose_secret())?.map(|(_, line)| line).collect(),
             };
+            if keys.is_empty() && !contents.is_empty() {
+                bail!("it holds no key; write one a line, 32 bytes in base64");
+            }
             carrier(keys)
         });
         Ok(Self {

@@ -21,7 +21,7 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
@@ -85,7 +85,14 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         health: Health::default(),
         refusals: Refusals::default(),
     });
-    allow_open_files(&config);
+    if !app.deliver.is_reachable().await {
+        bail!(
+            "Temporal does not know the namespace {:?}, or does not answer; set TEMPORAL_NAMESPACE \
+            to one that it has",
+            app.deliver.namespace()
+        );
+    }
+    let places = places(&config);
     let address = (config.host, config.port);
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listening on {}:{}; set PORT to a free port", address.0, address.1)
@@ -99,7 +106,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     };
     let router = routes::router(app.clone());
     tokio::select! {
-        () = server::serve(listener, tls, router, app.clone(), &config.limits, stop) => {}
+        () = server::serve(listener, tls, router, app.clone(), &config.limits, places, stop) => {}
         () = health::keep_asking(&app) => {}
         () = refusals::keep_telling(app.clone()) => {}
     }
@@ -108,20 +115,22 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     Ok(())
 }
 
-/// Every connection is an open file, of which a process may have few unless it asks for more.
-fn allow_open_files(config: &Config) {
+/// How many connections there can be: every one is an open file, of which a process may have few
+/// unless it asks for more.
+fn places(config: &Config) -> usize {
     /// For logs, Temporal and the like.
     const OTHERS: u64 = 100;
-    let wanted = u64::from(config.limits.max_connections) + OTHERS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if soft >= wanted {
-        return;
+    let connections = config.limits.max_connections;
+    let wanted = u64::from(connections) + OTHERS;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return connections as usize };
+    let asked = wanted.clamp(soft, hard.max(soft));
+    let granted = match setrlimit(Resource::RLIMIT_NOFILE, asked, hard) {
+        Ok(()) => asked,
+        Err(_) => soft,
+    };
+    let places = granted.saturating_sub(OTHERS).max(1).min(u64::from(connections));
+    if places < u64::from(connections) {
+        warn!(places, "Fewer connections than MAX_CONNECTIONS: raise `ulimit -n`");
     }
-    let granted = wanted.min(hard);
-    if setrlimit(Resource::RLIMIT_NOFILE, granted, hard).is_err() || granted < wanted {
-        warn!(
-            limit = granted.max(soft),
-            wanted, "The limit on open files is too low for MAX_CONNECTIONS; raise `ulimit -n`"
-        );
-    }
+    usize::try_from(places).unwrap_or(usize::MAX)
 }

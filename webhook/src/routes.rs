@@ -20,7 +20,7 @@ use crate::form::Addressed;
 use crate::problem::Problem;
 use crate::refusals::counted;
 
-/// All routes. Probes of health are asked nothing, so that they succeed when all else is refused.
+/// All routes. Probes of health are not limited by their number, nor by where they come from.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/webhooks/outcome", post(outcome::take))

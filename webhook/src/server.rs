@@ -26,14 +26,15 @@ use tracing::{error, warn};
 use crate::App;
 use crate::admission::Peer;
 use crate::config::LimitConfig;
+use crate::deliver::PATIENT;
 use crate::source::Source;
 
 /// Longest head of a request, in bytes, and most fields in it. Senders of webhooks need a tenth.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// Longest time for what was accepted to be finished once we are told to stop: a body that comes
-/// and an event that is handed over.
-const FINISH_WITHIN: Duration = Duration::from_secs(20);
+/// Longest life of a connection. Who would keep all places for ever loses them; who is cut off in
+/// the middle of a request sends it again.
+const LONGEST_LIFE: Duration = Duration::from_secs(600);
 /// How long nothing is accepted after the system could not give us another connection.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -44,9 +45,10 @@ pub(crate) async fn serve(
     router: Router,
     app: Arc<App>,
     limits: &LimitConfig,
+    places: usize,
     stop: impl Future<Output = ()>,
 ) {
-    let places = Arc::new(Places::new(limits));
+    let places = Arc::new(Places::new(limits, places));
     let opener = Opener { tls, router, read_timeout: limits.read_timeout() };
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
@@ -63,7 +65,11 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let Some(place) = places.take(peer, app.admission.is_proxy(peer)) else {
+        let place = match app.admission.admits_connection(peer) {
+            true => places.take(peer, app.admission.is_proxy(peer)),
+            false => None,
+        };
+        let Some(place) = place else {
             app.refusals.count_connection();
             continue;
         };
@@ -74,8 +80,10 @@ pub(crate) async fn serve(
         });
     }
     drop(listener);
-    if timeout(FINISH_WITHIN, graceful.shutdown()).await.is_err() {
-        warn!("Some requests were not finished in {FINISH_WITHIN:?} and are cut off");
+    // For a head, for a body, and for an event that is handed over.
+    let within = limits.read_timeout() * 2 + PATIENT;
+    if timeout(within, graceful.shutdown()).await.is_err() {
+        warn!("Some requests were not finished in {within:?} and are cut off");
     }
 }
 
@@ -135,7 +143,7 @@ impl Opener {
             .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         // What goes wrong here is between the sender and the network.
-        let _ = watcher.watch(connection).await;
+        let _ = timeout(LONGEST_LIFE, watcher.watch(connection)).await;
     }
 }
 
@@ -159,12 +167,8 @@ struct Place {
 }
 
 impl Places {
-    fn new(limits: &LimitConfig) -> Self {
-        Self {
-            in_all: limits.max_connections as usize,
-            of_one: limits.max_connections_per_source as usize,
-            taken: Mutex::default(),
-        }
+    fn new(limits: &LimitConfig, in_all: usize) -> Self {
+        Self { in_all, of_one: limits.max_connections_per_source as usize, taken: Mutex::default() }
     }
 
     /// A place for a connection of that peer, if there is one.

@@ -165,7 +165,9 @@ impl Call {
     pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
         let Some(message) = events::read(payload, &self.input.user_id) else { return };
         let (events, transcript) = message.event.facts();
-        if transcript.is_some() {
+        // The longest one, whichever comes first.
+        let length = |text: &Option<String>| text.as_ref().map(String::len);
+        if length(&transcript) > length(&self.transcript) {
             self.transcript = transcript;
         }
         for event in events {

@@ -146,9 +146,21 @@ fn every_setting_that_a_program_needs_is_given_and_none_that_it_does_not_know() 
             })
             .collect();
         assert!(needed.is_subset(&given), "{name} lacks {:?}", needed.difference(&given));
+        // What libraries read by themselves.
+        let of_libraries = |key: &str| key.starts_with("TEMPORAL_") || key == "RUST_LOG";
         let strange: Vec<&String> =
-            given.difference(&known).filter(|key| !key.starts_with("TEMPORAL_")).collect();
+            given.difference(&known).filter(|key| !of_libraries(key)).collect();
         assert!(strange.is_empty(), "{name} does not know {strange:?}");
+    }
+}
+
+#[test]
+fn the_public_process_is_given_its_own_settings_and_no_others() {
+    let (_, service) = ours().into_iter().find(|(name, _)| name == "webhook").unwrap();
+    assert!(service.get("env_file").is_none(), "all of .env would come with it");
+    let given = names(service["environment"].as_mapping().unwrap());
+    for private in ["ULTRAVOX_API_KEY", "TELNYX_API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL"] {
+        assert!(!given.contains(private), "{private}");
     }
 }
 

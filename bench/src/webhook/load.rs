@@ -105,6 +105,15 @@ pub async fn idle_connections(address: &str, count: usize) -> Result<Vec<TcpStre
     Ok(connections)
 }
 
+/// How many of them the server has not closed.
+pub fn still_open(connections: &[TcpStream]) -> usize {
+    let silent = |connection: &&TcpStream| {
+        let read = connection.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    connections.iter().filter(silent).count()
+}
+
 /// Lets this process have so many connections.
 pub fn allow_open_files(wanted: usize) -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -92,7 +92,7 @@ async fn who_is_slow_is_not_waited_for() -> Result<()> {
 
 #[tokio::test]
 async fn bodies_are_read_within_limits_however_they_come() -> Result<()> {
-    let story = impatient_door().await?;
+    let story = door(&[("MAX_BODY_BYTES", "4096")]).await?;
     let url = story.webhook("");
     let long = "x".repeat(5_000);
 
@@ -148,7 +148,7 @@ async fn bodies_are_read_within_limits_however_they_come() -> Result<()> {
 
 #[tokio::test]
 async fn connections_are_used_as_the_standard_says() -> Result<()> {
-    let story = impatient_door().await?;
+    let story = door(&[("MAX_BODY_BYTES", "4096")]).await?;
     let url = story.webhook("");
 
     // Two requests at once are answered in their order.
@@ -181,7 +181,7 @@ async fn connections_are_used_as_the_standard_says() -> Result<()> {
 
 #[tokio::test]
 async fn what_is_no_request_of_ours_is_turned_away() -> Result<()> {
-    let story = impatient_door().await?;
+    let story = door(&[("MAX_BODY_BYTES", "4096")]).await?;
     let url = story.webhook("");
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: test\r\n\r\n");
     let field = |name: &str, length: usize| {

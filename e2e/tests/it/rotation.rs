@@ -169,6 +169,10 @@ async fn calls_go_on_while_the_secret_of_worker_and_webhook_server_is_replaced()
     .await;
     // The call that was made with the old secret ends by it.
     assert_eq!(settled(&story, "p1-id-1").await, ("COMPLETED".to_owned(), None));
+    eventually(SOON, "nothing signed with the old secret is on its way", async || {
+        Ok((story.stack.ledger().await?["deliveries"]["pending"] == 0).then_some(()))
+    })
+    .await;
     file.write(&[NEW_SECRET])?;
     becomes(&url, WEBHOOK_SECRET, false).await;
 

@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn what_was_accepted_is_finished_and_nothing_else_is_begun() -> Result<()> {
-    let mut story = door(&[("SHUTDOWN_DELAY_SECS", "3")]).await?;
+    let mut story = door(&[("SHUTDOWN_DELAY_SECS", "3"), ("READ_TIMEOUT_SECS", "60")]).await?;
     let url = story.webhook("");
     let whole = request("/webhooks/outcome", &Signed::now(EVENT).headers(), EVENT);
     let (begun, rest) = whole.split_at(whole.len() - 5);

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use domain::ids::DialId;
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, CarrierWord, Message};
@@ -12,13 +10,12 @@ use super::{Addressed, Malformed, object, text};
 
 /// Reads an event; nothing if it says nothing that the call's workflow needs.
 ///
-/// In this form the dial is named by the address that we gave to the carrier, or by the client
-/// state that it echoes: the body has no field of ours.
+/// The dial is named by the address that we gave to the carrier: the body has no field of ours.
 pub fn read(body: &[u8], dial: Option<DialId>) -> Result<Option<Addressed>, Malformed> {
     let is_json = body.trim_ascii_start().starts_with(b"{");
-    let (event, state) = if is_json { call_control(&object(body)?)? } else { (texml(body), None) };
+    let event = if is_json { call_control(&object(body)?)? } else { texml(body) };
     let Some(event) = event else { return Ok(None) };
-    let Some(dial) = state.map(DialId::new).or(dial) else {
+    let Some(dial) = dial else {
         return Err(Malformed::new("dial", "is missing from the address"));
     };
     let conversation = dial
@@ -45,9 +42,7 @@ fn texml(body: &[u8]) -> Option<CallEvent> {
     Some(unreached(leg, word))
 }
 
-type Stated = (Option<CallEvent>, Option<String>);
-
-fn call_control(body: &Map<String, Value>) -> Result<Stated, Malformed> {
+fn call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Malformed> {
     let Some(Value::Object(data)) = body.get("data") else {
         return Err(Malformed::new("data", "must be an object"));
     };
@@ -56,9 +51,6 @@ fn call_control(body: &Map<String, Value>) -> Result<Stated, Malformed> {
     };
     let path = "data.payload.";
     let leg = text(payload, path, "call_control_id")?.map(str::to_owned);
-    let state = text(payload, path, "client_state")?
-        .and_then(|state| STANDARD.decode(state).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok());
     let event = match text(data, "data.", "event_type")? {
         Some("call.initiated") => leg.map(carried),
         Some("call.hangup") => match text(payload, path, "hangup_cause")? {
@@ -72,7 +64,7 @@ fn call_control(body: &Map<String, Value>) -> Result<Stated, Malformed> {
         }
         _ => None,
     };
-    Ok((event, state))
+    Ok(event)
 }
 
 /// The carrier's word for why a leg failed.
@@ -157,13 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dial_is_named_by_the_echoed_state_or_by_the_address() {
-        let state = STANDARD.encode("p2-1.3");
-        let body = json!({"data": {"event_type": "call.initiated",
-            "payload": {"call_control_id": "v3:abc", "client_state": state}}});
-        let addressed = Some(DialId::new("p1-1.1"));
-        let read = read(body.to_string().as_bytes(), addressed).unwrap().unwrap();
-        assert_eq!(read.conversation.as_str(), "p2-1");
+    fn the_dial_is_named_by_the_address() {
         let missing = super::read(b"CallSid=a&CallStatus=busy", None).unwrap_err();
         assert_eq!(missing.field, "dial");
         let odd = Some(DialId::new("p1"));

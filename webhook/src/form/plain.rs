@@ -6,13 +6,13 @@ use domain::status::Outcome;
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, Message, Reported};
 
-use super::{Addressed, Malformed, moment, text};
+use super::{Addressed, Malformed, moment, sound_id, text};
 
 /// Longest talk that is believed, in seconds: a day.
 const LONGEST_TALK_SECS: f64 = 86_400.0;
 
 /// Reads an event; the conversation may stand in the query instead of the body. If it is that
-/// user's word, it counts for calls of that user alone.
+/// user's word, it counts for calls of that user alone, and names the conversation in the body.
 pub fn read(
     body: &Map<String, Value>,
     query: Option<&str>,
@@ -20,7 +20,7 @@ pub fn read(
 ) -> Result<Addressed, Malformed> {
     let kind =
         text(body, "", "eventType")?.ok_or_else(|| Malformed::new("eventType", "is missing"))?;
-    let conversation = conversation(body, query)?;
+    let conversation = conversation(body, query.filter(|_| user.is_none()))?;
     let event = match kind {
         // Whose id `callId` is can't be told in this form, so it is not taken for the provider's.
         "call.started" => CallEvent::Started { provider_call_id: None },
@@ -56,7 +56,9 @@ fn conversation(
             let wanted = "differs between the body and the address";
             Err(Malformed::new("conversationId", wanted))
         }
-        (Some(id), _) | (None, Some(id)) => Ok(ConversationId::new(id)),
+        (Some(id), _) | (None, Some(id)) => {
+            Ok(ConversationId::new(sound_id("conversationId", id)?))
+        }
         (None, None) => Err(Malformed::new("conversationId", "is missing")),
     }
 }
@@ -146,6 +148,9 @@ mod tests {
         let read = |query| read(body.as_object().unwrap(), query, None);
         assert_eq!(read(Some("C1")).unwrap().conversation.as_str(), "C1");
         assert_eq!(read(None).unwrap_err().field, "conversationId");
+        assert_eq!(read(Some("")).unwrap_err().field, "conversationId");
+        let of_user = super::read(body.as_object().unwrap(), Some("C1"), Some(UserId::new("u1")));
+        assert_eq!(of_user.unwrap_err().field, "conversationId");
         let both = json!({"eventType": "call.failed", "conversationId": "C2"});
         assert!(super::read(both.as_object().unwrap(), Some("C1"), None).is_err());
     }
@@ -161,6 +166,11 @@ mod tests {
             (json!({"eventType": "call.sang", "conversationId": "C1"}), "eventType"),
             (json!({"eventType": "call.failed"}), "conversationId"),
             (json!({"eventType": "call.failed", "conversationId": 7}), "conversationId"),
+            (json!({"eventType": "call.failed", "conversationId": "a\nb"}), "conversationId"),
+            (
+                json!({"eventType": "call.failed", "conversationId": "x".repeat(201)}),
+                "conversationId",
+            ),
             (
                 json!({"eventType": "call.completed", "conversationId": "C1", "duration": -1}),
                 "duration",

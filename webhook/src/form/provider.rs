@@ -4,7 +4,7 @@ use domain::ids::{ConversationId, DialId};
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, Message};
 
-use super::{Addressed, Malformed, moment, text};
+use super::{Addressed, Malformed, moment, sound_id, text};
 
 /// Reads an event; nothing if it is genuine and not about a call of ours.
 ///
@@ -39,7 +39,8 @@ pub fn read(body: &Map<String, Value>) -> Result<Option<Addressed>, Malformed> {
 
 fn whose(call: &Map<String, Value>) -> Result<Option<(ConversationId, DialId)>, Malformed> {
     let Some(Value::Object(metadata)) = call.get("metadata") else { return Ok(None) };
-    let dial = text(metadata, "call.metadata.", "dial_id")?.map(DialId::new);
+    let dial = text(metadata, "call.metadata.", "dial_id")?;
+    let dial = dial.map(|id| sound_id("call.metadata.dial_id", id)).transpose()?.map(DialId::new);
     Ok(dial.and_then(|dial| Some((dial.conversation()?, dial))))
 }
 

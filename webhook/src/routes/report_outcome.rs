@@ -89,8 +89,9 @@ pub(super) async fn take(
         .and_then(|token| app.keys.dial(Purpose::Outcome, token))
         .ok_or(Problem::NotGenuine)?;
     let conversation = dial.conversation().ok_or(Problem::NotGenuine)?;
-    let body = form::object(&body)?;
-    let answer = match report::read(&body, app.clock_offset.apply(Utc::now())) {
+    let arguments = form::object(&body)?;
+    drop(body);
+    let answer = match report::read(&arguments, app.clock_offset.apply(Utc::now())) {
         Ok(read) => hand_over(&app, &conversation, &dial, read).await,
         Err(why) => Answer::Refused(why),
     };

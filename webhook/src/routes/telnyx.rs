@@ -26,7 +26,9 @@ pub(super) async fn take(
     telnyx::verify(&keys, &headers, &body, Utc::now(), app.tolerance)?;
     let token = form::query(query.as_deref().unwrap_or_default(), "dial");
     let dial = token.map(|token| named(&app, &token)).transpose()?;
-    match carrier::read(&body, dial)? {
+    let read = carrier::read(&body, dial)?;
+    drop(body);
+    match read {
         Some(addressed) => super::hand_over(&app, &addressed).await,
         None => Ok(StatusCode::ACCEPTED),
     }

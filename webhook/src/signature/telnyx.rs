@@ -27,7 +27,7 @@ pub fn public_key(text: &str) -> Result<VerifyingKey, NotAKey> {
 }
 
 /// Checks a webhook's signature, by any of these keys, and its time. The bytes are taken as they
-/// came. A request that lacks something takes as long as one whose signature is wrong.
+/// came. The keys are public, so that no time tells a secret.
 pub fn verify(
     keys: &[VerifyingKey],
     headers: &HeaderMap,
