@@ -55,11 +55,12 @@ pub async fn follow<T: Send + Sync + 'static>(
                     match read(&found) {
                         Ok(value) => {
                             sender.send_replace(Arc::new(value));
-                            info!(what, "A changed file is in use");
+                            info!(what, ?files, "A changed file is in use");
                         }
                         Err(why) => {
                             error!(
                                 what,
+                                ?files,
                                 "A changed file can't be used: {why:#}; the one before stays"
                             );
                         }

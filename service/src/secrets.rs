@@ -67,6 +67,10 @@ impl SecretSettings {
 fn listed(content: &[u8]) -> Result<Vec<SecretString>> {
     let secrets: Vec<SecretString> = lines(content)?
         .map(|(number, line)| {
+            // A list, a quoted text or an assignment would be one wrong secret.
+            if line.contains([',', '"', '\'']) || line.contains(char::is_whitespace) {
+                bail!("line {number}: must be one secret alone, without commas, quotes or blanks");
+            }
             webhook_secret(line).map_err(|why| anyhow::anyhow!("line {number}: {why}"))
         })
         .collect::<Result<_>>()?;
@@ -107,9 +111,13 @@ mod tests {
 
     #[test]
     fn a_file_without_a_sound_secret_is_refused_and_not_repeated() {
-        for (content, word) in
-            [("", "no secret"), ("# none\n", "no secret"), ("0123456789abcdef\nhunter2", "line 2")]
-        {
+        for (content, word) in [
+            ("", "no secret"),
+            ("# none\n", "no secret"),
+            ("0123456789abcdef\nhunter2", "line 2"),
+            ("0123456789abcdef,hunter2-hunter2", "line 1"),
+            ("\"hunter2-hunter2-hunter2\"", "line 1"),
+        ] {
             let error = format!("{:#}", listed(content.as_bytes()).unwrap_err());
             assert!(error.contains(word) && !error.contains("hunter2"), "{error}");
         }

@@ -41,6 +41,16 @@ pub fn preferably(port: u16) -> Result<u16> {
     free()
 }
 
+/// That very port, if nobody listens there.
+pub fn exactly(port: u16) -> Result<u16> {
+    if is_free(port) {
+        return Ok(port);
+    }
+    Err(Error::Setting(format!(
+        "port {port} on 127.0.0.1 is taken; stop what listens there, or choose another one"
+    )))
+}
+
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
@@ -69,5 +79,6 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         assert_ne!(preferably(port).unwrap(), port);
+        assert!(exactly(port).unwrap_err().to_string().contains(&port.to_string()));
     }
 }

@@ -61,6 +61,12 @@ impl Keys {
         })
     }
 
+    /// Whether one of the service's secrets is written in its own sources.
+    pub fn hold_a_published_secret(&self) -> bool {
+        let secrets = self.secrets.borrow();
+        secrets.iter().any(|secret| secret.expose_secret().starts_with("development-only-"))
+    }
+
     /// The dial for which a token was made, with any current secret.
     pub fn dial(&self, purpose: Purpose, token: &str) -> Option<DialId> {
         let secrets = self.secrets.borrow().clone();

@@ -64,6 +64,12 @@ pub(crate) struct App {
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
     let keys = Keys::follow(&config).await?;
+    if keys.hold_a_published_secret() {
+        warn!(
+            "A secret is that of the example or of the local stack, which everybody can read: \
+            ANYBODY CAN FORGE THE OUTCOME OF A CALL. Make one with `openssl rand -hex 32`."
+        );
+    }
     if keys.secrets.borrow().is_empty() {
         warn!(
             "ALLOW_UNSIGNED_WEBHOOKS is true and there is no secret: ANYBODY WHO REACHES THIS \
@@ -97,7 +103,15 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("listening on {}:{}; set PORT to a free port", address.0, address.1)
     })?;
-    info!(address = %listener.local_addr()?, tls = tls.is_some(), "Webhook server started");
+    info!(
+        address = %listener.local_addr()?,
+        tls = tls.is_some(),
+        secrets = app.keys.secrets.borrow().len(),
+        clients = app.keys.clients.borrow().len(),
+        carrierKeys = app.keys.carrier.borrow().len(),
+        trustedProxies = config.limits.trusted_proxies.len(),
+        "Webhook server started"
+    );
     let stop = async {
         stop.await;
         info!("Webhook server is stopping: it finishes what it has accepted");

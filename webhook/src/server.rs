@@ -21,7 +21,7 @@ use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
-use tracing::{error, warn};
+use tracing::warn;
 
 use crate::App;
 use crate::admission::Peer;
@@ -61,7 +61,10 @@ pub(crate) async fn serve(
         let (stream, peer) = match accepted {
             Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
-                pause_after(&error).await;
+                if !is_passing(&error) {
+                    app.refusals.count_connection();
+                    sleep(BREATH).await;
+                }
                 continue;
             }
         };
@@ -87,18 +90,15 @@ pub(crate) async fn serve(
     }
 }
 
-/// A connection that failed on its way to us is its sender's trouble; that there can be no more
-/// connections is ours.
-async fn pause_after(error: &io::Error) {
+/// Whether a connection failed on its way to us, which is its sender's trouble. That there can be no
+/// more of them is ours.
+fn is_passing(error: &io::Error) -> bool {
     let passing = [
         io::ErrorKind::ConnectionAborted,
         io::ErrorKind::ConnectionReset,
         io::ErrorKind::ConnectionRefused,
     ];
-    if !passing.contains(&error.kind()) {
-        error!(%error, "No connection could be accepted; is the limit on open files too low?");
-        sleep(BREATH).await;
-    }
+    passing.contains(&error.kind())
 }
 
 /// How a connection is served.

@@ -173,7 +173,7 @@ impl Target {
     /// Adds to the corpus what covers more than it does.
     async fn keep(&self) -> anyhow::Result<()> {
         let merged = Command::new(&self.program)
-            .arg("-merge=1")
+            .arg("-set_cover_merge=1")
             .args([&self.corpus, &self.found])
             .args([LONGEST, SLOWEST])
             .stdin(Stdio::null())

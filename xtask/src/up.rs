@@ -84,7 +84,7 @@ impl Up {
 
     fn ports(&self) -> anyhow::Result<Ports> {
         let choose = |given: Option<u16>, usual| {
-            given.map_or_else(|| ports::preferably(usual), Ok).map(Some)
+            given.map_or_else(|| ports::preferably(usual), ports::exactly).map(Some)
         };
         Ok(Ports {
             postgres: choose(self.port_postgres, 5433)?,
