@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::{Parser, value_parser};
 use ipnet::IpNet;
-use service::secrets::SecretSettings;
+use bootstrap::secrets::SecretSettings;
 
 /// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
 ///
@@ -114,7 +114,7 @@ impl LimitConfig {
     }
 }
 
-impl service::Settings for Config {
+impl bootstrap::Settings for Config {
     fn log_dir(&self) -> Option<&Path> {
         self.log_dir.as_deref()
     }

@@ -7,8 +7,8 @@ use domain::ids::{DialId, UserId};
 use domain::token::{self, Purpose};
 use ed25519_dalek::VerifyingKey;
 use secrecy::{ExposeSecret as _, SecretString};
-use service::live::{self, Live};
-use service::secrets::{lines, webhook_secret};
+use bootstrap::live::{self, Live};
+use bootstrap::secrets::{lines, webhook_secret};
 
 use crate::config::Config;
 use crate::signature::telnyx;

@@ -80,7 +80,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         (Some(certificates), Some(key)) => Some(tls::follow(certificates, key).await?),
         _ => None,
     };
-    let client = service::temporal::connect().await?;
+    let client = bootstrap::temporal::connect().await?;
     let app = Arc::new(App {
         keys,
         tolerance: TimeDelta::seconds(config.webhook_tolerance_secs),

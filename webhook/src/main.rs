@@ -4,5 +4,5 @@ use std::process::ExitCode;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    service::main(|config| webhook::run(config, service::stopped())).await
+    bootstrap::main(|config| webhook::run(config, bootstrap::stopped())).await
 }

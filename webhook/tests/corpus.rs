@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-#[path = "../../fuzz/targets.rs"]
+#[path = "../fuzz/targets.rs"]
 mod targets;
 
 /// Tries the inputs of one target; each is named if it fails.
 fn every_input(target: &str, attempt: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let inputs: Vec<_> =
         std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(inputs.len() >= 3, "{}: {} inputs", corpus.display(), inputs.len());
@@ -29,7 +29,7 @@ macro_rules! targets {
 
         #[test]
         fn every_folder_of_the_corpus_is_tried() {
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
             for folder in std::fs::read_dir(corpus).unwrap() {
                 let name = folder.unwrap().file_name().into_string().unwrap();
                 assert!([$(stringify!($target)),+].contains(&name.as_str()), "{name}");

@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
-use service::live::Live;
-use service::secrets::SecretSettings;
+use bootstrap::live::Live;
+use bootstrap::secrets::SecretSettings;
 use workflows::clock::ClockOffset;
 
 /// Plans calls, makes them and settles their records.
@@ -115,7 +115,7 @@ pub struct PlanConfig {
     pub strict_calling_hours: bool,
 }
 
-impl service::Settings for Config {
+impl bootstrap::Settings for Config {
     fn log_dir(&self) -> Option<&Path> {
         self.log_dir.as_deref()
     }

@@ -44,7 +44,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
 
     let telnyx = config.telnyx()?;
 
-    let client = service::temporal::connect().await?;
+    let client = bootstrap::temporal::connect().await?;
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
 

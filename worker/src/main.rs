@@ -8,5 +8,5 @@ async fn main() -> ExitCode {
     if worker::tools::are_asked_for(&args) {
         return worker::tools::run(args).await;
     }
-    service::main(|config| worker::run(config, service::stopped())).await
+    bootstrap::main(|config| worker::run(config, bootstrap::stopped())).await
 }

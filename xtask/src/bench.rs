@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: figures beside a reference from the same run.
 
-use stack::workspace;
+use devstack::workspace;
 
 use crate::{cargo, step};
 

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use anyhow::{Context, bail};
-use stack::workspace;
+use devstack::workspace;
 
 /// Variables that Cargo sets for the package that it runs. Build scripts of others watch them, and would run again
 /// each time a build is started from here instead of from a shell.

@@ -1,6 +1,6 @@
 //! `cargo xtask chaos`: calls on a stack that is disturbed at random, and what must hold all the same.
 
-use stack::workspace;
+use devstack::workspace;
 
 use crate::cargo;
 

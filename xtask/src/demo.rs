@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use sqlx::{Connection, PgConnection};
-use stack::{Stack, StackOptions, workspace};
+use devstack::{Stack, StackOptions, workspace};
 
 use self::board::Board;
 use crate::{cargo, interrupt, step, up};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use stack::workspace;
+use devstack::workspace;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -28,7 +28,7 @@ const TELL_EVERY: Duration = Duration::from_secs(60);
 /// Fuzzes what the webhook server reads.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
-    /// What to fuzz: names of fuzz/fuzz_targets; all of them if none is given
+    /// What to fuzz: names of webhook/fuzz/fuzz_targets; all of them if none is given
     targets: Vec<String>,
 
     /// Minutes without new coverage after which a target is done
@@ -63,7 +63,7 @@ impl Fuzz {
 }
 
 fn all_targets() -> anyhow::Result<Vec<String>> {
-    let folder = workspace::root().join("fuzz/fuzz_targets");
+    let folder = workspace::root().join("webhook/fuzz/fuzz_targets");
     let mut targets = Vec::new();
     for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
         let name = entry?.path().file_stem().map(|name| name.to_string_lossy().into_owned());
@@ -104,12 +104,12 @@ impl Target {
             program: built()
                 .join(format!("{}-unknown-linux-gnu/release", std::env::consts::ARCH))
                 .join(name),
-            corpus: root.join("fuzz/corpus").join(name),
+            corpus: root.join("webhook/fuzz/corpus").join(name),
             found: built().join("found").join(name),
-            harmful: root.join("fuzz/artifacts").join(name),
+            harmful: root.join("webhook/fuzz/artifacts").join(name),
         };
         if !target.program.exists() {
-            bail!("there is no target {name}; the targets are the files of fuzz/fuzz_targets");
+            bail!("there is no target {name}; the targets are the files of webhook/fuzz/fuzz_targets");
         }
         for folder in [&target.corpus, &target.found, &target.harmful] {
             std::fs::create_dir_all(folder)

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use stack::workspace;
+use devstack::workspace;
 
 use crate::cargo::{command, run};
 use crate::step::announced;

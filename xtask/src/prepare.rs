@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use anyhow::{Context, bail};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
-use stack::{Postgres, Scratch, workspace};
+use devstack::{Postgres, Scratch, workspace};
 
 use crate::{cargo, step};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
-use stack::{Addresses, Tools, workspace};
+use devstack::{Addresses, Tools, workspace};
 
 /// The Temporal command line.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! `cargo xtask sign`: the headers of a signed webhook.
 
 use chrono::{SecondsFormat, Utc};
-use stack::{development, sign};
+use devstack::{development, sign};
 
 /// Signs a body as Ultravox does, now.
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 //! `cargo xtask test`
 
-use stack::{Postgres, Tools};
+use devstack::{Postgres, Tools};
 
 use crate::{cargo, step};
 

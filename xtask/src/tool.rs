@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use stack::workspace;
+use devstack::workspace;
 
 use crate::cargo::{command, run};
 use crate::step::announced;

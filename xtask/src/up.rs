@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use stack::{Addresses, Ports, Stack, StackOptions, ports, workspace};
+use devstack::{Addresses, Ports, Stack, StackOptions, ports, workspace};
 
 use crate::{cargo, interrupt, step};
 

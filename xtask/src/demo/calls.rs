@@ -60,7 +60,7 @@ pub async fn all(database: &mut PgConnection) -> anyhow::Result<Vec<Call>> {
 #[cfg(test)]
 mod tests {
     use sqlx::Connection;
-    use stack::Postgres;
+    use devstack::Postgres;
 
     use super::*;
     use crate::demo::data::{self, Clock};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use stack::Temporal;
+use devstack::Temporal;
 
 /// The id of the schedule.
 const SCHEDULE: &str = "plan-calls";

@@ -6,7 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use comfy_table::{Table, presets};
 use sqlx::PgConnection;
-use stack::{Stack, Tools};
+use devstack::{Stack, Tools};
 
 use super::calls::{self, Call};
 

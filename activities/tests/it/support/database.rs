@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use activities::store::Store;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use stack::Postgres;
+use devstack::Postgres;
 use tokio::sync::OnceCell;
 
 /// The address of a new database with empty tables.

@@ -3,7 +3,7 @@
 use chrono::Utc;
 use reqwest::Client;
 use serde_json::Value;
-use stack::{Process, Program, Ready, Scratch, development, ports, workspace};
+use devstack::{Process, Program, Ready, Scratch, development, ports, workspace};
 
 use super::{NOW, at, eventually};
 

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
-use stack::development;
+use devstack::development;
 use tokio::sync::watch;
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};

@@ -1,0 +1,49 @@
+//! What was measured, on the screen and in `testing/bench/results/`.
+
+use anyhow::{Context as _, Result};
+use chrono::Utc;
+use comfy_table::Table;
+use serde_json::{Value, json};
+use devstack::workspace;
+
+/// One figure with what it is held against.
+pub struct Figure {
+    /// What was measured.
+    pub name: &'static str,
+    /// The value.
+    pub value: f64,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What would be good, in words.
+    pub aim: String,
+}
+
+/// Prints the figures and keeps them.
+pub fn tell(bench: &str, figures: &[Figure]) -> Result<()> {
+    let mut table = Table::new();
+    table.set_header(["figure", "value", "aim"]);
+    for figure in figures {
+        let value = format!("{:.1} {}", figure.value, figure.unit);
+        table.add_row([figure.name, value.trim(), &figure.aim]);
+    }
+    println!("{table}");
+    let rows: Vec<Value> = figures
+        .iter()
+        .map(|f| json!({"name": f.name, "value": f.value, "unit": f.unit, "aim": f.aim}))
+        .collect();
+    let now = Utc::now();
+    let kept = json!({
+        "bench": bench,
+        "time": now.to_rfc3339(),
+        "cores": std::thread::available_parallelism().map_or(0, usize::from),
+        "profile": if cfg!(debug_assertions) { "debug" } else { "release" },
+        "figures": rows,
+    });
+    let dir = workspace::root().join("testing/bench/results");
+    std::fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    let path = dir.join(format!("{bench}-{}.json", now.format("%Y%m%dT%H%M%SZ")));
+    std::fs::write(&path, serde_json::to_string_pretty(&kept)? + "\n")
+        .with_context(|| format!("writing {}", path.display()))?;
+    println!("kept in {}", path.display());
+    Ok(())
+}

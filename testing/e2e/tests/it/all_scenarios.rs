@@ -1,0 +1,284 @@
+//! Every way in which a call can go, all at once; then every row is compared with what really happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use devstack::StackOptions;
+
+use crate::support::{
+    Plan, Prospect, Story, User, conversations, eventually, open_calls, plan, post,
+    prospect_status, seconds_to,
+};
+
+/// The least of it is for the calls of which nothing is heard: they are looked up when the time in
+/// which they could be answered has passed, in real seconds.
+const WITHIN: Duration = Duration::from_secs(150);
+const SOON: Duration = Duration::from_secs(30);
+
+/// A number's ending and what must come of a call to it.
+struct Case {
+    ending: u32,
+    conversation: (&'static str, Option<&'static str>, Option<&'static str>),
+    prospect: &'static str,
+}
+
+const fn case(
+    ending: u32,
+    outcome: &'static str,
+    reason: &'static str,
+    prospect: &'static str,
+) -> Case {
+    let outcome = if outcome.is_empty() { None } else { Some(outcome) };
+    let reason = if reason.is_empty() { None } else { Some(reason) };
+    Case { ending, conversation: ("COMPLETED", outcome, reason), prospect }
+}
+
+const CASES: [Case; 20] = [
+    // The agent reports.
+    case(0, "APPOINTMENT_SET", "", "BOOKED"),
+    case(1, "APPOINTMENT_SET", "", "BOOKED"),
+    case(10, "CALLBACK_REQUESTED", "", "RESCHEDULED"),
+    case(20, "NOT_INTERESTED", "", "NOT_INTERESTED"),
+    case(30, "DO_NOT_CALL", "", "DO_NOT_CALL"),
+    // Nobody is reached.
+    case(40, "NO_RESPONSE", "voicemail", "NOT_RESPONDED"),
+    case(50, "NO_RESPONSE", "no_answer", "NOT_RESPONDED"),
+    case(60, "NO_RESPONSE", "busy", "NOT_RESPONDED"),
+    case(96, "NO_RESPONSE", "no_answer", "NOT_RESPONDED"),
+    case(99, "NO_RESPONSE", "rejected", "NOT_RESPONDED"),
+    Case {
+        ending: 70,
+        conversation: ("FAILED", Some("FAILED"), Some("refused_by_provider")),
+        prospect: "FAILED",
+    },
+    // Somebody answers and nothing comes of it.
+    case(80, "", "no_report", "NOT_RESPONDED"),
+    case(93, "", "no_report", "NOT_RESPONDED"),
+    case(95, "", "no_report", "NOT_RESPONDED"),
+    // The report is lost, doubled, late or revoked.
+    case(90, "APPOINTMENT_SET", "", "BOOKED"),
+    case(91, "APPOINTMENT_SET", "", "BOOKED"),
+    case(92, "APPOINTMENT_SET", "", "BOOKED"),
+    case(97, "DO_NOT_CALL", "", "DO_NOT_CALL"),
+    // The webhooks are lost.
+    case(94, "NOT_INTERESTED", "", "NOT_INTERESTED"),
+    case(98, "NO_RESPONSE", "no_answer", "NOT_RESPONDED"),
+];
+
+const USERS: [(&str, &str); 3] =
+    [("user0-id", "America/New_York"), ("user1-id", "America/Chicago"), ("user2-id", "UTC")];
+
+/// Starts everything, makes every call and waits until all of them are settled.
+pub async fn every_call_is_settled(faults: &str) -> Result<Story> {
+    let worker = [("MAX_CONCURRENT_CALLS", "20"), ("RING_TIMEOUT", "16")];
+    let worker = worker.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let story = Story::start(StackOptions {
+        clock_offset_secs: seconds_to("2025-02-25T16:00:00Z"),
+        speed: 60.0,
+        worker_env: worker.into(),
+        simulator_args: vec!["--max-concurrent".to_owned(), "20".to_owned()],
+        ..StackOptions::default()
+    })
+    .await?;
+    let sim = format!("{}/sim/faults", story.stack.addresses().simulator_url);
+    assert_eq!(post(&sim, faults, &[]).await?.status, 200);
+    for (id, zone) in USERS {
+        User { zone, ..User::new(id) }.insert(&story.database).await?;
+    }
+    for case in &CASES {
+        prospect(case).insert(&story.database).await?;
+    }
+    // The run is late, so that most slots have come already.
+    let from = story.now() - TimeDelta::seconds(45);
+    let planned = plan(&story, Plan::at(from).for_minutes(1)).await?;
+    assert_eq!(planned["planned"], CASES.len(), "{planned}");
+    eventually(WITHIN, "every call is settled", async || {
+        Ok((open_calls(&story).await? == 0).then_some(()))
+    })
+    .await;
+    // A report that came after the end has a workflow of its own.
+    eventually(SOON, "no workflow is running", async || {
+        Ok((story.workflows(r#"ExecutionStatus="Running""#).await?.is_empty()).then_some(()))
+    })
+    .await;
+    Ok(story)
+}
+
+fn prospect(case: &Case) -> Prospect {
+    let (user, _) = USERS[case.ending as usize % USERS.len()];
+    Prospect::with_ending(&format!("p{:02}-id", case.ending), user, 212, case.ending)
+}
+
+#[tokio::test]
+async fn every_call_is_recorded_as_it_really_went() -> Result<()> {
+    every_row_is_right("{}").await
+}
+
+#[tokio::test]
+async fn neither_lost_answers_nor_garbled_deliveries_change_that() -> Result<()> {
+    let faults = r#"{
+        "create_call": [
+            {"drop_after_accept": true, "times": 4},
+            {"status_after_accept": 502, "times": 3},
+            {"refuse_429": {"retry_after": 2}, "times": 3}
+        ],
+        "webhooks": {"duplicate": 2, "reorder": 0.5, "hold_ms": 700},
+        "seed": 7
+    }"#;
+    every_row_is_right(faults).await
+}
+
+async fn every_row_is_right(faults: &str) -> Result<()> {
+    let story = every_call_is_settled(faults).await?;
+    let ledger = story.stack.ledger().await?;
+    assert_eq!(ledger["violations"], Value::Array(Vec::new()));
+    let really = Really::of(&ledger);
+
+    outcomes_are_those_of_the_cases(&story).await?;
+    phones_rang_once(&really)?;
+    minutes_are_those_of_the_talks(&story, &really).await?;
+    talks_are_written_down(&story, &really).await?;
+    agreements_are_kept(&story, &really).await
+}
+
+/// What the simulator knows, by conversation.
+struct Really(BTreeMap<String, Vec<Value>>);
+
+impl Really {
+    fn of(ledger: &Value) -> Self {
+        let mut calls: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for call in ledger["calls"].as_array().into_iter().flatten() {
+            let conversation = call["metadata"]["conversation_id"].as_str().unwrap();
+            calls.entry(conversation.to_owned()).or_default().push(call.clone());
+        }
+        Self(calls)
+    }
+
+    /// Seconds of talk in a conversation.
+    fn talk_secs(&self, conversation: &str) -> f64 {
+        let calls = self.0.get(conversation).into_iter().flatten();
+        calls.filter_map(|call| call["talkSeconds"].as_f64()).sum()
+    }
+
+    /// The time that the agent reported in a conversation.
+    fn agreed(&self, conversation: &str) -> Option<DateTime<Utc>> {
+        let mut calls = self.0.get(conversation).into_iter().flatten();
+        let time = calls.find_map(|call| call["reportedOutcomes"][0]["time"].as_str())?;
+        Some(time.parse().unwrap())
+    }
+}
+
+async fn outcomes_are_those_of_the_cases(story: &Story) -> Result<()> {
+    let recorded = conversations(&story.database).await?;
+    assert_eq!(recorded.len(), CASES.len());
+    for case in &CASES {
+        let prospect = prospect(case);
+        let call = recorded.iter().find(|call| call.id == prospect.first_call()).unwrap();
+        assert_eq!(call.summary(), case.conversation, "{}", call.id);
+        assert_eq!(
+            prospect_status(&story.database, &prospect.id).await?,
+            case.prospect,
+            "{}",
+            call.id
+        );
+    }
+    Ok(())
+}
+
+fn phones_rang_once(really: &Really) -> Result<()> {
+    let expected = CASES.iter().filter(|case| case.conversation.0 != "FAILED");
+    let expected: BTreeSet<String> = expected.map(|case| prospect(case).first_call()).collect();
+    let called: BTreeSet<String> = really.0.keys().cloned().collect();
+    assert_eq!(called, expected);
+    let mut numbers = BTreeSet::new();
+    for call in really.0.values().flatten() {
+        assert!(numbers.insert(call["number"].as_str().unwrap()), "twice: {call}");
+    }
+    Ok(())
+}
+
+async fn minutes_are_those_of_the_talks(story: &Story, really: &Really) -> Result<()> {
+    let database = &story.database;
+    let charges: Vec<(String, i64)> = sqlx::query_as(
+        "select c.id, coalesce(-sum(l.minutes) filter (where l.kind = 'charge'), 0)
+        from conversations c left join minute_ledger l on l.conversation_id = c.id group by c.id",
+    )
+    .fetch_all(database)
+    .await?;
+    for (conversation, minutes) in &charges {
+        let talked = (really.talk_secs(conversation) / 60.0).ceil() as i64;
+        assert_eq!(*minutes, talked, "{conversation}");
+    }
+    // A voicemail, a hanging up and a talk to the limit among them.
+    assert!(charges.iter().any(|(_, minutes)| *minutes == 10));
+
+    let subscriptions: Vec<(String, i64, i64)> = sqlx::query_as(
+        "select s.user_id, s.minutes_left::bigint, sum(l.minutes)
+        from subscriptions s join minute_ledger l on l.subscription_id = s.id
+        group by s.id",
+    )
+    .fetch_all(database)
+    .await?;
+    assert_eq!(subscriptions.len(), USERS.len());
+    for (user, left, entered) in subscriptions {
+        let calls = CASES.iter().map(prospect).filter(|prospect| prospect.user_id == user);
+        let calls: Vec<String> = calls.map(|prospect| prospect.first_call()).collect();
+        let charged =
+            charges.iter().filter(|(id, _)| calls.contains(id)).map(|(_, minutes)| minutes);
+        assert_eq!(left, 600 - charged.sum::<i64>(), "{user}");
+        assert_eq!(left, entered, "{user}");
+    }
+
+    let loose: Vec<String> = sqlx::query_scalar(
+        "select id from dials d where closed_at is null or 0 <> (select sum(minutes)
+            from minute_ledger where dial_id = d.id and kind in ('reserve', 'release'))",
+    )
+    .fetch_all(database)
+    .await?;
+    assert_eq!(loose, [""; 0], "dials that still hold a line or minutes");
+    Ok(())
+}
+
+async fn talks_are_written_down(story: &Story, really: &Really) -> Result<()> {
+    for call in conversations(&story.database).await? {
+        let talked = really.talk_secs(&call.id) > 0.0;
+        let transcript = call.transcript.unwrap_or_default();
+        assert_eq!(transcript.contains("Callee: "), talked, "{}: {transcript}", call.id);
+        if call.id == "p97-id-1" {
+            assert!(call.notes.unwrap_or_default().contains("CALLBACK_REQUESTED"));
+        }
+    }
+    Ok(())
+}
+
+async fn agreements_are_kept(story: &Story, really: &Really) -> Result<()> {
+    let database = &story.database;
+    let kept: Vec<(String, DateTime<Utc>)> =
+        sqlx::query_as(r#"SELECT conversationId, appointmentTime FROM "Appointment" ORDER BY 1"#)
+            .fetch_all(database)
+            .await?;
+    let booked = ["p00-id-1", "p01-id-1", "p90-id-1", "p91-id-1", "p92-id-1"];
+    let agreed = booked.map(|id| (id.to_owned(), really.agreed(id).unwrap()));
+    assert_eq!(kept, agreed);
+
+    let callbacks: Vec<(String, Option<DateTime<Utc>>)> = sqlx::query_as(
+        r#"SELECT id, rescheduledFor FROM "Prospect" WHERE rescheduledFor IS NOT NULL"#,
+    )
+    .fetch_all(database)
+    .await?;
+    let time = callbacks.first().and_then(|(_, time)| *time).unwrap();
+    assert_eq!((callbacks.len(), callbacks[0].0.as_str()), (1, "p10-id"));
+    assert!((time - really.agreed("p10-id-1").unwrap()).num_milliseconds().abs() < 1);
+
+    let suppressed: Vec<(Option<String>, String)> =
+        sqlx::query_as("select user_id, phone from suppressions order by phone")
+            .fetch_all(database)
+            .await?;
+    let expected = CASES.iter().filter(|case| case.prospect == "DO_NOT_CALL").map(prospect);
+    let expected: Vec<_> = expected.map(|p| (Some(p.user_id), p.phone)).collect();
+    assert_eq!(suppressed, expected);
+    Ok(())
+}
