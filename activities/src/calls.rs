@@ -25,9 +25,9 @@ use workflows::activities::calls::{
 
 use crate::clock::Clock;
 use crate::failure::reported;
-use crate::store::Store;
 use crate::telnyx::Telnyx;
 use crate::ultravox::Ultravox;
+use store::Store;
 
 pub use settings::CallSettings;
 

@@ -3,9 +3,9 @@
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
-use crate::store::StoreError;
 use crate::telnyx::TelnyxError;
 use crate::ultravox::UltravoxError;
+use store::StoreError;
 
 /// Why an activity could not do its work; all of these are tried again.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,6 @@ use chrono::{DateTime, Utc};
 use domain::ids::{ConversationId, ProspectId};
 use domain::pace::Pace;
 use domain::slots::{self, Budget, Decision, SkipReason, Span, Terms};
-use sqlx::PgConnection;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::info;
@@ -19,9 +18,9 @@ use workflows::activities::planning::{
 };
 
 use crate::failure::reported;
-use crate::store::plans::{self, NewConversation, NewDecision};
-use crate::store::users::{self, NotReady};
-use crate::store::{Store, StoreError, rules};
+use store::plans::{self, NewConversation, NewDecision};
+use store::users::{self, NotReady};
+use store::{Connection, Store, StoreError, rules};
 
 /// What plans are made by.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +98,13 @@ impl Planning {
     /// The users with a promised call that is due and not planned.
     pub async fn promises(&self, input: &PickPromisesInput) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.begin().await?;
-        plans::users_with_promises(&mut tx, input).await
+        let page = plans::CallbackPage {
+            limit: input.limit,
+            before: input.before,
+            planned_before: input.planned_before,
+            after: &input.after,
+        };
+        plans::users_with_promises(&mut tx, &page).await
     }
 
     /// Plans one user.
@@ -121,6 +126,12 @@ impl Planning {
         let calls = plans::calls_of_run(&mut tx, &input.run, &input.user_id).await?;
         let skipped = plans::skips_of_run(&mut tx, &input.run, &input.user_id).await?;
         tx.commit().await?;
+        let calls = calls.into_iter().map(|call| PlannedCall {
+            conversation_id: call.conversation_id,
+            prospect_id: call.prospect_id,
+            slot: call.slot,
+        });
+        let calls: Vec<PlannedCall> = calls.collect();
         tell(input, &calls, &skipped);
         Ok(PlannedUser { calls, skipped })
     }
@@ -138,7 +149,7 @@ impl Planning {
 
     async fn consider(
         &self,
-        conn: &mut PgConnection,
+        conn: &mut Connection,
         input: &PlanUserInput,
     ) -> Result<Option<Considered>, StoreError> {
         let profile = match users::profile(conn, &input.user_id).await? {
@@ -188,7 +199,7 @@ impl Planning {
 
 /// Writes what a run says of a user.
 async fn enter(
-    conn: &mut PgConnection,
+    conn: &mut Connection,
     input: &PlanUserInput,
     considered: Considered,
 ) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ pub mod secrets;
 pub mod settings;
 mod stop;
 pub mod temporal;
+pub mod token;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,9 +1,8 @@
 //! Tokens that speak for one dial, and for no other.
 
+use domain::ids::DialId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-
-use crate::ids::DialId;
 
 /// What a token is good for. The token of one purpose is none for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ impl Purpose {
 /// checked before anything else of a request is read.
 pub fn issue(secret: &[u8], purpose: Purpose, dial: &DialId) -> String {
     let id = dial.as_str().as_bytes();
-    format!("{}.{}", hex(id), hex(&mac(secret, purpose, id).finalize().into_bytes()))
+    format!("{}.{}", hex::encode(id), hex::encode(mac(secret, purpose, id).finalize().into_bytes()))
 }
 
 /// The dial for which a token was issued for that purpose with one of these secrets. How long it
@@ -51,6 +50,12 @@ pub fn check<'s>(
     genuine.then(|| String::from_utf8(id).ok().map(DialId::new)).flatten()
 }
 
+/// Bytes from lower-case hexadecimal digits: a token has one spelling.
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if upper { None } else { hex::decode(text).ok() }
+}
+
 fn mac(secret: &[u8], purpose: Purpose, id: &[u8]) -> Hmac<Sha256> {
     let keyed = |key: &[u8], message: &[u8]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
@@ -58,25 +63,6 @@ fn mac(secret: &[u8], purpose: Purpose, id: &[u8]) -> Hmac<Sha256> {
         mac
     };
     keyed(&keyed(secret, purpose.label()).finalize().into_bytes(), id)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    let pairs = text.as_bytes().chunks(2);
-    pairs
-        .map(|pair| match *pair {
-            [high, low] => Some(digit(high)? << 4 | digit(low)?),
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -21,4 +21,3 @@ pub mod rules;
 pub mod script;
 pub mod slots;
 pub mod status;
-pub mod token;

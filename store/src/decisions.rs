@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// Decisions removed in one go.
 const PRUNED_AT_ONCE: i64 = 20_000;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::status::ConversationStatus;
 use sqlx::PgConnection;
 
-use super::{StoreError, word};
+use crate::{StoreError, word};
 
 /// Where a dial stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::status::{ConversationStatus, Outcome, ProspectStatus};
 use sqlx::PgConnection;
 
-use super::{StoreError, word};
+use crate::{StoreError, word};
 
 /// A conversation whose row is locked.
 pub struct LockedConversation {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// A prospect to be entered.
 #[derive(Clone, Debug)]

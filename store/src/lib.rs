@@ -1,4 +1,4 @@
-//! The database. One function per statement or transaction step, named for its effect.
+//! All SQL of the service. One function per statement or transaction step, named for its effect.
 
 pub mod decisions;
 pub mod dials;
@@ -10,13 +10,14 @@ pub mod outcomes;
 pub mod plans;
 pub mod rules;
 pub mod story;
+pub mod suppressions;
 pub mod sweeps;
 pub mod users;
 
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres, Transaction};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
 
 /// The database could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,12 @@ const LONGEST_PAUSE: &str = "15s";
 /// Longest wait for a connection; an activity that gets none is tried again.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A connection that the functions of this crate take.
+pub use sqlx::PgConnection as Connection;
+
+/// A transaction; dropped without a commit it leaves no trace.
+pub type Transaction = sqlx::Transaction<'static, Postgres>;
+
 /// Connections to the database.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -54,11 +61,6 @@ impl Store {
         Ok(Self { pool })
     }
 
-    /// The connections themselves, for what is no transaction.
-    pub(crate) fn pool(&self) -> &PgPool {
-        &self.pool
-    }
-
     /// Takes connections that are open already.
     pub fn new(pool: PgPool) -> Self {
         Self { pool }
@@ -70,7 +72,7 @@ impl Store {
     }
 
     /// Starts a transaction; dropped without a commit it leaves no trace.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
         Ok(self.pool.begin().await?)
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// Key of the lock under which lines are counted and taken.
 const LINES_LOCK: i64 = 0x6c69_6e65_7300;

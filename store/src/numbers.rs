@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::callee::NumberLog;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// A number as the guard sees it.
 pub struct NumberNow {

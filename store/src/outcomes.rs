@@ -4,10 +4,9 @@ use chrono::{DateTime, Utc};
 use domain::late::Recorded;
 use domain::status::{ConversationStatus, Outcome, ProspectStatus, Reason};
 use sqlx::PgConnection;
-use workflows::activities::calls::Record;
 
-use super::dials::Dial;
-use super::{StoreError, word};
+use crate::dials::Dial;
+use crate::{StoreError, word};
 
 /// A conversation and what is recorded of it.
 #[derive(Clone, Debug)]
@@ -70,11 +69,26 @@ pub async fn mark_answered(
     Ok(())
 }
 
+/// What is written to a conversation when it closes.
+#[derive(Clone, Debug)]
+pub struct ClosedConversation<'a> {
+    pub id: &'a str,
+    pub status: ConversationStatus,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<Reason>,
+    /// The time of the appointment or of the callback.
+    pub time: Option<DateTime<Utc>>,
+    pub notes: Option<&'a str>,
+    pub transcript: Option<&'a str>,
+    pub joined: Option<DateTime<Utc>>,
+    pub ended: Option<DateTime<Utc>>,
+    pub talk_secs: i64,
+}
+
 /// Closes a conversation with what came of it.
 pub async fn close_conversation(
     conn: &mut PgConnection,
-    record: &Record,
-    status: ConversationStatus,
+    closed: &ClosedConversation<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
@@ -84,16 +98,16 @@ pub async fn close_conversation(
             ended_at = coalesce($8, ended_at), talk_secs = $9,
             outcome_time = $10, settled_at = coalesce(settled_at, $11), updated_at = $11
         where id = $1",
-        record.conversation_id,
-        status.as_str(),
-        record.outcome.map(Outcome::as_str),
-        record.reason.map(|reason| reason.as_str()),
-        record.notes,
-        record.transcript,
-        record.joined,
-        record.ended,
-        i32::try_from(record.talk_secs).unwrap_or(i32::MAX),
-        record.time,
+        closed.id,
+        closed.status.as_str(),
+        closed.outcome.map(Outcome::as_str),
+        closed.reason.map(|reason| reason.as_str()),
+        closed.notes,
+        closed.transcript,
+        closed.joined,
+        closed.ended,
+        i32::try_from(closed.talk_secs).unwrap_or(i32::MAX),
+        closed.time,
         now
     )
     .execute(conn)

@@ -9,9 +9,8 @@ use domain::priority::Standing;
 use domain::slots::{Candidate, Span};
 use domain::status::ProspectStatus;
 use sqlx::PgConnection;
-use workflows::activities::planning::{PickPromisesInput, PlannedCall};
 
-use super::{StoreError, word};
+use crate::{StoreError, word};
 
 /// Prospects that one plan run considers for one user, of each kind: twice as many as may be called, within these bounds.
 const CANDIDATES: std::ops::RangeInclusive<i64> = 200..=1_000;
@@ -57,6 +56,14 @@ pub async fn mark_planned(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// One planned call.
+#[derive(Clone, Debug)]
+pub struct PlannedCall {
+    pub conversation_id: String,
+    pub prospect_id: String,
+    pub slot: DateTime<Utc>,
 }
 
 /// Calls that a run planned for a user.
@@ -274,10 +281,22 @@ pub async fn planned_slots(
     .await?)
 }
 
+/// A page of users with callbacks.
+#[derive(Clone, Copy, Debug)]
+pub struct CallbackPage<'a> {
+    pub limit: u32,
+    /// Callbacks due before this moment.
+    pub before: DateTime<Utc>,
+    /// Users planned at or after this moment are left out.
+    pub planned_before: DateTime<Utc>,
+    /// The last user of the page before, by id; empty for the first page.
+    pub after: &'a str,
+}
+
 /// Users whose turn has not come and who owe a call that is due and not planned; a page of them in the order of ids.
 pub async fn users_with_promises(
     conn: &mut PgConnection,
-    page: &PickPromisesInput,
+    page: &CallbackPage<'_>,
 ) -> Result<Vec<String>, StoreError> {
     Ok(sqlx::query_scalar!(
         "select u.id from users u

@@ -6,7 +6,7 @@ use domain::retry::RetryRule;
 use domain::rules::Rule;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// All legal rules, in the order of their names.
 pub async fn legal(conn: &mut PgConnection) -> Result<Vec<Rule>, StoreError> {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// Calls that are told of, the latest ones.
 const CALLS: i64 = 10;

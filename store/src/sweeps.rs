@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// Open conversations that should have moved on by now, if their workflow lives: those not dialled
 /// long after their slot, and those dialled a while ago.

@@ -5,7 +5,7 @@ use domain::hours::{DailyWindow, Weekdays};
 use domain::slots::SkipReason;
 use sqlx::PgConnection;
 
-use super::StoreError;
+use crate::StoreError;
 
 /// A user's settings and subscription, as far as they are there.
 #[derive(Debug)]

@@ -4,9 +4,9 @@
 #![allow(dead_code, reason = "each fuzzer uses one of them")]
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use bootstrap::token::{Purpose, check, issue};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{DialId, UserId};
-use domain::token::{Purpose, check, issue};
 use secrecy::SecretString;
 use webhook::form::{self, Addressed, carrier, plain, provider, report};
 use webhook::signature::{telnyx, ultravox};

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use bootstrap::secrets::SecretSettings;
 use clap::{Parser, value_parser};
 use ipnet::IpNet;
-use bootstrap::secrets::SecretSettings;
 
 /// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
 ///

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
-use domain::ids::{DialId, UserId};
-use domain::token::{self, Purpose};
-use ed25519_dalek::VerifyingKey;
-use secrecy::{ExposeSecret as _, SecretString};
 use bootstrap::live::{self, Live};
 use bootstrap::secrets::{lines, webhook_secret};
+use bootstrap::token::{self, Purpose};
+use domain::ids::{DialId, UserId};
+use ed25519_dalek::VerifyingKey;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::Config;
 use crate::signature::telnyx;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use secrecy::{ExposeSecret as _, SecretSlice};
 use bootstrap::live::{self, Live};
+use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use activities::telnyx::Telnyx;
 use activities::{CallSettings, PlanSettings};
 use anyhow::{Result, bail};
+use bootstrap::live::Live;
+use bootstrap::secrets::SecretSettings;
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
-use bootstrap::live::Live;
-use bootstrap::secrets::SecretSettings;
 use workflows::clock::ClockOffset;
 
 /// Plans calls, makes them and settles their records.

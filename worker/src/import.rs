@@ -8,8 +8,8 @@ use domain::hours::parse_zone;
 use domain::phone::PhoneNumber;
 use phonenumber::country;
 
-use crate::store::imports::{self, NewProspect};
-use crate::store::{Store, StoreError};
+use store::imports::{self, NewProspect};
+use store::{Store, StoreError};
 
 /// Prospects entered by one statement.
 const AT_ONCE: usize = 5_000;

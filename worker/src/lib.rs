@@ -1,18 +1,21 @@
 //! The process that hosts workflows and activities.
 
 pub mod config;
+pub mod import;
 mod schedule;
 mod search_attributes;
+mod suppressions;
 pub mod tools;
+pub mod why;
 
 use std::time::Duration;
 
 use activities::clock::Clock;
-use activities::store::Store;
 use activities::ultravox::Ultravox;
-use activities::{Calls, Planning, suppressions};
+use activities::{Calls, Planning};
 use anyhow::{Context as _, Result, anyhow};
 use secrecy::ExposeSecret as _;
+use store::Store;
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 use tracing::{info, warn};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::ids::ConversationId;
-use sqlx::postgres::PgListener;
 use temporalio_client::Client;
 use temporalio_client::errors::WorkflowInteractionError;
 use tokio::time::{sleep, timeout};
@@ -11,11 +10,9 @@ use tracing::{info, warn};
 use workflows::Call;
 use workflows::ids::call_workflow;
 
-use crate::failure::Failure;
-use crate::store::{Store, StoreError, sweeps};
+use activities::failure::Failure;
+use store::{Store, StoreError, sweeps};
 
-/// The channel on which the database tells of new suppressions.
-const CHANNEL: &str = "suppressions";
 /// How often open calls are looked through without being told: a notice may be lost with its connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// The pause after which a lost connection is opened again.
@@ -33,12 +30,11 @@ pub async fn watch(store: Store, client: Client) {
 }
 
 async fn listen(store: &Store, client: &Client) -> Result<(), Failure> {
-    let mut listener = PgListener::connect_with(store.pool()).await.map_err(StoreError::from)?;
-    listener.listen(CHANNEL).await.map_err(StoreError::from)?;
+    let mut listener = store.listen_for_suppressions().await?;
     loop {
         break_off(store, client).await?;
-        if let Ok(told) = timeout(LOOK_AGAIN, listener.recv()).await {
-            told.map_err(StoreError::from)?;
+        if let Ok(told) = timeout(LOOK_AGAIN, listener.next()).await {
+            told?;
         }
     }
 }

@@ -8,11 +8,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use activities::clock::Clock;
-use activities::store::Store;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use clap::Parser;
 use secrecy::{ExposeSecret as _, SecretString};
+use store::Store;
 use workflows::clock::ClockOffset;
 
 use crate::config::{PlanConfig, parse_database_url};

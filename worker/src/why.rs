@@ -1,11 +1,11 @@
 //! Why a prospect is called, or is not: what happened, and what comes next, in sentences.
 
+use activities::{Considered, Planning};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::status::ProspectStatus;
 use workflows::activities::planning::PlanUserInput;
 
-use crate::planning::{Considered, Planning};
-use crate::store::{Store, StoreError, story};
+use store::{Store, StoreError, story};
 
 /// Tells of a prospect, a sentence a line; nothing if there is no such prospect. `span` is the time from one plan run to
 /// the next.

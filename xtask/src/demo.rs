@@ -9,8 +9,8 @@ mod summary;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use sqlx::{Connection, PgConnection};
 use devstack::{Stack, StackOptions, workspace};
+use sqlx::{Connection, PgConnection};
 
 use self::board::Board;
 use crate::{cargo, interrupt, step, up};

@@ -109,7 +109,9 @@ impl Target {
             harmful: root.join("webhook/fuzz/artifacts").join(name),
         };
         if !target.program.exists() {
-            bail!("there is no target {name}; the targets are the files of webhook/fuzz/fuzz_targets");
+            bail!(
+                "there is no target {name}; the targets are the files of webhook/fuzz/fuzz_targets"
+            );
         }
         for folder in [&target.corpus, &target.found, &target.harmful] {
             std::fs::create_dir_all(folder)

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail};
+use devstack::{Postgres, Scratch, workspace};
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
-use devstack::{Postgres, Scratch, workspace};
 
 use crate::{cargo, step};
 

@@ -6,19 +6,18 @@ use domain::ids::{ConversationId, DialId};
 use domain::minutes;
 use domain::rules::Rule;
 use domain::status::ConversationStatus;
-use sqlx::PgConnection;
 use tracing::info;
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 
 use super::speech::speech;
 use super::{CallSettings, Calls};
-use crate::store::decisions::{self, GuardDecision};
-use crate::store::dials::{self, Dial, DialState, NewDial};
-use crate::store::guard::{self as rows, LockedConversation, ProspectNow};
-use crate::store::lines::{self, Lines};
-use crate::store::numbers::{self, NumberNow};
-use crate::store::users::{self, Profile};
-use crate::store::{StoreError, rules};
+use store::decisions::{self, GuardDecision};
+use store::dials::{self, Dial, DialState, NewDial};
+use store::guard::{self as rows, LockedConversation, ProspectNow};
+use store::lines::{self, Lines};
+use store::numbers::{self, NumberNow};
+use store::users::{self, Profile};
+use store::{Connection, StoreError, rules};
 
 impl Calls {
     /// Decides whether a conversation may be dialled now, and reserves what it needs. Every answer is kept.
@@ -46,7 +45,7 @@ impl Calls {
 
     async fn decide_locked(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Connection,
         input: &AdmitInput,
         conversation: LockedConversation,
         told: &mut Told,
@@ -94,7 +93,7 @@ impl Calls {
     /// Puts the question to the rules and acts on their answer.
     async fn weigh(
         &self,
-        conn: &mut PgConnection,
+        conn: &mut Connection,
         call: &Asked<'_>,
         told: &mut Told,
     ) -> Result<Admission, StoreError> {
@@ -153,7 +152,7 @@ impl Calls {
     /// Keeps what was said, and whether the call waits for a line.
     async fn keep(
         &self,
-        conn: &mut PgConnection,
+        conn: &mut Connection,
         conversation_id: &str,
         told: &Told,
         admission: &Admission,

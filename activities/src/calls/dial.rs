@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use bootstrap::token::Purpose;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::callee::zones;
 use domain::guard::Objection;
 use domain::ids::DialId;
 use domain::minutes;
-use domain::token::Purpose;
 use secrecy::ExposeSecret;
 use tracing::{info, warn};
 use workflows::activities::calls::{Placement, Withdrawn};
@@ -16,9 +16,9 @@ use super::Calls;
 use super::settings::token;
 use super::speech::speech;
 use crate::failure::Failure;
-use crate::store::dials::{self, Dial, DialState};
-use crate::store::{StoreError, guard as rows, users};
 use crate::ultravox::{CallRequest, Created, Speech};
+use store::dials::{self, Dial, DialState};
+use store::{StoreError, guard as rows, users};
 
 /// How long after it was noted a request may still leave. A process that stood still meanwhile must not ring a phone
 /// that has been given up.

@@ -4,16 +4,15 @@ use domain::facts::{Conclusion, Event, Facts};
 use domain::late::{self, Recorded};
 use domain::minutes;
 use domain::status::{ProspectStatus, Reason};
-use sqlx::PgConnection;
 use tracing::{info, warn};
 use workflows::activities::calls::{Applied, Closing, DialRef, LateInput, Record};
 use workflows::events;
 
 use super::Calls;
 use crate::failure::Failure;
-use crate::store::outcomes::{self, Closed, Moved, RecordedCall, Suppressed};
-use crate::store::{StoreError, dials};
 use crate::ultravox::UltravoxError;
+use store::outcomes::{self, Closed, Moved, RecordedCall, Suppressed};
+use store::{Connection, StoreError, dials};
 
 impl Calls {
     /// Applies a late event.
@@ -63,7 +62,7 @@ impl Calls {
     /// Amends the records by what was said of the last dial.
     async fn amend_last(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Connection,
         known: Record,
         recorded: &Recorded,
         heard: Vec<Event>,
@@ -97,7 +96,7 @@ impl Calls {
     /// the later one.
     async fn amend_earlier(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Connection,
         dial_id: &str,
         heard: Vec<Event>,
     ) -> Result<Applied, StoreError> {

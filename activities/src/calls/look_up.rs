@@ -7,10 +7,10 @@ use workflows::activities::calls::{DialRef, Leg, Recovered, RecoveredReport, Sig
 
 use super::Calls;
 use crate::failure::Failure;
-use crate::store::StoreError;
-use crate::store::dials::{self, Dial};
-use crate::store::{guard, outcomes, users};
 use crate::ultravox::{Call, HungUp, UltravoxError};
+use store::StoreError;
+use store::dials::{self, Dial};
+use store::{guard, outcomes, users};
 
 impl Calls {
     /// Asks the provider what it knows of a dial.

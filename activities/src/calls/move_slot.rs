@@ -9,7 +9,7 @@ use tracing::info;
 use workflows::activities::calls::{MoveSlotInput, Moved};
 
 use super::Calls;
-use crate::store::{StoreError, guard as rows, rules, users};
+use store::{StoreError, guard as rows, rules, users};
 
 /// How far ahead a call may be moved.
 const FARTHEST: TimeDelta = TimeDelta::days(365);

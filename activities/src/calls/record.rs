@@ -3,16 +3,15 @@
 use domain::minutes;
 use domain::retry;
 use domain::status::{ConversationStatus, Outcome, ProspectStatus, Reason};
-use sqlx::PgConnection;
 use tracing::info;
 use workflows::activities::calls::{Closing, Record, Settled};
 
 use super::Calls;
-use crate::store::StoreError;
-use crate::store::dials::{self, Dial, DialState};
-use crate::store::guard::{self as rows, LockedConversation};
-use crate::store::outcomes::{self, Closed, Moved, Suppressed};
-use crate::store::rules;
+use store::dials::{self, Dial, DialState};
+use store::guard::{self as rows, LockedConversation};
+use store::outcomes::{self, Closed, ClosedConversation, Moved, Suppressed};
+use store::rules;
+use store::{Connection, StoreError};
 
 impl Calls {
     /// Shows in a conversation that somebody answered.
@@ -50,7 +49,7 @@ impl Calls {
     /// Writes a record within a transaction.
     pub(super) async fn write(
         &self,
-        tx: &mut PgConnection,
+        tx: &mut Connection,
         record: &Record,
     ) -> Result<Settled, StoreError> {
         let record = &storable(record);
@@ -94,7 +93,19 @@ impl Calls {
         };
         let reason = if suppressed { Some(Reason::Suppressed) } else { record.reason };
         let record = &Record { reason, ..record.clone() };
-        outcomes::close_conversation(tx, record, closed_as(record), now).await?;
+        let closed = ClosedConversation {
+            id,
+            status: closed_as(record),
+            outcome: record.outcome,
+            reason: record.reason,
+            time: record.time,
+            notes: record.notes.as_deref(),
+            transcript: record.transcript.as_deref(),
+            joined: record.joined,
+            ended: record.ended,
+            talk_secs: record.talk_secs,
+        };
+        outcomes::close_conversation(tx, &closed, now).await?;
         match record.closing {
             Closing::Over => {
                 apply_outcome(tx, record, &conversation, dial.as_ref(), settled_before, now)
@@ -121,7 +132,7 @@ impl Calls {
 
 /// Keeps that somebody asked not to be called, whichever dial it was said on.
 async fn refuse_calls(
-    conn: &mut PgConnection,
+    conn: &mut Connection,
     conversation: &LockedConversation,
     conversation_id: &str,
     dial: Option<&Dial>,
@@ -176,7 +187,7 @@ fn closed_as(record: &Record) -> ConversationStatus {
 
 /// Moves the prospect on and keeps what was agreed.
 async fn apply_outcome(
-    conn: &mut PgConnection,
+    conn: &mut Connection,
     record: &Record,
     conversation: &LockedConversation,
     dial: Option<&Dial>,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bootstrap::token::{self, Purpose};
 use domain::ids::DialId;
-use domain::token::{self, Purpose};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::watch;
 

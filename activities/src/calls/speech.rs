@@ -3,8 +3,8 @@
 use domain::script::{ScriptError, Values, fill};
 
 use super::CallSettings;
-use crate::store::users::Profile;
 use crate::ultravox::Speech;
+use store::users::Profile;
 
 /// What the agent says to a prospect, or why that can't be made.
 pub(super) fn speech(

@@ -14,8 +14,8 @@ use workflows::ids::call_workflow;
 
 use super::Calls;
 use crate::failure::Failure;
-use crate::store::dials::{self, Dial, DialState};
-use crate::store::{StoreError, decisions, sweeps};
+use store::dials::{self, Dial, DialState};
+use store::{StoreError, decisions, sweeps};
 
 /// How long a call may be under way before its workflow is looked for.
 const DIALLED_FOR: TimeDelta = TimeDelta::minutes(1);

@@ -229,7 +229,7 @@ async fn calls_made_today_count_and_those_of_yesterday_do_not() {
         service.due_call_of(Prospect::named("p2-id")).await;
         let (dial, moment) = (service.admit("p1-id-1").await, at(sent));
         let mut tx = service.store.begin().await.unwrap();
-        activities::store::dials::mark_sent(&mut tx, &dial, moment).await.unwrap();
+        store::dials::mark_sent(&mut tx, &dial, moment).await.unwrap();
         tx.commit().await.unwrap();
         service.calls.settle(&talked("p1-id-1", 10)).await.unwrap();
         let admission = service.calls.decide(&asks("p2-id-1", RUN)).await.unwrap();

@@ -4,10 +4,10 @@
 
 use std::io::Write as _;
 
-use activities::store::dials;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::status::{Outcome, Reason};
 use futures::future::join_all;
+use store::dials;
 use workflows::activities::calls::{Admission, Closing, Record};
 
 use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, reported, talked};

@@ -6,7 +6,6 @@ mod support;
 
 mod admit;
 mod admit_at_once;
-mod import;
 mod interleavings;
 mod late;
 mod lines;
@@ -18,4 +17,3 @@ mod planning;
 mod record;
 mod tables;
 mod twice;
-mod why;

@@ -1,9 +1,9 @@
 //! Plan runs: whom they plan, when, and what they say of everybody else.
 
-use activities::store::decisions;
 use chrono::TimeDelta;
 use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
+use store::decisions;
 use workflows::activities::calls::Record;
 use workflows::activities::planning::{PickPromisesInput, PickUsersInput, PlannedCall};
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{NaiveTime, TimeDelta, Utc};
+use devstack::{Stack, StackOptions};
 use futures::{StreamExt as _, stream};
 use sqlx::PgPool;
-use devstack::{Stack, StackOptions};
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
 use workflows::Call;
 use workflows::clock::ClockOffset;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use devstack::{Parts, Stack, StackOptions, workspace};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
-use devstack::{Parts, Stack, StackOptions, workspace};
 
 use crate::report::{Figure, tell};
 use crate::start::insert_user;

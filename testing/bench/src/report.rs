@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result};
 use chrono::Utc;
 use comfy_table::Table;
-use serde_json::{Value, json};
 use devstack::workspace;
+use serde_json::{Value, json};
 
 /// One figure with what it is held against.
 pub struct Figure {

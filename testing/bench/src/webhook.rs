@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{TimeDelta, Utc};
-use sqlx::PgPool;
 use devstack::{Parts, Stack, StackOptions};
+use sqlx::PgPool;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
 use workflows::Call;
 use workflows::clock::ClockOffset;

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::{Value, json};
 use devstack::Stack;
+use serde_json::{Value, json};
 
 use crate::random::Random;
 

@@ -5,9 +5,9 @@ use std::fmt;
 
 use anyhow::Result;
 use comfy_table::Table;
+use devstack::Stack;
 use serde_json::Value;
 use sqlx::PgPool;
-use devstack::Stack;
 
 /// One row: what must be nought, and how much it is.
 struct Row {

@@ -11,9 +11,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use devstack::{Scratch, Stack, StackOptions};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use devstack::{Scratch, Stack, StackOptions};
 
 pub use disturb::Disturbance;
 pub use invariants::Report;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{NaiveTime, SecondsFormat, TimeDelta, Utc};
+use devstack::{Stack, workspace};
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
-use devstack::{Stack, workspace};
 
 /// Prospects of one user.
 const PER_USER: usize = 25;

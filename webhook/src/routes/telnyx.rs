@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
+use bootstrap::token::Purpose;
 use chrono::Utc;
 use domain::ids::DialId;
-use domain::token::Purpose;
 
 use crate::App;
 use crate::body::Raw;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
-use activities::import::{Import as How, import};
+use crate::import::{Import as How, import};
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 

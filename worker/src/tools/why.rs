@@ -25,7 +25,7 @@ impl Why {
         let planning = Planning::new(store.clone(), self.planner.plans.settings());
         let span = TimeDelta::minutes(i64::from(self.planner.schedule_interval));
         let now = self.records.now();
-        let told = activities::why::why(&store, &planning, &self.prospect, now, span).await?;
+        let told = crate::why::why(&store, &planning, &self.prospect, now, span).await?;
         let Some(lines) = told else {
             bail!(
                 "there is no prospect {:?}; `select id from prospects` lists them",

@@ -1,6 +1,6 @@
 //! Prospects from a file: everything sound at once, and everything else by its line.
 
-use activities::import::{Import, ImportError, Imported, import};
+use worker::import::{Import, ImportError, Imported, import};
 
 use crate::support::{Prospect, Service, User};
 

@@ -4,17 +4,21 @@ use activities::{PlanSettings, Planning};
 use chrono::TimeDelta;
 use domain::guard::Objection;
 use domain::slots::SkipReason;
+use worker::why::why;
 
 use crate::support::{NOW, Prospect, Service, User, at};
 
 /// What is told of the prospect of a user, after these changes.
 async fn told(service: &Service, strict_calling_hours: bool) -> Vec<String> {
+    let planning = planning(service, strict_calling_hours);
+    let span = TimeDelta::minutes(30);
+    why(&service.store, &planning, "p1-id", at(NOW), span).await.unwrap().unwrap()
+}
+
+fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
     let settings =
         PlanSettings { strict_calling_hours, max_concurrent_calls: 5, calls_per_minute: 600 };
-    let planning = Planning::new(service.store.clone(), settings);
-    let span = TimeDelta::minutes(30);
-    let why = activities::why::why(&service.store, &planning, "p1-id", at(NOW), span);
-    why.await.unwrap().unwrap()
+    Planning::new(service.store.clone(), settings)
 }
 
 /// What makes the next plan run pass over a prospect for that reason.
@@ -120,27 +124,27 @@ async fn every_objection_of_the_guard_is_told() {
 #[tokio::test]
 async fn what_happened_is_told_in_order_and_what_comes_next_at_last() {
     let service = Service::start().await;
-    service.due_call(User::default(), Prospect::default()).await;
-    service.admit("p1-id-1").await;
-    let busy = crate::support::talked("p1-id-1", 0);
-    let busy = workflows::activities::calls::Record {
-        outcome: Some(domain::status::Outcome::NoResponse),
-        reason: Some(domain::status::Reason::Busy),
-        ..busy
-    };
-    service.calls.settle(&busy).await.unwrap();
+    User::default().insert(&service.database).await;
+    Prospect::default().insert(&service.database).await;
+    service
+        .execute(
+            "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 14:00Z',
+                next_call_at = '2025-02-25 14:15Z';
+            insert into conversations (id, user_id, prospect_id, number, slot, plan_run, status,
+                outcome, reason, settled_at)
+            values ('p1-id-1', 'user1-id', 'p1-id', 1, '2025-02-25 14:00Z', 'run', 'COMPLETED',
+                'NO_RESPONSE', 'busy', '2025-02-25 14:00Z');
+            insert into guard_decisions (conversation_id, user_id, prospect_id, verdict, decided_at)
+            values ('p1-id-1', 'user1-id', 'p1-id', 'admitted', '2025-02-25 14:00Z')",
+        )
+        .await;
     let lines = told(&service, false).await;
     assert!(lines[0].ends_with("is NOT_RESPONDED."), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("COMPLETED: NO_RESPONSE, busy")), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("the guard said") && line.contains("admitted")));
     let next = lines.last().unwrap();
     assert!(next.contains("Until 2025-02-25 14:15:"), "{next}");
-    let nobody = activities::why::why(
-        &service.store,
-        &service.planning,
-        "nobody",
-        at(NOW),
-        TimeDelta::minutes(30),
-    );
+    let planning = planning(&service, false);
+    let nobody = why(&service.store, &planning, "nobody", at(NOW), TimeDelta::minutes(30));
     assert_eq!(nobody.await.unwrap(), None);
 }

@@ -59,8 +59,8 @@ pub async fn all(database: &mut PgConnection) -> anyhow::Result<Vec<Call>> {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::Connection;
     use devstack::Postgres;
+    use sqlx::Connection;
 
     use super::*;
     use crate::demo::data::{self, Clock};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use serde_json::Value;
 use devstack::Temporal;
+use serde_json::Value;
 
 /// The id of the schedule.
 const SCHEDULE: &str = "plan-calls";

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use comfy_table::{Table, presets};
-use sqlx::PgConnection;
 use devstack::{Stack, Tools};
+use sqlx::PgConnection;
 
 use super::calls::{self, Call};
 

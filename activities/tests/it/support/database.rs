@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use activities::store::Store;
+use devstack::Postgres;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use devstack::Postgres;
+use store::Store;
 use tokio::sync::OnceCell;
 
 /// The address of a new database with empty tables.

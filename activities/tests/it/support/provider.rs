@@ -1,9 +1,9 @@
 //! The simulator in the provider's place.
 
 use chrono::Utc;
+use devstack::{Process, Program, Ready, Scratch, development, ports, workspace};
 use reqwest::Client;
 use serde_json::Value;
-use devstack::{Process, Program, Ready, Scratch, development, ports, workspace};
 
 use super::{NOW, at, eventually};
 

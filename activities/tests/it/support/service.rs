@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use activities::clock::Clock;
-use activities::store::Store;
 use activities::telnyx::Telnyx;
 use activities::ultravox::Ultravox;
 use activities::{CallSettings, Calls, PlanSettings, Planning};
 use chrono::{DateTime, TimeDelta, Utc};
+use devstack::development;
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
-use devstack::development;
+use store::Store;
 use tokio::sync::watch;
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 use chrono::{SecondsFormat, TimeDelta, Utc};
+use devstack::development::WEBHOOK_SECRET;
+use devstack::sign;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
-use devstack::development::WEBHOOK_SECRET;
-use devstack::sign;
 use tokio::net::TcpStream;
 
 const TIME: &str = "x-ultravox-webhook-timestamp";

@@ -1,5 +1,5 @@
-use sqlx::{Connection, PgConnection};
 use devstack::Postgres;
+use sqlx::{Connection, PgConnection};
 
 #[tokio::test]
 async fn what_was_committed_is_there_after_a_kill_and_a_restart() {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{SecondsFormat, TimeDelta, Utc};
-use serde_json::{Value, json};
 use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::agent_token;
+use serde_json::{Value, json};
 
 use crate::support::{DIAL, Reply, Story, Wire, door, events_taken, eventually, request};
 

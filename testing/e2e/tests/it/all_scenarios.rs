@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
 use devstack::StackOptions;
+use serde_json::Value;
 
 use crate::support::{
     Plan, Prospect, Story, User, conversations, eventually, open_calls, plan, post,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{SecondsFormat, TimeDelta};
-use serde_json::json;
 use devstack::{Parts, StackOptions};
+use serde_json::json;
 
 use crate::support::{
     Conversation, Plan, Prospect, Story, User, conversation, conversations, eventually, plan, post,

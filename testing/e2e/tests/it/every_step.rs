@@ -8,9 +8,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use devstack::{Gate, Side, Step, Stop};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
-use devstack::{Gate, Side, Step, Stop};
 
 use crate::support::{
     Gates, Plan, Prospect, Story, User, conversation, eventually, gated, open_calls, plan,

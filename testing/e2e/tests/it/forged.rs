@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use chrono::{TimeDelta, Utc};
-use serde_json::Value;
 use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::{self, agent_token, carrier_token};
+use serde_json::Value;
 
 use crate::support::{CALL, DIAL, EVENT, HEADERS, Signed, Wire, door, events_taken, post, request};
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use futures::future::try_join_all;
 use devstack::StackOptions;
+use futures::future::try_join_all;
 
 use crate::support::{
     Plan, Prospect, Story, User, books, conversation, eventually, in_state, plan, prospect_status,

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::{Map, Value};
 use devstack::development::{FROM_NUMBER, ULTRAVOX_API_KEY, WEBHOOK_SECRET};
 use devstack::{Scratch, StackOptions};
+use serde_json::{Map, Value};
 
 use crate::support::{
     Plan, Prospect, Story, User, eventually, open_calls, plan, post, seconds_to, signed_post,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use serde_json::Value;
 use devstack::{Parts, StackOptions};
+use serde_json::Value;
 
 use crate::support::{
     Plan, Prospect, Story, User, books, conversation, eventually, in_state, plan, seconds_to,

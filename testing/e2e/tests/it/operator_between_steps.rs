@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use serde_json::Value;
 use devstack::{Gate, Side, Step, Stop};
+use serde_json::Value;
 
 use crate::support::{
     Gates, Plan, Prospect, Story, User, books, cancel, conversation, eventually, gated, in_state,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use serde_json::{Value, json};
 use devstack::StackOptions;
+use serde_json::{Value, json};
 
 use crate::support::{
     Plan, Prospect, Story, User, eventually, open_calls, plan, post, seconds_to, signed_post,

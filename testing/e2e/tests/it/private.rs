@@ -4,9 +4,9 @@
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::Value;
 use devstack::development::{FROM_NUMBER, TELNYX_API_KEY, ULTRAVOX_API_KEY, WEBHOOK_SECRET};
 use devstack::sign::{agent_token, carrier_token};
+use serde_json::Value;
 
 use crate::all_scenarios::every_call_is_settled;
 use crate::support::{Story, carrier_post, post, signed_post};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::Value;
 use devstack::StackOptions;
+use serde_json::Value;
 
 use crate::support::{
     Plan, Prospect, Story, User, books, conversation, eventually, in_state, plan, prospect_status,

@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use devstack::Scratch;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client, Version};
-use devstack::Scratch;
 
 use crate::support::{EVENT, Signed, Wire, door, events_taken, eventually};
 

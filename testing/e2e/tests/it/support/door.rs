@@ -1,8 +1,8 @@
 //! A webhook server with a call behind it that waits for events, and nothing else.
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
 use devstack::{Parts, StackOptions};
+use serde_json::json;
 
 use super::Story;
 

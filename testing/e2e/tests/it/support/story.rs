@@ -2,10 +2,10 @@
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, TimeDelta, Utc};
+use devstack::{Postgres, Stack, StackOptions};
 use serde_json::Value;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use devstack::{Postgres, Stack, StackOptions};
 
 /// The system and its database.
 pub struct Story {

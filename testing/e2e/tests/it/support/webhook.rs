@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, SecondsFormat, Utc};
-use ed25519_dalek::{Signer as _, SigningKey};
-use serde_json::Value;
 use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::{self, carrier_token};
+use ed25519_dalek::{Signer as _, SigningKey};
+use serde_json::Value;
 
 use super::Story;
 

@@ -1,0 +1,6 @@
+//! The worker's tools on a real PostgreSQL. Every test has a database of its own.
+
+mod support;
+
+mod import;
+mod why;
