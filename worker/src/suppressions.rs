@@ -11,7 +11,7 @@ use workflows::Call;
 use workflows::ids::call_workflow;
 
 use activities::failure::Failure;
-use store::{Store, StoreError, sweeps};
+use store::{Store, sweeps};
 
 /// How often open calls are looked through without being told: a notice may be lost with its connection.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
