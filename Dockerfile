@@ -1,4 +1,4 @@
-# One image with the three programs; which of them runs is the command. `docker compose build` makes it.
+# One image with the programs worker, webhook and simulator; the command chooses one. Built by `docker compose build`.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
@@ -16,7 +16,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin service
 COPY --from=build /programs/ /usr/local/bin/
-# The worker has the migrations built in; these are for whoever wants to read or apply them by hand.
+# The worker contains the migrations; these copies are for reading them or applying them by hand.
 COPY migrations /usr/share/calls/migrations
 USER 10001
 CMD ["worker"]
