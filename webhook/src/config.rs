@@ -1,4 +1,4 @@
-//! Settings, by environment and flags.
+//! Settings from the environment and from flags.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -9,10 +9,10 @@ use bootstrap::secrets::SecretSettings;
 use clap::{Parser, value_parser};
 use ipnet::IpNet;
 
-/// Takes webhooks and the agents' reports, and hands them to the calls' workflows.
+/// Receives webhooks and the agents' reports and forwards them to the workflows of the calls.
 ///
-/// Temporal is found by its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
-/// TEMPORAL_TLS_*, or a profile of temporal.toml.
+/// Temporal has its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
+/// TEMPORAL_TLS_*, or a profile in temporal.toml.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Config {
@@ -24,91 +24,91 @@ pub struct Config {
     #[arg(long, env, default_value_t = 3000)]
     pub port: u16,
 
-    /// What webhooks are signed with
     #[command(flatten)]
     pub secrets: SecretSettings,
 
-    /// File with secrets of single clients, `<user id> <secret>` a line, by which they sign events
-    /// of their own calls; read again when it changes
+    /// File with secrets of users, one `<user id> <secret>` per line, with which their own systems
+    /// sign events of their calls; reloaded when it changes
     #[arg(long, env)]
     pub client_secrets_file: Option<PathBuf>,
 
-    /// Public key of the Telnyx account, 32 bytes in base64, or two of them separated by a comma;
-    /// without it Telnyx is not believed
+    /// Public key of the Telnyx account, 32 bytes in base64, or several separated by commas;
+    /// without one, webhooks of Telnyx are rejected
     #[arg(long, env)]
     pub telnyx_public_key: Option<String>,
 
-    /// File with the same, one key a line; read again when it changes
+    /// File with these keys, one per line; reloaded when it changes
     #[arg(long, env)]
     pub telnyx_public_key_file: Option<PathBuf>,
 
-    /// Seconds that a webhook's time may be from ours, either way
+    /// Largest accepted difference between a webhook's time and the server's clock, in seconds
     #[arg(long, env, default_value_t = 300, value_parser = value_parser!(i64).range(1..=86_400))]
     pub webhook_tolerance_secs: i64,
 
-    /// Certificates for TLS, the server's own first, in PEM; without them plain HTTP is spoken
+    /// TLS certificates in PEM, the server's own first; without them the server uses plain HTTP
     #[arg(long, env)]
     pub tls_cert_file: Option<PathBuf>,
 
-    /// The private key of the certificate, in PEM; both files are read again when they change
+    /// Private key of the certificate, in PEM; both files are reloaded when they change
     #[arg(long, env)]
     pub tls_key_file: Option<PathBuf>,
 
-    /// What is taken, and from whom
     #[command(flatten)]
     pub limits: LimitConfig,
 
-    /// Seconds between the end of readiness and the end of listening, for a load balancer to notice
+    /// Seconds between the end of readiness and the end of listening, so that a load balancer
+    /// notices
     #[arg(long, env, default_value_t = 0, value_parser = value_parser!(u64).range(..=300))]
     pub shutdown_delay_secs: u64,
 
-    /// Folder for combined.log and error.log, beside the log on standard output
+    /// Folder for combined.log and error.log, in addition to standard output
     #[arg(long, env)]
     pub log_dir: Option<PathBuf>,
 
-    /// Seconds by which the service's clock stands ahead, in a rehearsal; as set for the worker
+    /// Seconds by which the service's clock is ahead of real time, for rehearsals; same as the
+    /// worker's
     #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
     pub clock_offset_secs: i64,
 }
 
-/// What is taken, and from whom.
+/// Limits on requests, connections and senders.
 #[derive(Clone, Debug, clap::Args)]
 pub struct LimitConfig {
-    /// Longest body, in bytes
+    /// Largest body, in bytes
     #[arg(long, env, default_value_t = 262_144, value_parser = value_parser!(u32).range(1_024..=1_048_576))]
     pub max_body_bytes: u32,
 
-    /// Seconds within which the head of a request, and then its body, must have come
+    /// Seconds within which the head of a request, and then its body, must arrive
     #[arg(long, env, default_value_t = 10, value_parser = value_parser!(u64).range(1..=300))]
     pub read_timeout_secs: u64,
 
-    /// Connections at once
+    /// Maximum number of connections
     #[arg(long, env, default_value_t = 10_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
 
-    /// Connections at once from one address; proxies of TRUSTED_PROXIES are not limited
+    /// Maximum number of connections from one address; TRUSTED_PROXIES are not limited
     #[arg(long, env, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_connections_per_source: u32,
 
-    /// Requests in a second from one address, and five times as many in one go
+    /// Requests per second from one address; a burst may be five times as large
     #[arg(long, env, default_value_t = 500, value_parser = value_parser!(u32).range(1..=1_000_000))]
     pub max_requests_per_source: u32,
 
-    /// Events that are being handed to Temporal at once
+    /// Maximum number of events that are being forwarded to Temporal
     #[arg(long, env, default_value_t = 256, value_parser = value_parser!(u32).range(1..=10_000))]
     pub max_events_in_flight: u32,
 
-    /// Networks of proxies whose X-Forwarded-For is believed, as 10.0.0.0/8, separated by commas
+    /// Networks of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8, separated by commas
     #[arg(long, env, value_delimiter = ',', value_parser = parse_network)]
     pub trusted_proxies: Vec<IpNet>,
 
-    /// Networks from which webhooks are taken, as 192.0.2.0/24, separated by commas; unset: all
+    /// Networks that may send requests, such as 192.0.2.0/24, separated by commas; unset: all
     #[arg(long, env, value_delimiter = ',', value_parser = parse_network)]
     pub allowed_networks: Vec<IpNet>,
 }
 
 impl LimitConfig {
-    /// How long a part of a request may take to come.
+    /// The time within which the head or the body of a request must arrive.
     pub fn read_timeout(&self) -> Duration {
         Duration::from_secs(self.read_timeout_secs)
     }
@@ -121,7 +121,7 @@ impl bootstrap::Settings for Config {
 }
 
 impl Config {
-    /// Checks what one value alone does not show.
+    /// Checks settings that depend on each other.
     pub fn check(&self) -> Result<()> {
         self.secrets.check()?;
         if !self.secrets.are_given() && !self.host.is_loopback() {
@@ -141,10 +141,11 @@ impl Config {
     }
 }
 
-/// Reads a network, or a single address.
+/// Parses a network or a single address.
 fn parse_network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    let network = text.parse().or_else(|_| text.parse().map(|one: IpAddr| IpNet::from(one)));
+    let network =
+        text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address)));
     network.map_err(|_| "must be networks such as 192.0.2.0/24, separated by commas".to_owned())
 }
 
@@ -160,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_the_server_starts_only_where_that_is_allowed() {
+    fn missing_secret_is_accepted_only_for_unsigned_webhooks_on_loopback() {
         let config = Config::try_parse_from(["webhook"]).unwrap();
         assert!(config.check().unwrap_err().to_string().contains("WEBHOOK_SECRETS"));
         let unsigned = ["webhook", "--allow-unsigned-webhooks", "--host", "127.0.0.1"];
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_are_lists_of_networks_or_addresses() {
+    fn networks_and_addresses_are_parsed_from_lists() {
         let config = parse(&["--trusted-proxies", "10.0.0.0/8, ::1,127.0.0.1"]).unwrap();
         let shown: Vec<String> =
             config.limits.trusted_proxies.iter().map(ToString::to_string).collect();
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_belong_together_are_asked_for() {
+    fn incomplete_or_conflicting_settings_are_rejected() {
         for (flags, missing) in [
             (&["--tls-cert-file", "c"][..], "TLS_KEY_FILE"),
             (&["--tls-key-file", "k"], "TLS_CERT_FILE"),

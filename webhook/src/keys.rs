@@ -1,4 +1,4 @@
-//! The keys by which senders are known, as they are now.
+//! The keys that authenticate senders.
 
 use std::collections::BTreeMap;
 
@@ -13,66 +13,44 @@ use secrecy::{ExposeSecret as _, SecretString};
 use crate::config::Config;
 use crate::signature::telnyx;
 
-/// Secrets of single clients, by user.
-pub type ClientSecrets = BTreeMap<UserId, Vec<SecretString>>;
+pub(crate) type UserSecrets = BTreeMap<UserId, Vec<SecretString>>;
 
-/// Everything that a request may be genuine by. Each is read anew when its file changes.
+/// All keys. Those from files are reloaded when the file changes.
 #[derive(Debug)]
-pub struct Keys {
-    /// The secrets of the service itself; none in unsigned operation alone.
-    pub secrets: Live<Vec<SecretString>>,
-    /// The secrets of single clients.
-    pub clients: Live<ClientSecrets>,
-    /// The public keys of the carrier; without one it is not believed.
-    pub carrier: Live<Vec<VerifyingKey>>,
+pub(crate) struct Keys {
+    /// The secrets of the service; empty only if unsigned webhooks are allowed.
+    pub service_secrets: Live<Vec<SecretString>>,
+    pub user_secrets: Live<UserSecrets>,
+    /// Telnyx's public keys; without one, every webhook of Telnyx is rejected.
+    pub carrier_keys: Live<Vec<VerifyingKey>>,
 }
 
 impl Keys {
-    /// Reads all keys, and follows those that stand in files.
+    /// Loads all keys and watches their files.
     ///
     /// # Errors
     ///
-    /// A file can't be read, or a key can't be used; the message names the setting.
-    pub async fn follow(config: &Config) -> Result<Self> {
-        let files = config.client_secrets_file.iter().cloned().collect();
-        let clients = live::follow("client secrets", files, |contents| {
-            contents.first().map_or_else(|| Ok(BTreeMap::new()), |one| clients(one.expose_secret()))
-        });
-        let given = config.telnyx_public_key.clone().unwrap_or_default();
-        let files: Vec<_> = config.telnyx_public_key_file.iter().cloned().collect();
-        let setting = match files.first() {
-            None => "TELNYX_PUBLIC_KEY can't be used",
-            Some(_) => "TELNYX_PUBLIC_KEY_FILE can't be used",
-        };
-        let carrier = live::follow("Telnyx public keys", files, move |contents| {
-            let keys: Vec<&str> = match contents.first() {
-                None => given.split(',').filter(|key| !key.trim().is_empty()).collect(),
-                Some(content) => lines(content.expose_secret())?.map(|(_, line)| line).collect(),
-            };
-            if keys.is_empty() && !contents.is_empty() {
-                bail!("it holds no key; write one a line, 32 bytes in base64");
-            }
-            carrier(keys)
-        });
+    /// A file can't be read or a key is invalid; the message names the setting.
+    pub async fn watch(config: &Config) -> Result<Self> {
         Ok(Self {
-            secrets: config.secrets.follow().await?,
-            clients: clients.await.context("CLIENT_SECRETS_FILE can't be used")?,
-            carrier: carrier.await.context(setting)?,
+            service_secrets: config.secrets.follow().await?,
+            user_secrets: watch_user_secrets(config).await?,
+            carrier_keys: watch_carrier_keys(config).await?,
         })
     }
 
-    /// Whether one of the service's secrets is written in its own sources.
-    pub fn hold_a_published_secret(&self) -> bool {
-        let secrets = self.secrets.borrow();
+    /// Whether a service secret is one that the repository publishes.
+    pub fn contain_published_secret(&self) -> bool {
+        let secrets = self.service_secrets.borrow();
         secrets.iter().any(|secret| secret.expose_secret().starts_with("development-only-"))
     }
 
-    /// The dial for which a token was made, with any current secret.
-    pub fn dial(&self, purpose: Purpose, token: &str) -> Option<DialId> {
-        let secrets = self.secrets.borrow().clone();
+    /// The dial of a token that was issued for `purpose` with a current secret.
+    pub fn dial_of_token(&self, purpose: Purpose, token: &str) -> Option<DialId> {
+        let secrets = self.service_secrets.borrow().clone();
         let mut secrets: Vec<&[u8]> =
             secrets.iter().map(|secret| secret.expose_secret().as_bytes()).collect();
-        // In unsigned operation tokens are made without a secret.
+        // If unsigned webhooks are allowed, tokens are issued with an empty secret.
         if secrets.is_empty() {
             secrets.push(b"");
         }
@@ -80,19 +58,46 @@ impl Keys {
     }
 }
 
-fn carrier(texts: Vec<&str>) -> Result<Vec<VerifyingKey>> {
-    Ok(texts.into_iter().map(telnyx::public_key).collect::<Result<_, _>>()?)
+async fn watch_user_secrets(config: &Config) -> Result<Live<UserSecrets>> {
+    let files = config.client_secrets_file.iter().cloned().collect();
+    live::follow("user secrets", files, |contents| match contents.first() {
+        None => Ok(UserSecrets::new()),
+        Some(content) => parse_user_secrets(content.expose_secret()),
+    })
+    .await
+    .context("CLIENT_SECRETS_FILE can't be used")
 }
 
-/// Reads the secrets of clients: a user's id and a secret a line.
-fn clients(content: &[u8]) -> Result<ClientSecrets> {
-    let mut secrets = ClientSecrets::new();
+async fn watch_carrier_keys(config: &Config) -> Result<Live<Vec<VerifyingKey>>> {
+    let setting = config.telnyx_public_key.clone().unwrap_or_default();
+    let files: Vec<_> = config.telnyx_public_key_file.iter().cloned().collect();
+    let context = match files.first() {
+        None => "TELNYX_PUBLIC_KEY can't be used",
+        Some(_) => "TELNYX_PUBLIC_KEY_FILE can't be used",
+    };
+    live::follow("Telnyx public keys", files, move |contents| {
+        let keys: Vec<&str> = match contents.first() {
+            None => setting.split(',').filter(|key| !key.trim().is_empty()).collect(),
+            Some(content) => lines(content.expose_secret())?.map(|(_, line)| line).collect(),
+        };
+        if keys.is_empty() && !contents.is_empty() {
+            bail!("the file has no key; write one per line, 32 bytes in base64");
+        }
+        Ok(keys.into_iter().map(telnyx::parse_public_key).collect::<Result<_, _>>()?)
+    })
+    .await
+    .context(context)
+}
+
+/// Parses lines of a user's id and a secret.
+fn parse_user_secrets(content: &[u8]) -> Result<UserSecrets> {
+    let mut secrets = UserSecrets::new();
     for (number, line) in lines(content)? {
         let Some((user, secret)) = line.rsplit_once(char::is_whitespace) else {
             bail!("line {number}: must be a user's id, a blank and a secret");
         };
         let secret =
-            webhook_secret(secret).map_err(|why| anyhow::anyhow!("line {number}: {why}"))?;
+            webhook_secret(secret).map_err(|reason| anyhow::anyhow!("line {number}: {reason}"))?;
         secrets.entry(UserId::new(user.trim())).or_default().push(secret);
     }
     Ok(secrets)
@@ -103,12 +108,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_may_have_several_secrets() {
-        let read =
-            clients(b"user1-id 0123456789abcdef\n# old\nuser1-id fedcba9876543210\n").unwrap();
-        assert_eq!(read[&UserId::new("user1-id")].len(), 2);
+    fn user_may_have_several_secrets() {
+        let file = b"user1-id 0123456789abcdef\n# old\nuser1-id fedcba9876543210\n";
+        let secrets = parse_user_secrets(file).unwrap();
+        assert_eq!(secrets[&UserId::new("user1-id")].len(), 2);
         for (content, word) in [("user1-id", "line 1: must be"), ("\nuser1-id hunter2", "line 2")] {
-            let error = clients(content.as_bytes()).unwrap_err().to_string();
+            let error = parse_user_secrets(content.as_bytes()).unwrap_err().to_string();
             assert!(error.contains(word) && !error.contains("hunter2"), "{error}");
         }
     }

@@ -1,21 +1,23 @@
-//! The public HTTP server: takes what the provider, clients and agents say of calls, checks that
-//! it is genuine, and hands it to the workflows.
+//! The public HTTP server: receives events of the provider, the carrier, users' systems and agents,
+//! authenticates them and forwards them to the workflows.
 //!
-//! It keeps no state. A webhook that is answered 2xx is in Temporal.
+//! It keeps no state. Once it answers 2xx, Temporal has the event.
 
-mod admission;
 mod body;
+mod client_key;
 pub mod config;
-mod deliver;
-pub mod form;
+mod forward;
 mod health;
 mod keys;
+pub mod payload;
+mod per_source_limit;
 mod problem;
-mod refusals;
+mod rate_limit;
+mod rejection_counts;
 mod routes;
 mod server;
 pub mod signature;
-mod source;
+mod state;
 mod tls;
 
 use std::sync::Arc;
@@ -23,128 +25,105 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::TimeDelta;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::time::sleep;
 use tracing::{info, warn};
 use workflows::clock::ClockOffset;
 
-use admission::Admission;
+use body::BodyLimits;
 use config::Config;
-use deliver::Deliverer;
+use forward::EventForwarder;
 use health::Health;
 use keys::Keys;
-use refusals::Refusals;
+use rate_limit::RateLimit;
+use rejection_counts::RejectionCounts;
+use server::Server;
+use state::AppState;
 
-/// What every route needs.
-pub(crate) struct App {
-    /// The keys by which senders are known.
-    pub keys: Keys,
-    /// How far a webhook's time may be from ours, either way.
-    pub tolerance: TimeDelta,
-    /// How far the service's clock stands ahead.
-    pub clock_offset: ClockOffset,
-    /// Who may send requests.
-    pub admission: Admission,
-    /// What bodies are read within.
-    pub bodies: body::Limits,
-    /// Where events go.
-    pub deliver: Deliverer,
-    /// Whether they could be handed over.
-    pub health: Health,
-    /// Who was refused.
-    pub refusals: Refusals,
-}
-
-/// Makes everything ready and serves until told to stop; what was accepted is finished.
+/// Serves until `shutdown` completes, then finishes the requests in progress.
 ///
 /// # Errors
 ///
-/// A setting can't be used, Temporal can't be reached, or the port is taken.
-pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+/// A setting is invalid, Temporal can't be reached, or the port is in use.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
-    let keys = Keys::follow(&config).await?;
-    if keys.hold_a_published_secret() {
+    let keys = Keys::watch(&config).await?;
+    warn_of_forgery(&keys);
+    let tls = match (config.tls_cert_file.clone(), config.tls_key_file.clone()) {
+        (Some(certificates), Some(key)) => Some(tls::watch(certificates, key).await?),
+        _ => None,
+    };
+    let state = Arc::new(AppState {
+        keys,
+        signature_tolerance: TimeDelta::seconds(config.webhook_tolerance_secs),
+        clock_offset: ClockOffset(config.clock_offset_secs),
+        body_limits: BodyLimits::new(&config.limits),
+        forwarder: connect(&config).await?,
+        health: Health::default(),
+    });
+    let rate_limit = Arc::new(RateLimit::new(&config.limits));
+    let rejections = Arc::new(RejectionCounts::default());
+    let listener = TcpListener::bind((config.host, config.port)).await.with_context(|| {
+        format!("listening on {}:{}; set PORT to a free port", config.host, config.port)
+    })?;
+    info!(
+        address = %listener.local_addr()?,
+        tls = tls.is_some(),
+        secrets = state.keys.service_secrets.borrow().len(),
+        usersWithSecrets = state.keys.user_secrets.borrow().len(),
+        carrierKeys = state.keys.carrier_keys.borrow().len(),
+        trustedProxies = config.limits.trusted_proxies.len(),
+        "Webhook server started"
+    );
+    let shutdown = async {
+        shutdown.await;
+        info!("Webhook server is stopping; it finishes requests in progress");
+        state.health.set_stopping();
+        sleep(Duration::from_secs(config.shutdown_delay_secs)).await;
+    };
+    let router = routes::router(state.clone(), rate_limit.clone(), rejections.clone());
+    let server = Server {
+        tls,
+        router,
+        rate_limit: rate_limit.clone(),
+        rejections: rejections.clone(),
+        limits: config.limits,
+    };
+    tokio::select! {
+        () = server.serve(listener, shutdown) => {}
+        () = state.health.probe_periodically(&state.forwarder) => {}
+        () = rejections.flush_periodically() => {}
+        () = rate_limit.prune_periodically() => {}
+    }
+    rejections.flush();
+    info!("Webhook server stopped");
+    Ok(())
+}
+
+fn warn_of_forgery(keys: &Keys) {
+    if keys.contain_published_secret() {
         warn!(
-            "A secret is that of the example or of the local stack, which everybody can read: \
-            ANYBODY CAN FORGE THE OUTCOME OF A CALL. Make one with `openssl rand -hex 32`."
+            "A secret is the published one of the example or the local stack: ANYBODY CAN FORGE \
+            THE OUTCOME OF A CALL. Create one with `openssl rand -hex 32`."
         );
     }
-    if keys.secrets.borrow().is_empty() {
+    if keys.service_secrets.borrow().is_empty() {
         warn!(
             "ALLOW_UNSIGNED_WEBHOOKS is true and there is no secret: ANYBODY WHO REACHES THIS \
             SERVER CAN FORGE THE OUTCOME OF A CALL. Never run like this on a public address."
         );
     }
-    let tls = match (config.tls_cert_file.clone(), config.tls_key_file.clone()) {
-        (Some(certificates), Some(key)) => Some(tls::follow(certificates, key).await?),
-        _ => None,
-    };
-    let client = bootstrap::temporal::connect().await?;
-    let app = Arc::new(App {
-        keys,
-        tolerance: TimeDelta::seconds(config.webhook_tolerance_secs),
-        clock_offset: ClockOffset(config.clock_offset_secs),
-        admission: Admission::new(&config.limits),
-        bodies: body::Limits::new(&config.limits),
-        deliver: Deliverer::new(client, config.limits.max_events_in_flight),
-        health: Health::default(),
-        refusals: Refusals::default(),
-    });
-    if !app.deliver.is_reachable().await {
-        bail!(
-            "Temporal does not know the namespace {:?}, or does not answer; set TEMPORAL_NAMESPACE \
-            to one that it has",
-            app.deliver.namespace()
-        );
-    }
-    let places = places(&config);
-    let address = (config.host, config.port);
-    let listener = TcpListener::bind(address).await.with_context(|| {
-        format!("listening on {}:{}; set PORT to a free port", address.0, address.1)
-    })?;
-    info!(
-        address = %listener.local_addr()?,
-        tls = tls.is_some(),
-        secrets = app.keys.secrets.borrow().len(),
-        clients = app.keys.clients.borrow().len(),
-        carrierKeys = app.keys.carrier.borrow().len(),
-        trustedProxies = config.limits.trusted_proxies.len(),
-        "Webhook server started"
-    );
-    let stop = async {
-        stop.await;
-        info!("Webhook server is stopping: it finishes what it has accepted");
-        app.health.stop();
-        sleep(Duration::from_secs(config.shutdown_delay_secs)).await;
-    };
-    let router = routes::router(app.clone());
-    tokio::select! {
-        () = server::serve(listener, tls, router, app.clone(), &config.limits, places, stop) => {}
-        () = health::keep_asking(&app) => {}
-        () = refusals::keep_telling(app.clone()) => {}
-    }
-    app.refusals.tell();
-    info!("Webhook server stopped");
-    Ok(())
 }
 
-/// How many connections there can be: every one is an open file, of which a process may have few
-/// unless it asks for more.
-fn places(config: &Config) -> usize {
-    /// For logs, Temporal and the like.
-    const OTHERS: u64 = 100;
-    let connections = config.limits.max_connections;
-    let wanted = u64::from(connections) + OTHERS;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return connections as usize };
-    let asked = wanted.clamp(soft, hard.max(soft));
-    let granted = match setrlimit(Resource::RLIMIT_NOFILE, asked, hard) {
-        Ok(()) => asked,
-        Err(_) => soft,
-    };
-    let places = granted.saturating_sub(OTHERS).max(1).min(u64::from(connections));
-    if places < u64::from(connections) {
-        warn!(places, "Fewer connections than MAX_CONNECTIONS: raise `ulimit -n`");
+async fn connect(config: &Config) -> Result<EventForwarder> {
+    let client = bootstrap::temporal::connect().await?;
+    let forwarder = EventForwarder::new(client, config.limits.max_events_in_flight);
+    if !forwarder.is_reachable().await {
+        bail!(
+            "Temporal does not have the namespace {:?} or does not answer; set TEMPORAL_NAMESPACE \
+            to an existing one",
+            forwarder.namespace()
+        );
     }
-    usize::try_from(places).unwrap_or(usize::MAX)
+    Ok(forwarder)
 }

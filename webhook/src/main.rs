@@ -1,5 +1,3 @@
-//! Reads the settings, runs, reports.
-
 use std::process::ExitCode;
 
 #[tokio::main]

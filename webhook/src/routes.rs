@@ -1,5 +1,6 @@
-//! The routes, one file each.
+//! The routes, one file per path.
 
+mod event;
 mod health;
 mod outcome;
 mod report_outcome;
@@ -8,42 +9,46 @@ mod telnyx;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::middleware::from_fn_with_state;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
-use tracing::info;
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
-use crate::App;
-use crate::admission::admit;
-use crate::deliver::{Delivered, PATIENT};
-use crate::form::Addressed;
 use crate::problem::Problem;
-use crate::refusals::counted;
+use crate::rate_limit::{RateLimit, limit_requests};
+use crate::rejection_counts::{RejectionCounts, count_rejections};
+use crate::state::AppState;
 
-/// All routes. Probes of health are not limited by their number, nor by where they come from.
-pub(crate) fn router(app: Arc<App>) -> Router {
+/// All routes. Health checks are neither limited nor counted.
+pub(crate) fn router(
+    state: Arc<AppState>,
+    rate_limit: Arc<RateLimit>,
+    rejections: Arc<RejectionCounts>,
+) -> Router {
     Router::new()
-        .route("/webhooks/outcome", post(outcome::take))
-        .route("/webhooks/telnyx", post(telnyx::take))
-        .route("/tools/report_outcome", post(report_outcome::take))
-        .fallback(async || Problem::NoSuchPath)
-        .method_not_allowed_fallback(async || Problem::NoSuchMethod)
-        .layer(from_fn_with_state(app.clone(), admit))
-        .layer(from_fn_with_state(app.clone(), counted))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .with_state(app)
+        .route("/webhooks/outcome", post(outcome::receive_event))
+        .route("/webhooks/telnyx", post(telnyx::receive_event))
+        .route("/tools/report_outcome", post(report_outcome::receive_report))
+        .fallback(async || Problem::NotFound)
+        .method_not_allowed_fallback(async || Problem::MethodNotAllowed)
+        .layer(from_fn(open_span))
+        .layer(from_fn_with_state(rate_limit, limit_requests))
+        .layer(from_fn_with_state(rejections, count_rejections))
+        .route("/healthz", get(health::is_alive))
+        .route("/readyz", get(health::is_ready))
+        .with_state(state)
 }
 
-/// Hands a genuine event over: 204 if a workflow has it, 202 if no call that is under way waits
-/// for it.
-async fn hand_over(app: &App, addressed: &Addressed) -> Result<StatusCode, Problem> {
-    let Addressed { conversation, message } = addressed;
-    match app.deliver.deliver(conversation, message, PATIENT).await? {
-        Delivered::Taken => Ok(StatusCode::NO_CONTENT),
-        Delivered::NobodyWaits => {
-            info!(conversationId = %conversation, "Webhook concerns no call that is under way");
-            Ok(StatusCode::ACCEPTED)
-        }
-    }
+/// Middleware with one span per request. Handlers record the ids once they are authenticated.
+async fn open_span(request: Request, next: Next) -> Response {
+    let span = info_span!(
+        "request",
+        path = request.uri().path(),
+        userId = Empty,
+        conversationId = Empty,
+        dialId = Empty
+    );
+    next.run(request).instrument(span).await
 }

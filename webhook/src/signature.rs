@@ -1,8 +1,8 @@
-//! Whether a webhook is genuine: one scheme for each sender.
+//! Signatures of webhooks, one scheme per sender.
 
 pub mod telnyx;
 pub mod ultravox;
 
-/// The webhook is not known to be genuine.
+/// The signature is missing, invalid or expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotGenuine;
+pub struct InvalidSignature;

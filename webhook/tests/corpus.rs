@@ -1,20 +1,24 @@
-//! Every input that a fuzzer has found worth keeping is tried again.
+//! Runs the fuzz targets on the corpus: `fuzz/corpus/<target>.txt`, one input per line in base64.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 #[path = "../fuzz/targets.rs"]
 mod targets;
 
-/// Tries the inputs of one target; each is named if it fails.
-fn every_input(target: &str, attempt: fn(&[u8])) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let inputs: Vec<_> =
-        std::fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(inputs.len() >= 3, "{}: {} inputs", corpus.display(), inputs.len());
-    for input in inputs {
-        let data = std::fs::read(&input).unwrap();
-        let survived = std::panic::catch_unwind(|| attempt(&data));
-        assert!(survived.is_ok(), "{} does harm", input.display());
+fn corpus_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus")
+}
+
+fn run_corpus(name: &str, target: fn(&[u8])) {
+    let corpus = std::fs::read_to_string(corpus_dir().join(name).with_extension("txt")).unwrap();
+    assert!(corpus.lines().count() >= 3, "the corpus of {name} is too small");
+    for (index, line) in corpus.lines().enumerate() {
+        let input = STANDARD.decode(line).unwrap();
+        let result = std::panic::catch_unwind(|| target(&input));
+        assert!(result.is_ok(), "{name}.txt line {}: {}", index + 1, input.escape_ascii());
     }
 }
 
@@ -23,26 +27,26 @@ macro_rules! targets {
         $(
             #[test]
             fn $target() {
-                every_input(stringify!($target), targets::$target);
+                run_corpus(stringify!($target), targets::$target);
             }
         )+
 
         #[test]
-        fn every_folder_of_the_corpus_is_tried() {
-            let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-            for folder in std::fs::read_dir(corpus).unwrap() {
-                let name = folder.unwrap().file_name().into_string().unwrap();
-                assert!([$(stringify!($target)),+].contains(&name.as_str()), "{name}");
+        fn every_corpus_has_a_test() {
+            for file in std::fs::read_dir(corpus_dir()).unwrap() {
+                let path = file.unwrap().path();
+                let name = path.file_stem().unwrap().to_str().unwrap();
+                assert!([$(stringify!($target)),+].contains(&name), "{name}");
             }
         }
     };
 }
 
 targets!(
-    signature_headers,
-    carrier_headers,
-    provider_body,
-    plain_body,
-    carrier_form,
-    report_arguments
+    webhook_signature,
+    carrier_signature,
+    provider_webhook,
+    carrier_webhook,
+    user_webhook,
+    report_arguments,
 );

@@ -41,7 +41,7 @@ pub enum Command {
     Bench(bench::Bench),
     /// Disturb a stack at random while it makes calls, and check what must hold all the same
     Chaos(chaos::Chaos),
-    /// Search for input from outside that does harm, until nothing new is found
+    /// Fuzz what the webhook server reads, until nothing new is covered
     Fuzz(fuzz::Fuzz),
     /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
     Prepare(prepare::Prepare),
@@ -65,7 +65,7 @@ impl Command {
             Self::Lint(task) => task.run(),
             Self::Bench(task) => task.run(),
             Self::Chaos(task) => task.run(),
-            Self::Fuzz(task) => task.run().await,
+            Self::Fuzz(task) => task.run(),
             Self::Prepare(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,

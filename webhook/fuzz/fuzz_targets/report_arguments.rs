@@ -1,6 +1,3 @@
 #![no_main]
 
-#[path = "../targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::report_arguments(data));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| targets::report_arguments(input));

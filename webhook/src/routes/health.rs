@@ -5,17 +5,17 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use crate::App;
+use crate::state::AppState;
 
-/// The process is alive.
-pub(super) async fn alive() -> StatusCode {
+pub(super) async fn is_alive() -> StatusCode {
     StatusCode::OK
 }
 
-/// Events can be handed over. Secrets are there: without them the server does not start.
-pub(super) async fn ready(State(app): State<Arc<App>>) -> (StatusCode, String) {
-    match app.health.trouble() {
+/// Ready means that events can be forwarded. Secrets need no check: the server does not start
+/// without them.
+pub(super) async fn is_ready(State(state): State<Arc<AppState>>) -> (StatusCode, String) {
+    match state.health.unready_reason() {
         None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(trouble) => (StatusCode::SERVICE_UNAVAILABLE, format!("{trouble}\n")),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /webhooks/outcome`: what the provider or a client's system says of a call.
+//! `POST /webhooks/outcome`: events of the provider and of users' own systems.
 
 use std::sync::Arc;
 
@@ -6,65 +6,78 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use chrono::Utc;
 use domain::ids::UserId;
-use tracing::info;
+use serde_json::{Map, Value};
+use tracing::field::display;
+use tracing::{Span, info};
 
-use crate::App;
-use crate::body::Raw;
-use crate::form::{self, plain, provider};
+use super::event::forward_event;
+use crate::body::RawBody;
+use crate::payload::{RoutedEvent, parse_object, provider, query_parameter, user_webhook};
 use crate::problem::Problem;
-use crate::signature::ultravox;
+use crate::signature::{InvalidSignature, ultravox};
+use crate::state::AppState;
 
-/// Verifies, reads, hands over, answers: 204 if a workflow has it, 202 if it is genuine and
-/// concerns no call that is under way.
+/// Verifies, parses and forwards an event.
 ///
-/// A client that signs with a secret of its own says in the address who it is: `?userId=…`. What
-/// it says then counts for its own calls alone.
-pub(super) async fn take(
-    State(app): State<Arc<App>>,
+/// `?userId=…` selects the secrets of that user. The event then applies only to that user's calls.
+pub(super) async fn receive_event(
+    State(state): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Raw,
+    body: RawBody,
 ) -> Result<StatusCode, Problem> {
     let query = query.unwrap_or_default();
-    let user = form::query(&query, "userId").map(UserId::new);
-    verify(&app, user.as_ref(), &headers, &body)?;
-    let read = form::object(&body)?;
-    // What it took is given back before Temporal is waited for.
+    let user = query_parameter(&query, "userId").map(UserId::new);
+    verify_signature(&state, user.as_ref(), &headers, &body)?;
+    if let Some(user) = &user {
+        Span::current().record("userId", display(user));
+    }
+    let payload = parse_object(&body)?;
+    // Release its memory before the wait for Temporal.
     drop(body);
-    let body = read;
-    let addressed = match (body.contains_key("event"), user) {
-        (true, None) => provider::read(&body)?,
-        // Of calls in the provider's form only the provider speaks.
-        (true, Some(_)) => return Err(Problem::NotGenuine),
-        (false, user) => {
-            let conversation = form::query(&query, "conversationId");
-            Some(plain::read(&body, conversation.as_deref(), user)?)
+    match read_event(&payload, &query, user)? {
+        Some(event) => forward_event(&state.forwarder, &event).await,
+        None => {
+            info!("Event ignored: not about a call of this service");
+            Ok(StatusCode::ACCEPTED)
         }
-    };
-    let Some(addressed) = addressed else {
-        info!("Webhook concerns no call of ours");
-        return Ok(StatusCode::ACCEPTED);
-    };
-    super::hand_over(&app, &addressed).await
+    }
 }
 
-fn verify(
-    app: &App,
+fn read_event(
+    payload: &Map<String, Value>,
+    query: &str,
+    user: Option<UserId>,
+) -> Result<Option<RoutedEvent>, Problem> {
+    if payload.contains_key("event") {
+        return match user {
+            None => Ok(provider::read_event(payload)?),
+            // Users' secrets don't authenticate the provider.
+            Some(_) => Err(Problem::Unauthorized),
+        };
+    }
+    let query_id = query_parameter(query, "conversationId");
+    Ok(Some(user_webhook::read_event(payload, query_id.as_deref(), user)?))
+}
+
+fn verify_signature(
+    state: &AppState,
     user: Option<&UserId>,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<(), Problem> {
-    let ours = app.keys.secrets.borrow().clone();
-    // The server starts without secrets only where unsigned webhooks are allowed.
-    if ours.is_empty() {
+) -> Result<(), InvalidSignature> {
+    let service_secrets = state.keys.service_secrets.borrow().clone();
+    // The server starts without secrets only if unsigned webhooks are allowed.
+    if service_secrets.is_empty() {
         return Ok(());
     }
-    let verify = |secrets| ultravox::verify(secrets, headers, body, Utc::now(), app.tolerance);
-    let Some(user) = user else { return Ok(verify(&ours)?) };
-    let clients = app.keys.clients.borrow().clone();
-    match clients.get(user) {
-        Some(secrets) => Ok(verify(secrets)?),
-        // Takes about as long as if the user were known.
-        None => verify(&ours).and(Err(crate::signature::NotGenuine)).map_err(Problem::from),
+    let verify =
+        |secrets| ultravox::verify(secrets, headers, body, Utc::now(), state.signature_tolerance);
+    let Some(user) = user else { return verify(&service_secrets) };
+    let user_secrets = state.keys.user_secrets.borrow().clone();
+    match user_secrets.get(user) {
+        Some(secrets) => verify(secrets),
+        // An unknown user takes about as long as a known one.
+        None => verify(&service_secrets).and(Err(InvalidSignature)),
     }
 }

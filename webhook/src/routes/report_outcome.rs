@@ -1,4 +1,4 @@
-//! `POST /tools/report_outcome`: the agent of a call says what came of it.
+//! `POST /tools/report_outcome`: the agent's tool that reports the outcome of its call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,109 +9,116 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bootstrap::token::Purpose;
 use chrono::Utc;
-use domain::ids::{ConversationId, DialId};
 use serde_json::json;
-use tracing::warn;
+use tracing::field::display;
+use tracing::{Span, warn};
 use workflows::events::{CallEvent, Message};
 
-use crate::App;
-use crate::body::Raw;
-use crate::deliver::Delivered;
-use crate::form::{self, report};
+use super::event::record_ids;
+use crate::body::RawBody;
+use crate::forward::{EventForwarder, Forwarded};
+use crate::payload::agent_report::{AgentReport, read_report};
+use crate::payload::{RoutedEvent, parse_object};
 use crate::problem::Problem;
+use crate::state::AppState;
 
-/// Longest time for Temporal to take a report: the callee hears silence meanwhile.
-const DELIVERY_TIMEOUT: Duration = Duration::from_millis(400);
+/// Short, because the callee hears silence until the tool answers.
+const REPORT_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// What the agent does next, beside what it reads (documentation of Ultravox, "Tools").
-const REACTION: HeaderName = HeaderName::from_static("x-ultravox-agent-reaction");
-/// What becomes of the call.
+/// How the agent continues after the tool's answer (documentation of Ultravox, "Tools").
+const AGENT_REACTION: HeaderName = HeaderName::from_static("x-ultravox-agent-reaction");
+/// Whether the call continues.
 const RESPONSE_TYPE: HeaderName = HeaderName::from_static("x-ultravox-response-type");
-/// What the provider keeps for the next use of a tool in this call.
+/// State that the provider sends with the next use of a tool in this call.
 const CALL_STATE: HeaderName = HeaderName::from_static("x-ultravox-update-call-state");
 
-/// What the agent reads.
+/// The tool's answer to the agent.
 enum Answer {
-    /// The report is kept.
-    Taken(report::Read),
-    /// It can't be taken as it is; the text says what to do.
-    Refused(String),
-    /// It could not be handed over. Nothing says that it was refused, so that it is found in the
-    /// call's messages if the agent does not repeat it.
-    Later,
-    /// The records of the call are closed. The report amends them.
-    TooLate,
+    Accepted(AgentReport),
+    /// An argument is invalid; the sentence says what to do.
+    Rejected(String),
+    /// Not forwarded. The answer has no `accepted`, so that the report is recovered from the call's
+    /// messages if the agent does not repeat it.
+    RetryLater,
+    /// The call's workflow has closed; a `LateEvent` workflow amends the record.
+    CallOver,
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
         let (accepted, message) = match &self {
-            Self::Taken(read) => (Some(true), read.answer.as_str()),
-            Self::Refused(why) => (Some(false), why.as_str()),
-            Self::Later => (
+            Self::Accepted(report) => (Some(true), report.answer.as_str()),
+            Self::Rejected(reason) => (Some(false), reason.as_str()),
+            Self::RetryLater => (
                 None,
-                "That could not be recorded yet. Go on, and use report_outcome with the same \
+                "That could not be recorded yet. Continue, and use report_outcome with the same \
                 arguments once more before you say goodbye.",
             ),
-            Self::TooLate => (Some(true), "This call is over. Use hangUp."),
+            Self::CallOver => (Some(true), "This call is over. Use hangUp."),
         };
-        let mut answer = json!({ "message": message });
+        let mut body = json!({ "message": message });
         if let Some(accepted) = accepted {
-            answer["accepted"] = json!(accepted);
+            body["accepted"] = json!(accepted);
         }
-        let mut response = Json(answer).into_response();
+        let mut response = Json(body).into_response();
         let headers = response.headers_mut();
         match &self {
-            Self::Taken(read) => {
-                headers.insert(REACTION, HeaderValue::from_static("speaks-once"));
-                headers.extend(HeaderValue::from_str(&read.state).ok().map(|it| (CALL_STATE, it)));
+            Self::Accepted(report) => {
+                headers.insert(AGENT_REACTION, HeaderValue::from_static("speaks-once"));
+                let call_state = HeaderValue::from_str(&report.call_state);
+                headers.extend(call_state.ok().map(|call_state| (CALL_STATE, call_state)));
             }
-            Self::TooLate => {
+            Self::CallOver => {
                 headers.insert(RESPONSE_TYPE, HeaderValue::from_static("hang-up"));
             }
-            Self::Refused(_) | Self::Later => {
-                headers.insert(REACTION, HeaderValue::from_static("speaks"));
+            Self::Rejected(_) | Self::RetryLater => {
+                headers.insert(AGENT_REACTION, HeaderValue::from_static("speaks"));
             }
         }
         response
     }
 }
 
-/// Checks the token, reads the arguments and hands the report over.
-pub(super) async fn take(
-    State(app): State<Arc<App>>,
+/// Checks the token, reads the arguments and forwards the report.
+pub(super) async fn receive_report(
+    State(state): State<Arc<AppState>>,
     headers: HeaderMap,
-    body: Raw,
+    body: RawBody,
 ) -> Result<Response, Problem> {
-    let shown = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let dial = shown
-        .and_then(|shown| shown.strip_prefix("Bearer "))
-        .and_then(|token| app.keys.dial(Purpose::Outcome, token))
-        .ok_or(Problem::NotGenuine)?;
-    let conversation = dial.conversation().ok_or(Problem::NotGenuine)?;
-    let arguments = form::object(&body)?;
+    let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let dial = authorization
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(|token| state.keys.dial_of_token(Purpose::Outcome, token))
+        .ok_or(Problem::Unauthorized)?;
+    let conversation = dial.conversation().ok_or(Problem::Unauthorized)?;
+    Span::current().record("dialId", display(&dial));
+    let arguments = parse_object(&body)?;
+    // Release its memory before the wait for Temporal.
     drop(body);
-    let answer = match report::read(&arguments, app.clock_offset.apply(Utc::now())) {
-        Ok(read) => hand_over(&app, &conversation, &dial, read).await,
-        Err(why) => Answer::Refused(why),
+    let answer = match read_report(&arguments, state.clock_offset.apply(Utc::now())) {
+        Ok(report) => {
+            let event = CallEvent::Reported(report.reported.clone());
+            let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+            let event = RoutedEvent { conversation, message };
+            forward_report(&state.forwarder, &event, report).await
+        }
+        Err(reason) => Answer::Rejected(reason),
     };
     Ok(answer.into_response())
 }
 
-async fn hand_over(
-    app: &App,
-    conversation: &ConversationId,
-    dial: &DialId,
-    read: report::Read,
+async fn forward_report(
+    forwarder: &EventForwarder,
+    event: &RoutedEvent,
+    report: AgentReport,
 ) -> Answer {
-    let event = CallEvent::Reported(read.reported.clone());
-    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
-    match app.deliver.deliver(conversation, &message, DELIVERY_TIMEOUT).await {
-        Ok(Delivered::Taken) => Answer::Taken(read),
-        Ok(Delivered::NobodyWaits) => {
-            warn!(conversationId = %conversation, dialId = %dial, "Report came after the end");
-            Answer::TooLate
+    record_ids(event);
+    match forwarder.forward(event, REPORT_TIMEOUT).await {
+        Ok(Forwarded::Accepted) => Answer::Accepted(report),
+        Ok(Forwarded::NoRunningWorkflow) => {
+            warn!("Report arrived after the call's workflow closed");
+            Answer::CallOver
         }
-        Err(_) => Answer::Later,
+        Err(_) => Answer::RetryLater,
     }
 }

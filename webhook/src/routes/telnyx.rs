@@ -1,4 +1,4 @@
-//! `POST /webhooks/telnyx`: what the carrier says of a call's leg.
+//! `POST /webhooks/telnyx`: events of the carrier.
 
 use std::sync::Arc;
 
@@ -6,35 +6,36 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use bootstrap::token::Purpose;
 use chrono::Utc;
-use domain::ids::DialId;
 
-use crate::App;
-use crate::body::Raw;
-use crate::form::{self, carrier};
+use super::event::forward_event;
+use crate::body::RawBody;
+use crate::payload::{carrier, query_parameter};
 use crate::problem::Problem;
 use crate::signature::telnyx;
+use crate::state::AppState;
 
-/// Verifies, reads, hands over. Without a public key nothing is genuine. The signature covers the
-/// body alone, so the address names the dial by a token.
-pub(super) async fn take(
-    State(app): State<Arc<App>>,
+/// Verifies, parses and forwards an event. The signature does not cover the query string, so the
+/// dial is a token there.
+pub(super) async fn receive_event(
+    State(state): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Raw,
+    body: RawBody,
 ) -> Result<StatusCode, Problem> {
-    let keys = app.keys.carrier.borrow().clone();
-    telnyx::verify(&keys, &headers, &body, Utc::now(), app.tolerance)?;
-    let token = form::query(query.as_deref().unwrap_or_default(), "dial");
-    let dial = token.map(|token| named(&app, &token)).transpose()?;
-    let read = carrier::read(&body, dial)?;
+    let keys = state.keys.carrier_keys.borrow().clone();
+    telnyx::verify(&keys, &headers, &body, Utc::now(), state.signature_tolerance)?;
+    let dial = match query_parameter(query.as_deref().unwrap_or_default(), "dial") {
+        None => None,
+        Some(token) => {
+            let dial = state.keys.dial_of_token(Purpose::Carrier, &token);
+            Some(dial.ok_or(Problem::Unauthorized)?)
+        }
+    };
+    let event = carrier::read_event(&body, dial)?;
+    // Release its memory before the wait for Temporal.
     drop(body);
-    match read {
-        Some(addressed) => super::hand_over(&app, &addressed).await,
+    match event {
+        Some(event) => forward_event(&state.forwarder, &event).await,
         None => Ok(StatusCode::ACCEPTED),
     }
-}
-
-/// The dial of a token that we gave to the carrier.
-fn named(app: &App, token: &str) -> Result<DialId, Problem> {
-    app.keys.dial(Purpose::Carrier, token).ok_or(Problem::NotGenuine)
 }

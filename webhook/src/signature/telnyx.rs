@@ -1,5 +1,5 @@
 //! Telnyx signs `timestamp|body` with Ed25519 and sends the signature in base64 (Telnyx API
-//! documentation, "Webhook signing"). The public key stands in its portal.
+//! documentation, "Webhook signing"). Telnyx's portal shows the public key.
 
 use axum::http::{HeaderMap, HeaderValue};
 use base64::Engine as _;
@@ -7,48 +7,45 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::NotGenuine;
+use super::InvalidSignature;
 
-/// The header that tells when the webhook was sent, in seconds since 1970.
+/// Header with the time of sending, in seconds since 1970.
 pub const TIMESTAMP: &str = "telnyx-timestamp";
-/// The header that holds the signature.
+/// Header with the signature.
 pub const SIGNATURE: &str = "telnyx-signature-ed25519";
 
-/// The text is not a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be the public key of the Telnyx portal: 32 bytes in base64")]
-pub struct NotAKey;
+pub struct InvalidPublicKey;
 
-/// Reads a public key in base64.
-pub fn public_key(text: &str) -> Result<VerifyingKey, NotAKey> {
-    let bytes = STANDARD.decode(text.trim()).map_err(|_| NotAKey)?;
-    let bytes: [u8; 32] = bytes.try_into().map_err(|_| NotAKey)?;
-    VerifyingKey::from_bytes(&bytes).map_err(|_| NotAKey)
+pub fn parse_public_key(text: &str) -> Result<VerifyingKey, InvalidPublicKey> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidPublicKey)?;
+    let bytes: [u8; 32] = bytes.try_into().map_err(|_| InvalidPublicKey)?;
+    VerifyingKey::from_bytes(&bytes).map_err(|_| InvalidPublicKey)
 }
 
-/// Checks a webhook's signature, by any of these keys, and its time. The bytes are taken as they
-/// came. The keys are public, so that no time tells a secret.
+/// Verifies the signature over the body as received, with any of the keys, and the time.
 pub fn verify(
     keys: &[VerifyingKey],
     headers: &HeaderMap,
     body: &[u8],
     now: DateTime<Utc>,
     tolerance: TimeDelta,
-) -> Result<(), NotGenuine> {
+) -> Result<(), InvalidSignature> {
     let header = |name| headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let timestamp = header(TIMESTAMP);
     let signature = STANDARD.decode(header(SIGNATURE).trim_ascii()).ok();
     let signature = signature.and_then(|bytes| Signature::from_slice(&bytes).ok());
     let signature = signature.unwrap_or_else(|| Signature::from_bytes(&[0; 64]));
     let message = [timestamp, b"|", body].concat();
-    let mut genuine = false;
+    let mut valid = false;
     for key in keys {
-        genuine |= key.verify_strict(&message, &signature).is_ok();
+        valid |= key.verify_strict(&message, &signature).is_ok();
     }
     let sent = std::str::from_utf8(timestamp).ok().and_then(|text| text.trim().parse().ok());
     let sent = sent.and_then(|secs| DateTime::from_timestamp(secs, 0));
     let fresh = sent.is_some_and(|sent| (now - sent).abs() <= tolerance);
-    if genuine && fresh { Ok(()) } else { Err(NotGenuine) }
+    if valid && fresh { Ok(()) } else { Err(InvalidSignature) }
 }
 
 #[cfg(test)]
@@ -66,12 +63,12 @@ mod tests {
         headers.insert(TIMESTAMP, stamp.parse().unwrap());
         headers.insert(SIGNATURE, signature.parse().unwrap());
         let now = DateTime::from_timestamp(now, 0).unwrap();
-        let key = public_key(KEY).unwrap();
+        let key = parse_public_key(KEY).unwrap();
         verify(&[key], &headers, body.as_bytes(), now, TimeDelta::seconds(300)).is_ok()
     }
 
     #[test]
-    fn a_known_signature_is_taken_in_its_time() {
+    fn valid_signature_is_accepted_within_the_tolerance() {
         assert!(check(STAMP, BODY, SIGNED, 1_767_225_600));
         assert!(check(STAMP, BODY, SIGNED, 1_767_225_900));
         assert!(!check(STAMP, BODY, SIGNED, 1_767_225_901));
@@ -79,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_is_noticed() {
+    fn any_changed_byte_invalidates_the_signature() {
         for i in 0..BODY.len() {
             let mut body = BODY.as_bytes().to_vec();
             body[i] ^= 1;
@@ -93,9 +90,9 @@ mod tests {
     }
 
     #[test]
-    fn only_a_key_is_a_key() {
+    fn invalid_public_keys_are_rejected() {
         for text in ["", "AAAA", "not base64", &format!("{KEY}AA")] {
-            assert_eq!(public_key(text), Err(NotAKey), "{text:?}");
+            assert_eq!(parse_public_key(text), Err(InvalidPublicKey), "{text:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Ultravox signs `body ‖ timestamp` with HMAC-SHA256 and sends one lower-case hex signature for
-//! each secret, separated by commas (documentation of Ultravox, "Securing webhooks").
+//! Ultravox signs the body followed by the timestamp with HMAC-SHA256 and sends one lower-case hex
+//! signature per secret, separated by commas (documentation of Ultravox, "Securing webhooks").
 
 use axum::http::{HeaderMap, HeaderValue};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
@@ -8,51 +8,51 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
-use super::NotGenuine;
+use super::InvalidSignature;
 
-/// The header that tells when the webhook was sent.
+/// Header with the time of sending, in ISO 8601.
 pub const TIMESTAMP: &str = "x-ultravox-webhook-timestamp";
-/// The header that holds the signatures.
+/// Header with the signatures.
 pub const SIGNATURE: &str = "x-ultravox-webhook-signature";
-/// Most signatures that are looked at.
-const SIGNATURES: usize = 8;
+/// Further signatures of a request are ignored.
+const MAX_SIGNATURES: usize = 8;
 
-/// Checks a webhook's signature and its time. The bytes are taken as they came. A request that
-/// lacks something takes as long as one whose signature is wrong.
+/// Verifies a signature over the body as received, with any of the secrets, and the time. A missing
+/// header takes as long as a wrong signature.
 pub fn verify(
     secrets: &[SecretString],
     headers: &HeaderMap,
     body: &[u8],
     now: DateTime<Utc>,
     tolerance: TimeDelta,
-) -> Result<(), NotGenuine> {
+) -> Result<(), InvalidSignature> {
     let header = |name| headers.get(name).map(HeaderValue::as_bytes).unwrap_or_default();
     let timestamp = header(TIMESTAMP);
-    // Every secret is tried against every signature, so that the time taken tells nothing.
-    let mut genuine = Choice::from(0);
+    // No early exit: the duration must not depend on which signature matches.
+    let mut valid = Choice::from(0);
     for secret in secrets {
         let expected = sign(secret.expose_secret().as_bytes(), body, timestamp);
-        for signature in header(SIGNATURE).split(|byte| *byte == b',').take(SIGNATURES) {
-            genuine |= signature.trim_ascii().ct_eq(expected.as_bytes());
+        for signature in header(SIGNATURE).split(|byte| *byte == b',').take(MAX_SIGNATURES) {
+            valid |= signature.trim_ascii().ct_eq(expected.as_bytes());
         }
     }
-    let sent = std::str::from_utf8(timestamp).ok().and_then(moment);
+    let sent = std::str::from_utf8(timestamp).ok().and_then(parse_time);
     let fresh = sent.is_some_and(|sent| (now - sent).abs() <= tolerance);
-    if bool::from(genuine) && fresh { Ok(()) } else { Err(NotGenuine) }
+    if bool::from(valid) && fresh { Ok(()) } else { Err(InvalidSignature) }
 }
 
-/// The signature of a body sent at a time: 64 lower-case hex digits.
+/// Signs a body: 64 lower-case hex digits.
 pub fn sign(secret: &[u8], body: &[u8], timestamp: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC accepts keys of any length");
     mac.update(body);
     mac.update(timestamp);
-    mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(mac.finalize().into_bytes())
 }
 
-/// Reads an ISO 8601 time, with an offset or, taken as UTC, without one.
-fn moment(text: &str) -> Option<DateTime<Utc>> {
+/// Parses an ISO 8601 time; one without an offset is UTC.
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
-    DateTime::parse_from_rfc3339(text).map(|moment| moment.to_utc()).ok().or_else(|| {
+    DateTime::parse_from_rfc3339(text).map(|time| time.to_utc()).ok().or_else(|| {
         Some(NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").ok()?.and_utc())
     })
 }
@@ -82,7 +82,7 @@ mod tests {
     const NOW: &str = "2026-05-01T12:00:01Z";
 
     #[test]
-    fn known_signatures_are_made_and_taken() {
+    fn known_signatures_are_created_and_accepted() {
         for (stamp, signature) in [
             (STAMP, "3def85c3f0aadae36f2601817f60cb721d91a03df4ac1781ec4888085aa29256"),
             (
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_is_noticed() {
+    fn any_changed_byte_invalidates_the_signature() {
         let signature = sign(SECRET.as_bytes(), BODY, STAMP.as_bytes());
         for i in 0..BODY.len() {
             let mut body = BODY.to_vec();
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_or_garbled_is_refused() {
+    fn missing_or_invalid_headers_are_rejected() {
         let signature = sign(SECRET.as_bytes(), BODY, STAMP.as_bytes());
         assert!(!check(&HeaderMap::new(), BODY, NOW));
         for (stamp, signature) in
@@ -129,20 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_that_is_old_or_from_the_future_is_refused() {
+    fn webhook_outside_the_tolerance_is_rejected() {
         let signature = sign(SECRET.as_bytes(), BODY, STAMP.as_bytes());
-        for (now, taken) in [
+        for (now, accepted) in [
             ("2026-05-01T12:05:00Z", true),
             ("2026-05-01T12:05:01Z", false),
             ("2026-05-01T11:55:01Z", true),
             ("2026-05-01T11:55:00Z", false),
         ] {
-            assert_eq!(check(&headers(STAMP, &signature), BODY, now), taken, "{now}");
+            assert_eq!(check(&headers(STAMP, &signature), BODY, now), accepted, "{now}");
         }
     }
 
     #[test]
-    fn a_time_may_be_written_in_several_ways() {
+    fn iso_8601_times_are_accepted() {
         for stamp in [
             "2026-05-01T12:00:00Z",
             "2026-05-01T14:00:00+02:00",

@@ -16,8 +16,8 @@ type Header<'h> = (&'h str, &'h str);
 fn is_refusal(status: u16, body: &str) -> bool {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     status == 401
-        && body["title"] == "Not genuine"
-        && body["detail"] == "The signature or the token is missing, wrong or too old."
+        && body["title"] == "Unauthorized"
+        && body["detail"] == "The signature or token is missing, invalid or expired."
         && body.as_object().is_some_and(|fields| fields.len() == 3)
 }
 

@@ -150,7 +150,7 @@ async fn while_temporal_is_silent_events_are_refused_and_come_again() -> Result<
     let shed = eventually(SOON, "an event is shed", async || {
         let reply = second.ask(request(OUTCOME, &signed.headers(), EVENT)).await?;
         assert_eq!((reply.status, reply.headers["retry-after"].as_str()), (503, "5"));
-        Ok(reply.body.contains("too much to do").then_some(reply))
+        Ok(reply.body.contains("Overloaded").then_some(reply))
     })
     .await;
     assert_eq!(shed.headers["content-type"], "application/problem+json");

@@ -1,0 +1,77 @@
+//! The payloads in which events arrive. They are parsed only after the signature is verified.
+
+pub mod agent_report;
+pub mod carrier;
+mod fields;
+pub mod provider;
+pub mod user_webhook;
+
+use domain::ids::ConversationId;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflows::events::Message;
+
+/// An authenticated request whose payload is invalid.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {wanted}")]
+pub struct Malformed {
+    /// Path of the field, such as `outcome.type`.
+    pub field: String,
+    /// What the field must be. Never contains the value, which may be private.
+    pub wanted: String,
+}
+
+impl Malformed {
+    fn new(field: impl Into<String>, wanted: impl Into<String>) -> Self {
+        Self { field: field.into(), wanted: wanted.into() }
+    }
+}
+
+/// An event and the conversation whose workflow receives it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoutedEvent {
+    pub conversation: ConversationId,
+    pub message: Message,
+}
+
+/// Parses a body that must be a JSON object. If a key is repeated, the last value counts.
+pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Malformed::new("body", "must be a JSON object")),
+        Err(error) => Err(Malformed::new("body", format!("is not JSON: {error}"))),
+    }
+}
+
+/// A decoded parameter of a query string.
+pub fn query_parameter(query: &str, name: &str) -> Option<String> {
+    let mut fields = url::form_urlencoded::parse(query.as_bytes());
+    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+}
+
+/// Reads the fields that `T` names. The caller chooses `T` by the kind of the event, so that only
+/// fields of that kind are validated.
+fn read_fields<'v, T: Deserialize<'v>>(object: &'v Map<String, Value>) -> Result<T, Malformed> {
+    serde_path_to_error::deserialize(object).map_err(|error| {
+        let reason = error.inner().to_string();
+        // serde's "invalid type: …, expected …" repeats the value.
+        let wanted = match reason.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("must be {expected}"),
+            None => reason,
+        };
+        Malformed::new(error.path().to_string(), wanted)
+    })
+}
+
+fn required<T>(value: Option<T>, field: &str) -> Result<T, Malformed> {
+    value.ok_or_else(|| Malformed::new(field, "is missing"))
+}
+
+/// Checks the id of a conversation or dial. A longer id can't name a workflow.
+fn validate_id(field: &str, id: String) -> Result<String, Malformed> {
+    if (1..=200).contains(&id.chars().count()) && !id.chars().any(char::is_control) {
+        Ok(id)
+    } else {
+        Err(Malformed::new(field, "must have 1 to 200 characters and no control characters"))
+    }
+}

@@ -1,0 +1,191 @@
+//! Telnyx's webhooks: TeXML callbacks, form-encoded, and call-control events in JSON.
+
+use std::collections::BTreeMap;
+
+use domain::ids::DialId;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflows::events::{CallEvent, CarrierWord, Message};
+
+use super::fields::{Object, Text};
+use super::{Malformed, RoutedEvent, parse_object, read_fields, required};
+
+/// A call-control event; `P` selects the fields of its payload.
+#[derive(Default, Deserialize)]
+#[serde(default, bound(deserialize = "P: Default + Deserialize<'de>"))]
+struct Webhook<P> {
+    data: Object<Data<P>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Data<P> {
+    event_type: Text,
+    payload: Object<P>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Leg {
+    call_control_id: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Hangup {
+    hangup_cause: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Detection {
+    result: Text,
+}
+
+/// Reads an event; `None` if the workflow has no use for it.
+///
+/// `dial` comes from the callback URL that we gave to Telnyx: the body has no field of ours.
+pub fn read_event(body: &[u8], dial: Option<DialId>) -> Result<Option<RoutedEvent>, Malformed> {
+    let is_json = body.trim_ascii_start().starts_with(b"{");
+    let event = if is_json { read_call_control(&parse_object(body)?)? } else { read_texml(body) };
+    let Some(event) = event else { return Ok(None) };
+    let dial = required(dial, "dial")?;
+    let conversation = dial
+        .conversation()
+        .ok_or_else(|| Malformed::new("dial", "must be the id of a dial, such as p1-id-1.1"))?;
+    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+    Ok(Some(RoutedEvent { conversation, message }))
+}
+
+fn read_texml(body: &[u8]) -> Option<CallEvent> {
+    let fields: BTreeMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
+    let field = |name: &str| fields.get(name).map(String::as_str).filter(|text| !text.is_empty());
+    let leg = field("CallSid").map(str::to_owned);
+    if let Some(answered_by) = field("AnsweredBy") {
+        return answered_by.starts_with("machine").then(|| machine(leg));
+    }
+    let cause = match field("CallStatus")? {
+        "initiated" => return Some(leg_started(leg?)),
+        "busy" => CarrierWord::Busy,
+        "no-answer" | "canceled" => CarrierWord::NoAnswer,
+        "failed" => parse_cause(field("HangupCause").unwrap_or_default()),
+        _ => return None,
+    };
+    Some(unreached(leg, cause))
+}
+
+fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Malformed> {
+    let data = required(read_fields::<Webhook<Leg>>(body)?.data.0, "data")?;
+    let leg = required(data.payload.0, "data.payload")?.call_control_id.0;
+    let event = match data.event_type.0.as_deref() {
+        Some("call.initiated") => leg.map(leg_started),
+        Some("call.hangup") => match read_payload::<Hangup>(body)?.hangup_cause.0.as_deref() {
+            // Every answered call ends like this; the provider's event says more.
+            Some("normal_clearing" | "time_limit") | None => None,
+            Some(cause) => Some(unreached(leg, parse_cause(cause))),
+        },
+        Some("call.machine.detection.ended" | "call.machine.premium.detection.ended") => {
+            let result = read_payload::<Detection>(body)?.result.0;
+            (result.as_deref() == Some("machine")).then(|| machine(leg))
+        }
+        _ => None,
+    };
+    Ok(event)
+}
+
+fn read_payload<'v, P: Default + Deserialize<'v>>(
+    body: &'v Map<String, Value>,
+) -> Result<P, Malformed> {
+    let data = read_fields::<Webhook<P>>(body)?.data.0;
+    Ok(data.and_then(|data| data.payload.0).unwrap_or_default())
+}
+
+/// Telnyx's hangup cause.
+fn parse_cause(word: &str) -> CarrierWord {
+    match word {
+        "user_busy" => CarrierWord::Busy,
+        "call_rejected" => CarrierWord::Rejected,
+        "no_answer" | "timeout" | "originator_cancel" => CarrierWord::NoAnswer,
+        "not_found" | "unallocated_number" | "invalid_number_format" => CarrierWord::InvalidNumber,
+        _ => CarrierWord::Failed,
+    }
+}
+
+fn leg_started(leg: String) -> CallEvent {
+    CallEvent::Carrier { carrier_call_id: Some(leg), unreached: None, machine: false }
+}
+
+fn unreached(leg: Option<String>, cause: CarrierWord) -> CallEvent {
+    CallEvent::Carrier { carrier_call_id: leg, unreached: Some(cause), machine: false }
+}
+
+fn machine(leg: Option<String>) -> CallEvent {
+    CallEvent::Carrier { carrier_call_id: leg, unreached: None, machine: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(body: &str) -> Option<CallEvent> {
+        read_event(body.as_bytes(), Some(DialId::new("p1-1.1")))
+            .unwrap()
+            .map(|event| event.message.event)
+    }
+
+    #[test]
+    fn texml_callbacks_are_read() {
+        let leg = || Some("v3:abc".to_owned());
+        for (body, expected) in [
+            ("CallStatus=initiated", Some(leg_started("v3:abc".into()))),
+            ("CallStatus=ringing", None),
+            ("CallStatus=in-progress", None),
+            ("CallStatus=completed&HangupCause=normal_clearing", None),
+            ("CallStatus=busy", Some(unreached(leg(), CarrierWord::Busy))),
+            ("CallStatus=no-answer", Some(unreached(leg(), CarrierWord::NoAnswer))),
+            ("CallStatus=canceled", Some(unreached(leg(), CarrierWord::NoAnswer))),
+            (
+                "CallStatus=failed&HangupCause=call_rejected",
+                Some(unreached(leg(), CarrierWord::Rejected)),
+            ),
+            (
+                "CallStatus=failed&HangupCause=not_found",
+                Some(unreached(leg(), CarrierWord::InvalidNumber)),
+            ),
+            ("CallStatus=failed&HangupCause=new", Some(unreached(leg(), CarrierWord::Failed))),
+            ("AnsweredBy=machine_start", Some(machine(leg()))),
+            ("AnsweredBy=machine", Some(machine(leg()))),
+            ("AnsweredBy=human", None),
+            ("CallStatus=unknown", None),
+            ("", None),
+        ] {
+            let body = format!("CallSid=v3%3Aabc&{body}");
+            assert_eq!(event(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn call_control_events_are_read() {
+        let hangup = |cause: &str| {
+            json!({"data": {"event_type": "call.hangup",
+                "payload": {"call_control_id": "v3:abc", "hangup_cause": cause}}})
+            .to_string()
+        };
+        let leg = || Some("v3:abc".to_owned());
+        assert_eq!(event(&hangup("user_busy")), Some(unreached(leg(), CarrierWord::Busy)));
+        assert_eq!(event(&hangup("normal_clearing")), None);
+        let detected = json!({"data": {"event_type": "call.machine.detection.ended",
+            "payload": {"call_control_id": "v3:abc", "result": "machine"}}});
+        assert_eq!(event(&detected.to_string()), Some(machine(leg())));
+    }
+
+    #[test]
+    fn missing_or_invalid_dial_is_malformed() {
+        let missing = read_event(b"CallSid=a&CallStatus=busy", None).unwrap_err();
+        assert_eq!(missing.field, "dial");
+        let odd = Some(DialId::new("p1"));
+        assert!(read_event(b"CallSid=a&CallStatus=busy", odd).is_err());
+    }
+}

@@ -1,0 +1,157 @@
+//! Ultravox's webhooks: `{"event": "call.ended", "call": {…}}`.
+
+use domain::ids::DialId;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use workflows::events::{CallEvent, Message};
+
+use super::fields::{Object, Text, Timestamp};
+use super::{Malformed, RoutedEvent, read_fields, required, validate_id};
+
+/// A webhook; `C` selects the fields of `call`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Webhook<C> {
+    event: Text,
+    call: Object<C>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct CallReference {
+    call_id: Text,
+    metadata: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Tagged {
+    metadata: Object<Metadata>,
+}
+
+/// The metadata that we send when we create a call.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    dial_id: Text,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Joined {
+    joined: Timestamp,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Ended {
+    joined: Timestamp,
+    ended: Timestamp,
+    end_reason: Text,
+}
+
+/// Reads an event; `None` if the event is unknown or the call is not one of ours.
+///
+/// The dial is read from the metadata, which the signature covers, never from the query string,
+/// which it does not.
+pub fn read_event(body: &Map<String, Value>) -> Result<Option<RoutedEvent>, Malformed> {
+    let Webhook::<CallReference> { event, call } = read_fields(body)?;
+    let event = required(event.0, "event")?;
+    let call = required(call.0, "call")?;
+    let provider_call_id = required(call.call_id.0, "call.callId")?;
+    // Calls that others create with the same account may have metadata of any type.
+    if !call.metadata.is_object() {
+        return Ok(None);
+    }
+    let Metadata { dial_id } = read_call::<Tagged>(body)?.metadata.0.unwrap_or_default();
+    let Some(dial) = dial_id.0 else { return Ok(None) };
+    let dial = DialId::new(validate_id("call.metadata.dial_id", dial)?);
+    let Some(conversation) = dial.conversation() else { return Ok(None) };
+    let event = match event.as_str() {
+        "call.started" => CallEvent::Started { provider_call_id: Some(provider_call_id) },
+        "call.joined" => {
+            let Joined { joined } = read_call(body)?;
+            CallEvent::Joined { provider_call_id: Some(provider_call_id), at: joined.0 }
+        }
+        "call.ended" | "call.billed" => {
+            let Ended { joined, ended, end_reason } = read_call(body)?;
+            CallEvent::Ended {
+                provider_call_id,
+                joined: joined.0,
+                ended: ended.0,
+                reason: end_reason.0,
+            }
+        }
+        _ => return Ok(None),
+    };
+    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+    Ok(Some(RoutedEvent { conversation, message }))
+}
+
+fn read_call<'v, C: Default + Deserialize<'v>>(
+    body: &'v Map<String, Value>,
+) -> Result<C, Malformed> {
+    Ok(read_fields::<Webhook<C>>(body)?.call.0.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read_json(body: Value) -> Result<Option<RoutedEvent>, Malformed> {
+        read_event(body.as_object().unwrap())
+    }
+
+    fn call() -> Value {
+        json!({
+            "callId": "u1",
+            "joined": "2026-05-01T12:00:14.512345Z",
+            "ended": "2026-05-01T12:02:03.998877Z",
+            "endReason": "agent_hangup",
+            "metadata": {"dial_id": "p1-id-3.1"},
+            "anything": ["else"],
+        })
+    }
+
+    #[test]
+    fn events_are_routed_by_the_dial_in_the_metadata() {
+        for (event, kind) in [
+            ("call.started", "started"),
+            ("call.joined", "joined"),
+            ("call.ended", "ended"),
+            ("call.billed", "ended"),
+        ] {
+            let routed = read_json(json!({"event": event, "call": call()})).unwrap().unwrap();
+            assert_eq!(routed.conversation.as_str(), "p1-id-3");
+            assert_eq!(routed.message.dial_id.as_deref(), Some("p1-id-3.1"));
+            let wire = serde_json::to_value(&routed.message).unwrap();
+            assert_eq!(wire["event"]["kind"], kind);
+        }
+    }
+
+    #[test]
+    fn foreign_calls_and_unknown_events_are_ignored() {
+        let foreign = json!({"callId": "u1", "metadata": {"source": "web"}});
+        assert_eq!(read_json(json!({"event": "call.ended", "call": foreign})), Ok(None));
+        assert_eq!(read_json(json!({"event": "call.unknown", "call": call()})), Ok(None));
+    }
+
+    #[test]
+    fn invalid_fields_are_named() {
+        for (body, field) in [
+            (json!({}), "event"),
+            (json!({"event": 1}), "event"),
+            (json!({"event": "call.ended"}), "call"),
+            (json!({"event": "call.ended", "call": {}}), "call.callId"),
+            (
+                json!({"event": "call.ended", "call": {"callId": "u", "ended": "noon",
+                    "metadata": {"dial_id": "p-1.1"}}}),
+                "call.ended",
+            ),
+        ] {
+            assert_eq!(read_json(body).unwrap_err().field, field);
+        }
+    }
+}
