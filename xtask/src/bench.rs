@@ -1,16 +1,16 @@
-//! `cargo xtask bench`: figures beside a reference from the same run.
+//! `cargo xtask bench`: runs a benchmark against a reference measured in the same run.
 
 use devstack::workspace;
 
 use crate::{cargo, step};
 
-/// What to measure, and how much of it: `cargo xtask bench lifecycle --calls 500`.
+/// Example: `cargo xtask bench lifecycle --calls 500`
 #[derive(Debug, clap::Args)]
 pub struct Bench {
-    /// Measure binaries that are not optimised, which are built sooner
+    /// Measure a debug build, which takes less time to compile
     #[arg(long)]
     debug: bool,
-    /// The benchmark and its own arguments; `--help` lists them
+    /// The benchmark and its arguments; `bench --help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     args: Vec<String>,
 }

@@ -1,13 +1,13 @@
-//! `cargo xtask chaos`: calls on a stack that is disturbed at random, and what must hold all the same.
+//! `cargo xtask chaos`: places calls while random faults are injected, then checks the invariants.
 
 use devstack::workspace;
 
 use crate::cargo;
 
-/// How many calls, and which faults: `cargo xtask chaos --calls 500 --seed 7`.
+/// Example: `cargo xtask chaos --calls 500 --seed 7`
 #[derive(Debug, clap::Args)]
 pub struct Chaos {
-    /// Its own arguments; `--help` lists them
+    /// Arguments; `chaos -- --help` lists them
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<String>,
 }

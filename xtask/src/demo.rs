@@ -1,9 +1,9 @@
-//! `cargo xtask demo`: a dozen simulated calls, from plan to outcome, in about a minute.
+//! `cargo xtask demo`: twelve simulated calls, from plan to outcome, in about a minute.
 
-mod board;
 mod calls;
 mod data;
 mod planner;
+mod progress_table;
 mod summary;
 
 use std::time::{Duration, Instant};
@@ -12,19 +12,18 @@ use anyhow::{Context, bail};
 use devstack::{Stack, StackOptions, workspace};
 use sqlx::{Connection, PgConnection};
 
-use self::board::Board;
-use crate::{cargo, interrupt, step, up};
+use self::progress_table::ProgressTable;
+use crate::interrupt::interrupted;
+use crate::{cargo, step, up};
 
-/// How long the calls of one minute may take in all before something must be wrong.
-const DEADLINE: Duration = Duration::from_secs(110);
+/// Time after which calls that are not recorded count as an error.
+const CALLS_TIMEOUT: Duration = Duration::from_secs(110);
 
-/// How often the table is looked at.
-const GLANCE: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Places a dozen simulated calls.
 #[derive(Debug, clap::Args)]
 pub struct Demo {
-    /// Leave the stack running afterwards, until Ctrl-C
+    /// Keep the stack running afterwards, until Ctrl-C
     #[arg(long)]
     keep: bool,
 
@@ -34,29 +33,29 @@ pub struct Demo {
 }
 
 impl Demo {
-    /// Runs on a fresh stack, whose logs stay in `.stack/demo` until the next demo.
+    /// Runs on a new stack. Its logs stay in `.stack/demo` until the next demo.
     pub async fn run(self) -> anyhow::Result<()> {
         cargo::build_binaries()?;
         tokio::select! {
-            result = self.story() => result,
-            wished = interrupt::wished() => wished,
+            result = self.run_on_new_stack() => result,
+            result = interrupted() => result,
         }
     }
 
-    async fn story(&self) -> anyhow::Result<()> {
+    async fn run_on_new_stack(&self) -> anyhow::Result<()> {
         let dir = workspace::state_dir("demo");
-        let _lock = workspace::DirLock::take(&workspace::state_dir("demo-lock"))?;
+        let _lock = workspace::DirLock::acquire(&workspace::state_dir("demo-lock"))?;
         clear(&dir)?;
         eprintln!(
-            "Starting a fresh stack; inside it is 15:00 UTC, so that everybody may be called"
+            "Starting a new stack; its clock shows 15:00 UTC, which is within the calling hours of all prospects"
         );
-        let clock = data::Clock::at_three_in_the_afternoon();
+        let clock = data::Clock::starting_at_15_utc();
         let options = StackOptions {
             dir: Some(dir.clone()),
             headless: false,
             speed: self.speed,
             clock_offset_secs: clock.offset_secs,
-            // As many lines as a dozen calls in a minute are planned to need.
+            // As many lines as twelve calls per minute are planned to need.
             worker_env: [("SCHEDULE_INTERVAL", "1"), ("MAX_CONCURRENT_CALLS", "10")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
@@ -65,63 +64,67 @@ impl Demo {
             ..StackOptions::default()
         };
         let mut stack = Stack::start(options).await?;
-        up::write_addresses(&dir, &stack.addresses())?;
-        let told = tell(&stack, &clock).await;
-        if told.is_err() {
-            eprintln!("The logs are in {}", stack.addresses().log_dir.display());
+        up::write_endpoints(&dir, stack.endpoints())?;
+        let result = place_calls(&stack, &clock).await;
+        if result.is_err() {
+            eprintln!("The logs are in {}", stack.endpoints().log_dir.display());
         }
         if self.keep {
-            if let Err(error) = &told {
+            if let Err(error) = &result {
                 eprintln!("error: {error:#}");
             }
-            println!("\nThe stack is still there; Ctrl-C stops it.");
-            interrupt::wished().await?;
-        } else if told.is_ok() {
+            println!("\nThe stack is still running; Ctrl-C stops it.");
+            interrupted().await?;
+        } else if result.is_ok() {
             println!(
-                "\nThe stack stops now; `cargo xtask demo --keep` leaves it running, to try these on."
+                "\nStopping the stack; `cargo xtask demo --keep` keeps it running for these commands."
             );
         }
         stack.stop().await?;
-        told
+        result
     }
 }
 
-/// Plans the calls, watches them, and says what came of them.
-async fn tell(stack: &Stack, clock: &data::Clock) -> anyhow::Result<()> {
-    let mut database = PgConnection::connect(stack.database_url())
+/// Plans the calls, shows their progress and prints a summary.
+async fn place_calls(stack: &Stack, clock: &data::Clock) -> anyhow::Result<()> {
+    let mut database = PgConnection::connect(&stack.endpoints().database_url)
         .await
         .context("could not connect to the database")?;
-    // Nothing else is planned from here on, so that the table holds the calls of one run.
+    // No other plan run from here on, so that the table shows the calls of one run.
     planner::pause(&stack.temporal).await?;
     data::load(&mut database, clock).await?;
     let started = Instant::now();
-    let run = planner::trigger(&stack.temporal, DEADLINE).await?;
-    watch(&mut database, started, &run).await?;
+    let run = planner::trigger(&stack.temporal, CALLS_TIMEOUT).await?;
+    show_progress(&mut database, started, &run).await?;
     summary::print(&mut database, stack, started).await
 }
 
-async fn watch(database: &mut PgConnection, started: Instant, run: &str) -> anyhow::Result<()> {
-    let mut board = Board::default();
+async fn show_progress(
+    database: &mut PgConnection,
+    started: Instant,
+    run: &str,
+) -> anyhow::Result<()> {
+    let mut table = ProgressTable::default();
     loop {
-        let calls = calls::all(database).await?;
+        let calls = calls::read_all(database).await?;
         if calls.is_empty() {
             bail!(
-                "the plan run {run} planned no call; the table plan_decisions says why for each prospect"
+                "the plan run {run} planned no call; the table plan_decisions has the reason for each prospect"
             );
         }
-        board.show(&calls);
+        table.update(&calls);
         let open = calls.iter().filter(|call| call.is_open()).count();
         if open == 0 {
             return Ok(());
         }
-        if started.elapsed() >= DEADLINE {
+        if started.elapsed() >= CALLS_TIMEOUT {
             bail!(
-                "{open} of {} calls are not settled after {} s; look at them in the Temporal UI (--keep)",
+                "{open} of {} calls are not recorded after {} s; inspect them in the Temporal UI (--keep)",
                 calls.len(),
-                DEADLINE.as_secs()
+                CALLS_TIMEOUT.as_secs()
             );
         }
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 

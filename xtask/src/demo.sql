@@ -1,5 +1,5 @@
--- Three clients and twelve prospects, written the way clients write them.
--- The last two digits of a number tell the simulator how that call goes. {soon} is a moment shortly after the start.
+-- Three users and twelve prospects, inserted through the users' views.
+-- The last two digits of a phone number select the simulator's scenario. {soon} is a time shortly after the start.
 
 INSERT INTO "Plan" (id, name, price, minutes, duration, perDay) VALUES ('plan1-id', 'Basic', 10.0, 600, 30, 10);
 INSERT INTO "Plan" (id, name, price, minutes, duration, perDay) VALUES ('plan2-id', 'Small', 5.0, 60, 30, 5);
@@ -17,7 +17,7 @@ INSERT INTO "Prospect" (id, name, phone, userId, status, lastContacted, reschedu
 INSERT INTO "Prospect" (id, name, phone, userId, status, lastContacted, rescheduledFor) VALUES ('p4-id', 'Dan', '+12125550134', 'user1-id', 'INITIAL', NULL, NULL);
 INSERT INTO "Prospect" (id, name, phone, userId, status, lastContacted, rescheduledFor) VALUES ('p5-id', 'Eve', '+12125550145', 'user1-id', 'INITIAL', NULL, NULL);
 
--- User2: somebody asked to be called at a certain time; the other numbers do not lead to anybody.
+-- User2: one requested callback; nobody answers the other numbers.
 INSERT INTO "User" (id, name, email, clerkId, createdAt, updatedAt) VALUES ('user2-id', 'User2', 'user2@example.com', 'clerk2', NOW(), NOW());
 INSERT INTO "Setting" (id, userId, theme) VALUES ('setting2-id', 'user2-id', 'DARK');
 INSERT INTO "AdvancedSetting" (id, settingId, timeZone, startAt, endAt) VALUES ('adv2-id', 'setting2-id', 'America/New_York', '2025-02-25 09:30:00', '2025-02-25 16:00:00');

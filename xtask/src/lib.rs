@@ -17,46 +17,43 @@ mod up;
 
 use clap::{Parser, Subcommand};
 
-/// Everything that is done with this workspace.
+/// Tasks of this workspace
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 pub struct Xtask {
-    /// What to do
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// One task.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the whole stack and keep it running until Ctrl-C; its state stays for the next time
+    /// Start a local stack and run it until Ctrl-C; its state is kept
     Up(up::Up),
-    /// Place a dozen simulated calls on a fresh stack and watch them
+    /// Place twelve simulated calls on a new stack and show their progress
     Demo(demo::Demo),
-    /// Run every test, the way CI does
+    /// Run all tests, as CI does
     Test(test::Test),
-    /// Run every check that needs no test: format, clippy, dependencies, documentation
+    /// Check format, clippy, dependencies and documentation, as CI does
     Lint(lint::Lint),
-    /// Measure the service beside a reference in the same run
+    /// Run a benchmark against a reference measured in the same run
     Bench(bench::Bench),
-    /// Disturb a stack at random while it makes calls, and check what must hold all the same
+    /// Place calls while random faults are injected, then check the invariants
     Chaos(chaos::Chaos),
-    /// Fuzz what the webhook server reads, until nothing new is covered
+    /// Fuzz the webhook server's parsers until no new coverage is found
     Fuzz(fuzz::Fuzz),
-    /// Describe the SQL of the sources in .sqlx/, so that they compile without a database
+    /// Update .sqlx/, so that the queries compile without a database
     Prepare(prepare::Prepare),
-    /// Run the Temporal command line against the stack of `cargo xtask up`
+    /// Run `temporal` against the stack of `cargo xtask up`
     Temporal(running::Temporal),
-    /// Run psql against the stack of `cargo xtask up`
+    /// Run `psql` against the stack of `cargo xtask up`
     Psql(running::Psql),
-    /// Print the headers that make a webhook genuine, for `curl -H @-`
+    /// Print the signature headers of a webhook, for `curl -H @-`
     Sign(sign::Sign),
-    /// Ask the worker's tools about the stack of `cargo xtask up`
+    /// Run a tool of the worker against the stack of `cargo xtask up`
     Worker(running::Worker),
 }
 
 impl Command {
-    /// Does it; an error says what was wrong and what to do.
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Up(task) => task.run().await,
@@ -83,7 +80,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_definition_is_valid() {
         super::Xtask::command().debug_assert();
     }
 }

@@ -8,15 +8,14 @@ use crate::cargo::{command, run};
 use crate::step::announced;
 use crate::tool;
 
-/// The version that CI has; another one may know other rules.
+/// The version that CI uses.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Runs the checks.
 #[derive(Debug, clap::Args)]
 pub struct Lint {}
 
 impl Lint {
-    /// Runs one check after the other and stops at the first that fails.
+    /// Runs the checks in order and stops at the first failure.
     pub fn run(self) -> anyhow::Result<()> {
         announced("Format", || run(&mut command(["fmt", "--all", "--check"])))?;
         announced("Clippy", || {
@@ -25,7 +24,7 @@ impl Lint {
         let deny = tool::installed("cargo-deny", CARGO_DENY)?;
         announced("Dependencies", || {
             let mut check = Command::new(deny);
-            // Advisories change from day to day; they are looked at elsewhere, so that a lint means one thing.
+            // Without advisories: they change daily, and a lint must not fail without a change of the code.
             run(check.args(["check", "bans", "licenses", "sources"]).current_dir(workspace::root()))
         })?;
         announced("Documentation", || {

@@ -1,4 +1,4 @@
-//! `cargo xtask`: everything that is done with this workspace, on any machine with Rust and Python.
+//! `cargo xtask`: the tasks of this workspace. Needs only Rust and Python.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Programs from the registry of crates that our tasks need, each in one pinned version.
+//! Cargo tools in a pinned version.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,7 +8,7 @@ use devstack::workspace;
 use crate::cargo::{command, run};
 use crate::step::announced;
 
-/// The program in that version, built from source once, in `.tools/`.
+/// Returns the path of a tool in `.tools/`, building it from source if that version is not installed.
 pub fn installed(name: &str, version: &str) -> anyhow::Result<PathBuf> {
     let root = workspace::tools_dir().join(name);
     let program = root.join("bin").join(name);

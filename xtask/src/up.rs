@@ -1,20 +1,20 @@
-//! `cargo xtask up`
+//! `cargo xtask up`: starts a stack and runs it until it is interrupted.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use devstack::{Addresses, Ports, Stack, StackOptions, ports, workspace};
+use devstack::{Endpoints, Ports, Stack, StackOptions, ports, workspace};
 
-use crate::{cargo, interrupt, step};
+use crate::interrupt::interrupted;
+use crate::{cargo, step};
 
-/// Starts the stack and keeps it.
 #[derive(Debug, clap::Args)]
 pub struct Up {
-    /// Print the addresses as one line of JSON on standard output
+    /// Print the endpoints as one line of JSON
     #[arg(long)]
     json: bool,
 
-    /// Where the state is kept from one run to the next [default: .stack/up]
+    /// State folder, kept between runs [default: .stack/up]
     #[arg(long)]
     dir: Option<PathBuf>,
 
@@ -22,7 +22,7 @@ pub struct Up {
     #[arg(long, default_value_t = 1.0)]
     speed: f64,
 
-    /// What the stack believes the time to be, in seconds from now
+    /// The stack's clock, in seconds ahead of real time
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     clock_offset_secs: i64,
 
@@ -48,7 +48,6 @@ pub struct Up {
 }
 
 impl Up {
-    /// Runs until Ctrl-C or SIGTERM, then stops everything in order.
     pub async fn run(self) -> anyhow::Result<()> {
         cargo::build_binaries()?;
         let dir = self.dir.clone().unwrap_or_else(|| workspace::state_dir("up"));
@@ -62,29 +61,29 @@ impl Up {
             progress: step::progress,
             ..StackOptions::default()
         };
-        // An interrupt during the start drops what has been started, which stops it.
+        // An interrupt during the start drops the started processes, which stops them.
         let mut stack = tokio::select! {
             started = Stack::start(options) => started?,
-            wished = interrupt::wished() => return wished,
+            result = interrupted() => return result,
         };
-        let addresses = stack.addresses();
-        let file = write_addresses(&dir, &addresses)?;
+        let endpoints = stack.endpoints();
+        let file = write_endpoints(&dir, endpoints)?;
         if self.json {
-            println!("{}", serde_json::to_string(&addresses)?);
+            println!("{}", serde_json::to_string(endpoints)?);
         } else {
-            print(&addresses);
+            print(endpoints);
         }
-        interrupt::wished().await?;
+        interrupted().await?;
         eprintln!("Stopping …");
-        // Whether or not that works: the addresses are void from here on.
+        // The endpoints are no longer valid. An error here must not prevent the stop.
         let _ = std::fs::remove_file(file);
         stack.stop().await?;
         Ok(())
     }
 
     fn ports(&self) -> anyhow::Result<Ports> {
-        let choose = |given: Option<u16>, usual| {
-            given.map_or_else(|| ports::preferably(usual), ports::exactly).map(Some)
+        let choose = |given: Option<u16>, default| {
+            given.map_or_else(|| ports::prefer(default), ports::require).map(Some)
         };
         Ok(Ports {
             postgres: choose(self.port_postgres, 5433)?,
@@ -96,23 +95,23 @@ impl Up {
     }
 }
 
-/// Leaves the addresses where `cargo xtask temporal` and `psql` find them.
-pub fn write_addresses(dir: &Path, addresses: &Addresses) -> anyhow::Result<PathBuf> {
+/// Writes the endpoints for `cargo xtask temporal`, `psql` and `worker`.
+pub fn write_endpoints(dir: &Path, endpoints: &Endpoints) -> anyhow::Result<PathBuf> {
     let file = dir.join("stack.json");
-    let text = serde_json::to_string_pretty(addresses)?;
+    let text = serde_json::to_string_pretty(endpoints)?;
     std::fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
 }
 
-fn print(addresses: &Addresses) {
-    let ui = addresses.temporal_ui_url.as_deref().unwrap_or("none");
+fn print(endpoints: &Endpoints) {
+    let ui = endpoints.temporal_ui_url.as_deref().unwrap_or("none");
     println!();
     println!("  Temporal UI  {ui}");
-    println!("  Temporal     {}", addresses.temporal_address);
-    println!("  PostgreSQL   {}", addresses.database_url);
-    println!("  Webhook      {}", addresses.webhook_url);
-    println!("  Simulator    {}", addresses.simulator_url);
-    println!("  Logs         {}", addresses.log_dir.display());
+    println!("  Temporal     {}", endpoints.temporal_address);
+    println!("  PostgreSQL   {}", endpoints.database_url);
+    println!("  Webhook      {}", endpoints.webhook_url);
+    println!("  Simulator    {}", endpoints.simulator_url);
+    println!("  Logs         {}", endpoints.log_dir.display());
     println!();
     println!(
         "  cargo xtask temporal workflow list     cargo xtask psql     Ctrl-C stops everything"

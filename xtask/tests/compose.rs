@@ -1,4 +1,4 @@
-//! The container files agree with one another and with the workspace.
+//! Consistency of the container files with each other and with the workspace.
 
 use devstack::workspace::root;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use serde_norway::Value;
 
 #[test]
-fn every_image_is_pinned() {
+fn images_are_pinned() {
     for (name, service) in services() {
         let image = service["image"].as_str().unwrap_or_else(|| panic!("{name} has no image"));
         let (_, tag) =
@@ -29,31 +29,31 @@ fn every_image_is_pinned() {
 }
 
 #[test]
-fn every_service_is_watched_and_comes_back() {
+fn services_have_health_checks_and_restart() {
     for (name, service) in services() {
         assert!(service["healthcheck"]["test"].is_sequence(), "{name} has no health check");
         assert_eq!(
             service["restart"].as_str(),
             Some("unless-stopped"),
-            "{name} stays away after a crash"
+            "{name} does not restart after a crash"
         );
     }
 }
 
 #[test]
-fn nothing_of_ours_runs_as_root() {
-    let user = lines_of("Dockerfile", "USER ").pop().expect("the Dockerfile names no user");
-    for (name, service) in ours() {
+fn workspace_services_do_not_run_as_root() {
+    let user = lines_of("Dockerfile", "USER ").pop().expect("the Dockerfile has no USER");
+    for (name, service) in workspace_services() {
         assert_eq!(
             service["user"].as_str(),
             Some(user.as_str()),
-            "{name} runs as another user than the image"
+            "{name} and the image have different users"
         );
     }
 }
 
 #[test]
-fn the_ports_agree() {
+fn ports_are_consistent() {
     let services = services();
     let service = |name: &str| services.iter().find(|(found, _)| found == name).unwrap().1.clone();
 
@@ -85,7 +85,7 @@ fn the_ports_agree() {
 }
 
 #[test]
-fn the_simulator_is_for_demonstrations_only() {
+fn simulator_is_only_in_the_demo_profile() {
     for (name, service) in services() {
         let profiles = service.get("profiles").map(text).unwrap_or_default();
         assert_eq!(profiles.contains("demo"), name == "simulator", "{name}");
@@ -93,15 +93,15 @@ fn the_simulator_is_for_demonstrations_only() {
 }
 
 #[test]
-fn what_is_built_is_there() {
-    for (name, service) in ours() {
+fn built_images_contain_programs_of_the_workspace() {
+    for (name, service) in workspace_services() {
         let context = root().join(service["build"]["context"].as_str().unwrap());
         assert!(context.join(service["build"]["dockerfile"].as_str().unwrap()).is_file(), "{name}");
         let program = service["command"][0].as_str().unwrap();
         let folders = ["", "testing"].map(|folder| root().join(folder).join(program));
         assert!(
             folders.iter().any(|folder| folder.join("src/main.rs").is_file()),
-            "{name} runs {program}, which is no binary of ours"
+            "{name} runs {program}, which is no program of this workspace"
         );
     }
     let copied = lines_of("Dockerfile", "COPY ");
@@ -117,26 +117,26 @@ fn what_is_built_is_there() {
         let member = member.trim_end_matches("/*");
         assert!(
             allowed.iter().any(|path| path == member),
-            ".dockerignore keeps {member} out of the build"
+            ".dockerignore excludes {member} from the build"
         );
     }
 }
 
 #[test]
-fn a_setting_has_a_usual_value_or_must_be_given() {
+fn unset_variables_have_a_default_or_are_an_error() {
     let text = read("docker-compose.yml");
     for part in text.split("${").skip(1) {
         let reference = part.split('}').next().unwrap();
         assert!(
             reference.contains(":-") || reference.contains(":?"),
-            "${{{reference}}} is silently empty when unset"
+            "${{{reference}}} is empty when unset"
         );
     }
 }
 
 #[test]
-fn every_setting_that_a_program_needs_is_given_and_none_that_it_does_not_know() {
-    for (name, service) in ours() {
+fn services_get_all_required_and_only_known_settings() {
+    for (name, service) in workspace_services() {
         let program = program(&name);
         let given = names(service["environment"].as_mapping().unwrap());
         let known: BTreeSet<String> = program.get_arguments().filter_map(env_of).collect();
@@ -148,18 +148,19 @@ fn every_setting_that_a_program_needs_is_given_and_none_that_it_does_not_know() 
             })
             .collect();
         assert!(needed.is_subset(&given), "{name} lacks {:?}", needed.difference(&given));
-        // What libraries read by themselves.
-        let of_libraries = |key: &str| key.starts_with("TEMPORAL_") || key == "RUST_LOG";
-        let strange: Vec<&String> =
-            given.difference(&known).filter(|key| !of_libraries(key)).collect();
-        assert!(strange.is_empty(), "{name} does not know {strange:?}");
+        // Read by libraries.
+        let is_library_setting = |key: &str| key.starts_with("TEMPORAL_") || key == "RUST_LOG";
+        let unknown: Vec<&String> =
+            given.difference(&known).filter(|key| !is_library_setting(key)).collect();
+        assert!(unknown.is_empty(), "{name} does not know {unknown:?}");
     }
 }
 
 #[test]
-fn the_public_process_is_given_its_own_settings_and_no_others() {
-    let (_, service) = ours().into_iter().find(|(name, _)| name == "webhook").unwrap();
-    assert!(service.get("env_file").is_none(), "all of .env would come with it");
+fn webhook_server_gets_no_private_settings() {
+    let (_, service) =
+        workspace_services().into_iter().find(|(name, _)| name == "webhook").unwrap();
+    assert!(service.get("env_file").is_none(), "it would contain all of .env");
     let given = names(service["environment"].as_mapping().unwrap());
     for private in ["ULTRAVOX_API_KEY", "TELNYX_API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL"] {
         assert!(!given.contains(private), "{private}");
@@ -167,7 +168,7 @@ fn the_public_process_is_given_its_own_settings_and_no_others() {
 }
 
 #[test]
-fn every_setting_of_the_example_is_known_and_every_one_of_the_service_is_in_it() {
+fn example_env_contains_all_settings() {
     let example: BTreeSet<String> = read(".env.example")
         .lines()
         .filter_map(|line| line.trim_start_matches(['#', ' ']).split_once('='))
@@ -182,21 +183,21 @@ fn every_setting_of_the_example_is_known_and_every_one_of_the_service_is_in_it()
 }
 
 #[test]
-fn the_webhook_server_listens_where_compose_expects_it() {
+fn default_port_of_webhook_server_is_used_by_compose() {
     let command = program("webhook");
     let port = command.get_arguments().find(|arg| arg.get_id() == "port").unwrap();
-    let usual = port.get_default_values()[0].to_str().unwrap();
-    let (_, service) = ours().into_iter().find(|(name, _)| name == "webhook").unwrap();
-    assert_eq!(service["environment"]["PORT"].as_str(), Some(usual));
+    let default = port.get_default_values()[0].to_str().unwrap();
+    let (_, service) =
+        workspace_services().into_iter().find(|(name, _)| name == "webhook").unwrap();
+    assert_eq!(service["environment"]["PORT"].as_str(), Some(default));
 }
 
-/// The command line of a program of ours.
 fn program(name: &str) -> clap::Command {
     match name {
         "worker" => worker::config::Config::command(),
         "webhook" => webhook::config::Config::command(),
         "simulator" => simulator::Settings::command(),
-        other => panic!("{other} is no program of ours"),
+        other => panic!("{other} is no program of this workspace"),
     }
 }
 
@@ -208,7 +209,7 @@ fn names(environment: &serde_norway::Mapping) -> BTreeSet<String> {
     environment.keys().map(|name| name.as_str().unwrap().to_owned()).collect()
 }
 
-/// Name and definition of every service.
+/// Name and definition of all services.
 fn services() -> Vec<(String, Value)> {
     let mut file: Value = serde_norway::from_str(&read("docker-compose.yml")).unwrap();
     file.apply_merge().unwrap();
@@ -220,18 +221,18 @@ fn services() -> Vec<(String, Value)> {
 }
 
 /// The services that run a program of this workspace.
-fn ours() -> Vec<(String, Value)> {
-    let ours: Vec<_> =
+fn workspace_services() -> Vec<(String, Value)> {
+    let built: Vec<_> =
         services().into_iter().filter(|(_, service)| service.get("build").is_some()).collect();
-    assert_eq!(ours.len(), 3);
-    ours
+    assert_eq!(built.len(), 3);
+    built
 }
 
 fn text(value: &Value) -> String {
     serde_norway::to_string(value).unwrap()
 }
 
-/// What follows this prefix, on every line that begins with it.
+/// The rest of each line that starts with the prefix.
 fn lines_of(file: &str, prefix: &str) -> Vec<String> {
     read(file).lines().filter_map(|line| line.strip_prefix(prefix)).map(str::to_owned).collect()
 }

@@ -194,7 +194,7 @@ async fn a_pause_is_waited_for_and_then_over() {
 #[tokio::test]
 async fn a_second_call_waits_for_the_only_line() {
     let service = due().await;
-    service.due_call_of(Prospect::named("p2-id")).await;
+    service.due_call_of(Prospect::new("p2-id")).await;
     let calls = service.calls_with(at(NOW), 1);
     admitted(calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
     // The one that has the line keeps it.
@@ -226,7 +226,7 @@ async fn calls_made_today_count_and_those_of_yesterday_do_not() {
     for (sent, admits) in [("2025-02-25T04:59:59Z", true), ("2025-02-25T05:00:00Z", false)] {
         let service = Service::start().await;
         service.due_call(User { per_day: 1, ..User::default() }, Prospect::default()).await;
-        service.due_call_of(Prospect::named("p2-id")).await;
+        service.due_call_of(Prospect::new("p2-id")).await;
         let (dial, moment) = (service.admit("p1-id-1").await, at(sent));
         let mut tx = service.store.begin().await.unwrap();
         store::dials::mark_sent(&mut tx, &dial, moment).await.unwrap();

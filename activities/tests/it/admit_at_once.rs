@@ -23,7 +23,7 @@ async fn due_calls(service: &Service, user: &'static str, count: usize) -> Vec<S
     let mut ids = Vec::new();
     for number in 0..count {
         let id = format!("{user}-p{number}");
-        service.due_call_of(Prospect { user_id: user, ..Prospect::named(&id) }).await;
+        service.due_call_of(Prospect::new(&id).of_user(user)).await;
         ids.push(format!("{id}-1"));
     }
     ids
@@ -34,7 +34,7 @@ async fn as_many_calls_are_admitted_as_there_are_lines() {
     let service = Service::start().await;
     let mut ids = Vec::new();
     for user in ["a", "b", "c", "d"] {
-        User::named(user).insert(&service.database).await;
+        User::new(user).insert(&service.database).await.unwrap();
         ids.extend(due_calls(&service, user, 5).await);
     }
     assert_eq!(ask(&service, 5, &ids).await, (5, 15));
@@ -46,7 +46,7 @@ async fn as_many_calls_are_admitted_as_there_are_lines() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_more_calls_of_a_user_are_admitted_than_its_day_allows() {
     let service = Service::start().await;
-    User { per_day: 3, ..User::default() }.insert(&service.database).await;
+    User { per_day: 3, ..User::default() }.insert(&service.database).await.unwrap();
     let ids = due_calls(&service, "user1-id", 12).await;
     assert_eq!(ask(&service, 20, &ids).await, (3, 0));
     assert_eq!(service.minutes_left("sub-user1-id").await, 570);
@@ -55,7 +55,7 @@ async fn no_more_calls_of_a_user_are_admitted_than_its_day_allows() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_more_minutes_are_reserved_than_there_are() {
     let service = Service::start().await;
-    User { minutes: 25, per_day: 100, ..User::default() }.insert(&service.database).await;
+    User { minutes: 25, per_day: 100, ..User::default() }.insert(&service.database).await.unwrap();
     let ids = due_calls(&service, "user1-id", 12).await;
     assert_eq!(ask(&service, 20, &ids).await, (3, 0));
     assert_eq!(service.entries().await, ["reserve -10", "reserve -10", "reserve -5"]);

@@ -55,9 +55,13 @@ async fn no_order_of_steps_overspends_or_calls_twice() {
 async fn one_life(seed: u64, sets: u64) -> u64 {
     let (service, mut dice) = (Service::start().await, Dice(seed));
     let user = User { minutes: MINUTES, per_day: PER_DAY, ..User::default() };
-    user.insert(&service.database).await;
+    user.insert(&service.database).await.unwrap();
     for number in 0..PROSPECTS {
-        Prospect::named(format!("p{number}")).ending(number as u32).insert(&service.database).await;
+        Prospect::new(format!("p{number}"))
+            .phone_ending(212, number as u32)
+            .insert(&service.database)
+            .await
+            .unwrap();
     }
     service.execute("update advanced_settings set max_attempts = 1000000").await;
     let period = format!("update subscriptions set period_started_at = '{NOW}'");

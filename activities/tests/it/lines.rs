@@ -23,9 +23,9 @@ async fn ask(
 async fn calls_of(users: &[(&'static str, &[&str])]) -> Service {
     let service = Service::start().await;
     for (user, prospects) in users {
-        User::named(user).insert(&service.database).await;
+        User::new(*user).insert(&service.database).await.unwrap();
         for (n, prospect) in prospects.iter().enumerate() {
-            service.due_call_of(Prospect { user_id: user, ..Prospect::named(*prospect) }).await;
+            service.due_call_of(Prospect::new(*prospect).of_user(*user)).await;
             let slot = at(NOW) - TimeDelta::seconds(60 - n as i64);
             sqlx::query("update conversations set slot = $2 where prospect_id = $1")
                 .bind(prospect)

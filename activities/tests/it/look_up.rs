@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use workflows::activities::calls::{DialRef, Leg, Recovered, Sighting};
 
 use crate::support::{
-    FAST, LIVE, Prospect, Provider, Receiver, Service, User, dial, eventually, learnt,
+    FAST, LIVE, Prospect, Provider, Receiver, Service, TIMEOUT, User, dial, eventually, learnt,
     minutes_after,
 };
 
@@ -20,7 +20,7 @@ async fn placed(speed: &str, ending: u32) -> (Provider, Service) {
 }
 
 async fn place(service: &Service, ending: u32) {
-    service.due_call(User::default(), Prospect::default().ending(ending)).await;
+    service.due_call(User::default(), Prospect::default().phone_ending(212, ending)).await;
     service.admit("p1-id-1").await;
     service.calls.place(DIAL).await.unwrap();
 }
@@ -89,7 +89,9 @@ async fn a_call_that_shows_up_late_in_the_list_is_found_then() {
     let fault = json!({"create_call": [{"drop_after_accept": true}], "list_lag_secs": 0.5});
     provider.fault(fault).await;
     place(&service, 50).await;
-    let found = eventually("the call shows up", async || sight(&service).await.provider_call_id);
+    let found = eventually(TIMEOUT, "the call shows up", async || {
+        Ok(sight(&service).await.provider_call_id)
+    });
     assert_eq!(json!(found.await), provider.calls().await[0]["callId"]);
     assert_eq!(service.row("select state from dials").await, json!({"state": "PLACED"}));
 }
@@ -170,8 +172,8 @@ async fn a_phone_that_rings_is_silenced_by_the_carrier() {
     place(&service, 50).await;
     let leg_id = receiver.ringing_leg().await;
     service.calls.end(&leg(Some(leg_id.clone()), false)).await.unwrap();
-    eventually("the phone stops ringing", async || {
-        (provider.calls().await[0]["leg"] == "canceled").then_some(())
+    eventually(TIMEOUT, "the phone stops ringing", async || {
+        Ok((provider.calls().await[0]["leg"] == "canceled").then_some(()))
     })
     .await;
     // Once more, and for a leg that is not there.
@@ -227,7 +229,7 @@ async fn a_request_without_a_trace_whose_workflow_is_gone_is_given_back_after_a_
 async fn a_call_that_was_not_dialled_and_whose_workflow_is_gone_is_given_back() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
-    service.due_call_of(Prospect::named("p2-id")).await;
+    service.due_call_of(Prospect::new("p2-id")).await;
     service.admit("p2-id-1").await;
     for id in ["p1-id-1", "p2-id-1"] {
         assert!(service.calls.settle_abandoned(id).await.unwrap());

@@ -210,7 +210,7 @@ async fn a_provider_that_is_not_there_has_no_call() {
 #[tokio::test]
 async fn what_the_provider_will_never_take_is_refused_in_its_words() {
     let provider = Provider::start(LIVE, &[]).await;
-    let service = ready(&provider, Prospect::default().ending(70)).await;
+    let service = ready(&provider, Prospect::default().phone_ending(212, 70)).await;
     for _ in 0..2 {
         match place(&service.calls).await {
             Placement::Refused { why } => assert!(why.contains("can't be dialled"), "{why}"),

@@ -28,12 +28,10 @@ async fn reasons(service: &Service, run: &str) -> Vec<Value> {
 #[tokio::test]
 async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    Prospect::named("p1-id").insert(&service.database).await;
-    let promised = Some("2025-02-25T14:15:00Z");
-    let promised =
-        Prospect { status: "RESCHEDULED", rescheduled_for: promised, ..Prospect::named("p2-id") };
-    promised.insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::new("p1-id").insert(&service.database).await.unwrap();
+    let callback = Prospect::new("p2-id").callback_at("2025-02-25T14:15:00Z");
+    callback.insert(&service.database).await.unwrap();
 
     let planned = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(
@@ -73,14 +71,14 @@ async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
 #[tokio::test]
 async fn a_run_that_is_repeated_answers_the_same_and_writes_nothing() {
     let service = Service::start().await;
-    User { per_day: 1, ..User::default() }.insert(&service.database).await;
+    User { per_day: 1, ..User::default() }.insert(&service.database).await.unwrap();
     for id in ["p1-id", "p2-id", "p3-id"] {
-        Prospect::named(id).insert(&service.database).await;
+        Prospect::new(id).insert(&service.database).await.unwrap();
     }
     let first = service.plan("run", "user1-id", at(NOW)).await;
     let tables = crate::support::dump(&service).await;
     // What has changed meanwhile does not matter to a run that is repeated.
-    Prospect::named("p4-id").insert(&service.database).await;
+    Prospect::new("p4-id").insert(&service.database).await.unwrap();
     let again = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(told(&again.calls), told(&first.calls));
     assert_eq!((first.skipped["daily_limit"], &again.skipped), (2, &first.skipped));
@@ -91,9 +89,9 @@ async fn a_run_that_is_repeated_answers_the_same_and_writes_nothing() {
 #[tokio::test]
 async fn runs_at_once_plan_no_prospect_twice() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
     for number in 0..8 {
-        Prospect::named(format!("p{number}-id")).insert(&service.database).await;
+        Prospect::new(format!("p{number}-id")).insert(&service.database).await.unwrap();
     }
     let (a, b, c, d) = tokio::join!(
         service.plan("run", "user1-id", at(NOW)),
@@ -110,36 +108,32 @@ async fn runs_at_once_plan_no_prospect_twice() {
 #[tokio::test]
 async fn every_prospect_that_is_passed_over_is_told_why() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    let contacted = |id: &str, at| Prospect {
-        status: "NOT_RESPONDED",
-        last_contacted: Some(at),
-        ..Prospect::named(id)
+    User::default().insert(&service.database).await.unwrap();
+    let contacted = |id: &str, at: &str| Prospect {
+        status: "NOT_RESPONDED".to_owned(),
+        last_contacted: Some(at.to_owned()),
+        ..Prospect::new(id)
     };
-    let promised = |id: &str, at| Prospect {
-        status: "RESCHEDULED",
-        rescheduled_for: Some(at),
-        ..Prospect::named(id)
-    };
+    let promised = |id: &str, at: &str| Prospect::new(id).callback_at(at);
     for prospect in [
         contacted("a-recent", "2025-02-24T14:00:01Z"),
         contacted("b-rested", "2025-02-24T14:00:00Z"),
-        Prospect { phone: "555-0100".to_owned(), ..Prospect::named("c-phone") },
-        Prospect::named("d-suppressed").ending(1),
-        Prospect::named("e-suppressed-for-all").ending(2),
-        Prospect::named("f-suppressed-elsewhere").ending(3),
+        Prospect { phone: "555-0100".to_owned(), ..Prospect::new("c-phone") },
+        Prospect::new("d-suppressed").phone_ending(212, 1),
+        Prospect::new("e-suppressed-for-all").phone_ending(212, 2),
+        Prospect::new("f-suppressed-elsewhere").phone_ending(212, 3),
         promised("g-due", "2025-02-25T14:29:59Z"),
         promised("h-not-due", "2025-02-25T14:30:00Z"),
-        Prospect { zone: Some("Mars/Olympus"), ..Prospect::named("i-zone") },
-        Prospect { zone: Some("America/Los_Angeles"), ..Prospect::named("j-asleep") },
-        Prospect::named("k-attempts"),
-        Prospect::named("l-open"),
-        Prospect { status: "BOOKED", ..Prospect::named("m-booked") },
-        Prospect { status: "NOT_INTERESTED", ..Prospect::named("n-declined") },
-        Prospect { status: "DO_NOT_CALL", ..Prospect::named("o-do-not-call") },
-        Prospect { status: "FAILED", ..Prospect::named("q-failed") },
+        Prospect { time_zone: Some("Mars/Olympus".to_owned()), ..Prospect::new("i-zone") },
+        Prospect { time_zone: Some("America/Los_Angeles".to_owned()), ..Prospect::new("j-asleep") },
+        Prospect::new("k-attempts"),
+        Prospect::new("l-open"),
+        Prospect { status: "BOOKED".to_owned(), ..Prospect::new("m-booked") },
+        Prospect { status: "NOT_INTERESTED".to_owned(), ..Prospect::new("n-declined") },
+        Prospect { status: "DO_NOT_CALL".to_owned(), ..Prospect::new("o-do-not-call") },
+        Prospect { status: "FAILED".to_owned(), ..Prospect::new("q-failed") },
     ] {
-        prospect.insert(&service.database).await;
+        prospect.insert(&service.database).await.unwrap();
     }
     service.execute("update advanced_settings set max_attempts = 1").await;
     for statement in [
@@ -190,9 +184,9 @@ async fn no_more_calls_are_planned_than_the_day_and_the_minutes_allow() {
         (User { minutes: 2, ..User::default() }, "no_minutes"),
     ] {
         let service = Service::start().await;
-        user.insert(&service.database).await;
+        user.insert(&service.database).await.unwrap();
         for id in ["p1-id", "p2-id", "p3-id"] {
-            Prospect::named(id).insert(&service.database).await;
+            Prospect::new(id).insert(&service.database).await.unwrap();
         }
         let planned = service.plan("run", "user1-id", at(NOW)).await;
         assert_eq!((planned.calls.len(), planned.skipped[reason]), (2, 1));
@@ -233,8 +227,8 @@ async fn a_user_who_is_not_ready_is_told_what_is_missing() {
         ("update service set paused_at = now()", "paused", "paused"),
     ] {
         service.clear().await;
-        User::default().insert(&service.database).await;
-        Prospect::default().insert(&service.database).await;
+        User::default().insert(&service.database).await.unwrap();
+        Prospect::default().insert(&service.database).await.unwrap();
         service.execute(change).await;
         for run in ["run", "run"] {
             let planned = service.plan(run, "user1-id", at(NOW)).await;
@@ -251,7 +245,7 @@ async fn a_user_who_is_not_ready_is_told_what_is_missing() {
 async fn users_are_picked_in_the_order_of_their_last_plan() {
     let service = Service::start().await;
     for id in ["a", "b", "c", "d", "e"] {
-        User::named(id).insert(&service.database).await;
+        User::new(id).insert(&service.database).await.unwrap();
     }
     service.plan("r1", "c", minutes_after(-60)).await;
     service.plan("r2", "a", minutes_after(-30)).await;
@@ -278,12 +272,12 @@ async fn nothing_is_planned_for_a_user_who_was_deleted() {
 #[tokio::test]
 async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    Prospect::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().insert(&service.database).await.unwrap();
     service.plan("run", "user1-id", at(NOW)).await;
     service.execute(r#"DELETE FROM "Prospect""#).await;
     service.execute("update conversations set status = 'CANCELLED', settled_at = now()").await;
-    Prospect::default().insert(&service.database).await;
+    Prospect::default().insert(&service.database).await.unwrap();
     let planned = service.plan("next", "user1-id", minutes_after(30)).await;
     assert_eq!(planned.calls[0].conversation_id, "p1-id-2");
 }
@@ -291,9 +285,9 @@ async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
 #[tokio::test]
 async fn prospects_who_wait_longest_are_called_first_and_evenly() {
     let service = Service::start().await;
-    User { per_day: 3, ..User::default() }.insert(&service.database).await;
+    User { per_day: 3, ..User::default() }.insert(&service.database).await.unwrap();
     for (id, days) in [("a", 2), ("b", 10), ("c", 40), ("d", 5)] {
-        Prospect::named(id).insert(&service.database).await;
+        Prospect::new(id).insert(&service.database).await.unwrap();
         let contacted = at(NOW) - TimeDelta::days(days);
         let status = "update prospects set status = 'NOT_RESPONDED', last_contacted = $2
             where id = $1";
@@ -315,16 +309,12 @@ async fn prospects_who_wait_longest_are_called_first_and_evenly() {
 async fn a_promise_is_kept_by_a_user_whose_turn_has_not_come() {
     let service = Service::start().await;
     for id in ["a", "b", "c"] {
-        User::named(id).insert(&service.database).await;
-        let promised = Prospect {
-            user_id: id,
-            status: "RESCHEDULED",
-            rescheduled_for: Some("2025-02-25 14:10:00Z"),
-            ..Prospect::named(format!("{id}-promised"))
-        };
-        promised.insert(&service.database).await;
-        let other = Prospect { user_id: id, ..Prospect::named(format!("{id}-other")) };
-        other.insert(&service.database).await;
+        User::new(id).insert(&service.database).await.unwrap();
+        let promised =
+            Prospect::new(format!("{id}-promised")).of_user(id).callback_at("2025-02-25 14:10:00Z");
+        promised.insert(&service.database).await.unwrap();
+        let other = Prospect::new(format!("{id}-other")).of_user(id);
+        other.insert(&service.database).await.unwrap();
     }
     // It is the turn of `a` alone; the promise of `c` is planned already.
     service.plan("run", "a", at(NOW)).await;
@@ -351,7 +341,7 @@ async fn a_promise_is_kept_by_a_user_whose_turn_has_not_come() {
 #[tokio::test]
 async fn a_thousand_suppressed_prospects_hide_nobody() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
     for statement in [
         "insert into prospects (id, user_id, name, phone, created_at)
             select 's' || n, 'user1-id', 'Ann', '+1212557' || lpad(n::text, 4, '0'), now() - interval '1 day'
@@ -360,7 +350,7 @@ async fn a_thousand_suppressed_prospects_hide_nobody() {
     ] {
         service.execute(statement).await;
     }
-    Prospect::named("callable").insert(&service.database).await;
+    Prospect::new("callable").insert(&service.database).await.unwrap();
     let planned = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(planned.calls.len(), 1);
     assert_eq!(planned.calls[0].prospect_id, "callable");

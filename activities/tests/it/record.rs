@@ -219,11 +219,7 @@ async fn a_call_that_is_given_back_leaves_its_prospect_as_it_was() {
 #[tokio::test]
 async fn a_promised_call_that_is_given_back_stays_promised() {
     let service = Service::start().await;
-    let promised = Prospect {
-        status: "RESCHEDULED",
-        rescheduled_for: Some("2025-02-25T14:00:00Z"),
-        ..Prospect::default()
-    };
+    let promised = Prospect::default().callback_at("2025-02-25T14:00:00Z");
     service.due_call(User::default(), promised).await;
     service.calls.settle(&closed(Closing::GivenBack, Reason::TooLate)).await.unwrap();
     let kept = json!({"status": "RESCHEDULED", "due": "2025-02-25T14:00:00", "times": 0,

@@ -12,8 +12,8 @@ use crate::support::{
 async fn call(ending: u32, times: usize) -> Vec<(&'static str, Vec<Value>)> {
     let provider = Provider::start(FAST, &[]).await;
     let service = Service::calling(&provider).await;
-    User::default().insert(&service.database).await;
-    Prospect::default().ending(ending).insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().phone_ending(212, ending).insert(&service.database).await.unwrap();
     for _ in 0..times {
         let planned = service.plan("run", "user1-id", at(NOW)).await;
         assert_eq!(planned.calls[0].conversation_id, "p1-id-1");

@@ -14,7 +14,7 @@ use workflows::clock::ClockOffset;
 use crate::memory::resident_megabytes;
 use crate::reference::empty_per_second;
 use crate::report::{Figure, tell};
-use crate::start::{STARTS_AT_ONCE, insert_user, start_calls};
+use crate::start::{STARTS_AT_ONCE, start_calls, user};
 
 /// A speed at which no simulated second takes any time.
 const FULL_SPEED: f64 = 1e6;
@@ -53,9 +53,9 @@ pub async fn run(options: Options) -> Result<()> {
 }
 
 async fn measure(stack: &Stack, options: &Options, offset: i64) -> Result<Vec<Figure>> {
-    let pool = PgPool::connect(stack.database_url()).await?;
+    let pool = PgPool::connect(&stack.endpoints().database_url).await?;
     let client = connect(stack).await?;
-    insert_user(&pool, "bench").await?;
+    user("bench").insert(&pool).await?;
     let clock = ClockOffset(offset);
     let now = clock.apply(Utc::now());
 

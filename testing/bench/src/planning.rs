@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use devstack::fixtures::User;
 use devstack::{Parts, Stack, StackOptions, workspace};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::report::{Figure, tell};
-use crate::start::insert_user;
+use crate::start;
 
 /// Users in a batch.
 const USERS: i64 = 5;
@@ -73,11 +74,10 @@ async fn measure_on(stack: &Stack, prospects: i64, runs: i64) -> Result<Measured
     let pause =
         ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause", "--reason", "bench"];
     stack.temporal.cli(pause).await?;
-    let pool = PgPool::connect(stack.database_url()).await?;
+    let pool = PgPool::connect(&stack.endpoints().database_url).await?;
     for user in 0..USERS {
-        insert_user(&pool, &format!("u{user}")).await?;
+        User { per_day: PER_DAY, ..start::user(format!("u{user}")) }.insert(&pool).await?;
     }
-    sqlx::query("update plans set per_day = $1").bind(PER_DAY).execute(&pool).await?;
     eprintln!("   {prospects} prospects …");
     sqlx::query(
         "insert into prospects (id, user_id, name, phone, time_zone, created_at)

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
+use devstack::fixtures::User;
 use futures::{StreamExt as _, stream};
 use sqlx::PgPool;
 use temporalio_client::{Client, WorkflowStartOptions};
@@ -13,25 +14,16 @@ use workflows::ids::TASK_QUEUE;
 /// Requests to the server at once.
 pub const STARTS_AT_ONCE: usize = 32;
 
-/// A client with everything that calls need, who may call at any hour.
-pub async fn insert_user(pool: &PgPool, user: &str) -> Result<()> {
-    for statement in [
-        r#"insert into "User" (id, name, email) values ($1, 'Bench', $1 || '@example.com')"#,
-        r#"insert into "Setting" (id, userId) values ($1, $1)"#,
-        r#"insert into "AdvancedSetting" (id, settingId, timeZone, startAt, endAt)
-            values ($1, $1, 'UTC', '00:00', '23:59:59.999')"#,
-        r#"insert into "ScriptSetting" (id, settingId, initial, followUp)
-            values ($1, $1, 'Sell {prospectName} a clock.', 'Sell again.')"#,
-        r#"insert into "AgentSetting" (id, settingId, language, voice, firstMessage)
-            values ($1, $1, 'en', 'female', 'Hi {prospectName}')"#,
-        r#"insert into "Plan" (id, name, price, minutes, duration, perDay)
-            values ($1, 'Bench', 0, 1000000, 30, 1000000)"#,
-        r#"insert into "Subscription" (id, userId, planId, minutesLeft, status)
-            values ($1, $1, $1, 1000000, 'ACTIVE')"#,
-    ] {
-        sqlx::query(statement).bind(user).execute(pool).await?;
+/// A user who may call at any hour.
+pub fn user(id: impl Into<String>) -> User {
+    User {
+        time_zone: "UTC".to_owned(),
+        start_at: "00:00".to_owned(),
+        end_at: "23:59:59.999".to_owned(),
+        minutes: 1_000_000,
+        per_day: 1_000_000,
+        ..User::new(id)
     }
-    Ok(())
 }
 
 /// Plans calls to new prospects for a moment and starts their workflows.

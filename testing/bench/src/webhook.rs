@@ -18,7 +18,7 @@ use workflows::events::{CallEvent, Message};
 
 use crate::memory::resident_megabytes;
 use crate::report::{Figure, tell};
-use crate::start::{insert_user, start_calls};
+use crate::start::{start_calls, user};
 use load::{BareRoute, Latencies, idle_connections, refuse_at_rate, refused_per_second};
 use sender::{Forged, Sender};
 
@@ -78,8 +78,7 @@ pub async fn serve_bare_route(port: u16) -> Result<()> {
 }
 
 async fn measure(stack: &Stack, options: &Options) -> Result<Vec<Figure>> {
-    let url = stack.addresses().webhook_url;
-    let address = url.trim_start_matches("http://").to_owned();
+    let address = stack.endpoints().webhook_url.trim_start_matches("http://").to_owned();
     let pid = stack.webhook.as_ref().context("the stack has a webhook server")?.process.pid();
     let mut figures = events(stack, options, &address).await?;
     figures.extend(refusals(options, &address).await?);
@@ -90,11 +89,11 @@ async fn measure(stack: &Stack, options: &Options) -> Result<Vec<Figure>> {
 
 /// Signed events, beside the signals that they become.
 async fn events(stack: &Stack, options: &Options, address: &str) -> Result<Vec<Figure>> {
-    let pool = PgPool::connect(stack.database_url()).await?;
+    let pool = PgPool::connect(&stack.endpoints().database_url).await?;
     let server = Url::parse(&format!("http://{}", stack.temporal.address()))?;
     let connection = Connection::connect(ConnectionOptions::new(server).build()).await?;
     let client = Client::new(connection, ClientOptions::new("default").build())?;
-    insert_user(&pool, "bench").await?;
+    user("bench").insert(&pool).await?;
     let slot = Utc::now() + TimeDelta::hours(2);
     let calls = options.senders * 8;
     let ids =

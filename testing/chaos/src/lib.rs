@@ -1,65 +1,64 @@
-//! Calls on a stack whose parts are killed and disturbed at random, and what must hold all the same.
+//! Chaos test: places calls while random faults are injected, then checks invariants.
 //!
-//! The seed decides when what happens; the same seed gives the same schedule of faults.
+//! The same seed gives the same schedule of faults.
 
-mod disturb;
+mod faults;
 mod invariants;
 mod load;
-mod random;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use devstack::{Scratch, Stack, StackOptions};
+use devstack::{Stack, StackOptions, workspace};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-pub use disturb::Disturbance;
+use faults::Fault;
 pub use invariants::Report;
 
-/// What to run.
 #[derive(Clone, Debug, clap::Parser)]
-#[command(about = "Makes calls on a stack that is disturbed at random, and checks what must hold")]
+#[command(about = "Place calls while random faults are injected, then check the invariants")]
 pub struct Options {
-    /// Calls to make
+    /// Number of calls
     #[arg(long, default_value_t = 500)]
     pub calls: usize,
-    /// Decides the faults
+    /// Seed of the fault schedule
     #[arg(long, default_value_t = 7)]
     pub seed: u64,
-    /// Seconds in which the calls begin and the faults happen
+    /// Seconds over which calls start and faults are injected [default: depends on --calls]
     #[arg(long)]
     pub secs: Option<u64>,
 }
 
 impl Options {
-    fn span(&self) -> Duration {
-        let usual = (self.calls as u64 / 3).clamp(55, 180);
-        Duration::from_secs(self.secs.unwrap_or(usual))
+    fn duration(&self) -> Duration {
+        let default = (self.calls as u64 / 3).clamp(55, 180);
+        Duration::from_secs(self.secs.unwrap_or(default))
     }
 }
 
-/// In how much time the calls begin that are planned at the end.
-const AGAIN: Duration = Duration::from_secs(60);
-/// How long after the last fault the calls may take to settle.
-const PATIENCE: Duration = Duration::from_secs(330);
+/// Time over which the calls of the second plan run start.
+const SECOND_RUN: Duration = Duration::from_secs(60);
+/// Time from the last fault until all calls must be recorded.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(330);
 
-/// Runs the calls, disturbs them, waits until all are settled and checks the invariants.
+/// Places calls, injects faults, waits until all calls are recorded and checks the invariants.
 pub async fn run(options: &Options) -> Result<Report> {
-    let schedule = disturb::schedule(options.seed, options.span());
-    let scratch = Scratch::new()?;
-    let scenarios = scratch.path().join("scenarios.json");
+    let schedule = faults::schedule(options.seed, options.duration());
+    let dir = workspace::temp_dir()?;
+    let scenarios = dir.path().join("scenarios.json");
     std::fs::write(&scenarios, load::scenarios(options.calls)?.to_string())?;
     let mut stack = start(options, &scenarios).await?;
-    let checked = disturbed(&mut stack, options, &schedule).await;
+    let report = run_calls(&mut stack, options, &schedule).await;
     stack.stop().await?;
-    checked
+    report
 }
 
 async fn start(options: &Options, scenarios: &Path) -> Result<Stack> {
-    // A plan takes a call to use a line for half a minute.
-    let lines = (options.calls as u64 / 2 / options.span().as_secs().div_ceil(60) + 5).to_string();
+    // The planner assumes that a call uses a line for half a minute.
+    let lines =
+        (options.calls as u64 / 2 / options.duration().as_secs().div_ceil(60) + 5).to_string();
     let worker_env = [
         ("MAX_CONCURRENT_CALLS", lines.as_str()),
         ("ULTRAVOX_CALLS_PER_MINUTE", "100000"),
@@ -90,51 +89,51 @@ async fn start(options: &Options, scenarios: &Path) -> Result<Stack> {
     Ok(started)
 }
 
-async fn disturbed(
+async fn run_calls(
     stack: &mut Stack,
     options: &Options,
-    schedule: &[(Duration, Disturbance)],
+    schedule: &[(Duration, Fault)],
 ) -> Result<Report> {
-    let database = PgPoolOptions::new().max_connections(2).connect(stack.database_url()).await?;
+    let database =
+        PgPoolOptions::new().max_connections(2).connect(&stack.endpoints().database_url).await?;
     load::insert(stack, &database, options.calls).await?;
-    let planned = load::plan(stack, "plan-calls-chaos", options.span()).await?;
-    eprintln!("   {planned} calls planned; disturbing them for {:?}", options.span());
+    let planned = load::plan(stack, "plan-calls-chaos", options.duration()).await?;
+    eprintln!("   {planned} calls planned; injecting faults for {:?}", options.duration());
     let began = Instant::now();
-    for (at, disturbance) in schedule {
+    for (at, fault) in schedule {
         tokio::time::sleep(at.saturating_sub(began.elapsed())).await;
-        eprintln!("   {:>4} s  {disturbance}", began.elapsed().as_secs());
-        disturbance.happen(stack).await?;
+        eprintln!("   {:>4} s  {fault}", began.elapsed().as_secs());
+        fault.inject(stack).await?;
     }
-    disturb::calm(stack).await?;
-    settled(&database, began).await?;
-    // Whoever was not reached after all, or has the number of somebody who was, has a turn now.
-    let again = load::plan(stack, "plan-calls-chaos-again", AGAIN).await?;
-    eprintln!("   {:>4} s  {again} calls planned anew", began.elapsed().as_secs());
-    settled(&database, began).await?;
-    invariants::check(stack, &database, planned + again).await
+    faults::clear_faults(stack).await?;
+    wait_until_recorded(&database, began).await?;
+    // Calls that were requeued, or whose phone number was busy, are planned again.
+    let again = load::plan(stack, "plan-calls-chaos-again", SECOND_RUN).await?;
+    eprintln!("   {:>4} s  {again} calls planned in a second run", began.elapsed().as_secs());
+    wait_until_recorded(&database, began).await?;
+    invariants::check(stack, &database).await
 }
 
-/// Waits until no call is open, however long it takes up to a bound.
-async fn settled(database: &PgPool, began: Instant) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut told = Instant::now();
+/// Waits until no call is open. After the timeout the invariants report the open calls.
+async fn wait_until_recorded(database: &PgPool, began: Instant) -> Result<()> {
+    let deadline = Instant::now() + RECORD_TIMEOUT;
+    let mut last_progress = Instant::now();
     loop {
         let open: i64 =
             sqlx::query_scalar("select count(*) from conversations where settled_at is null")
                 .fetch_one(database)
                 .await?;
         if open == 0 {
-            eprintln!("   {:>4} s  every call is settled", began.elapsed().as_secs());
+            eprintln!("   {:>4} s  all calls are recorded", began.elapsed().as_secs());
             return Ok(());
         }
         if Instant::now() > deadline {
-            // The report will name what is broken; this is one of its rows.
-            eprintln!("   {open} calls are not settled after {PATIENCE:?}");
+            eprintln!("   {open} calls are not recorded after {RECORD_TIMEOUT:?}");
             return Ok(());
         }
-        if told.elapsed() > Duration::from_secs(10) {
-            eprintln!("   {:>4} s  {open} calls are open", began.elapsed().as_secs());
-            told = Instant::now();
+        if last_progress.elapsed() > Duration::from_secs(10) {
+            eprintln!("   {:>4} s  {open} open calls", began.elapsed().as_secs());
+            last_progress = Instant::now();
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

@@ -1,18 +1,18 @@
-//! The calls that are made.
+//! The calls of a run.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{NaiveTime, SecondsFormat, TimeDelta, Utc};
+use devstack::fixtures::{Prospect, User};
 use devstack::{Stack, workspace};
 use serde_json::{Map, Value, json};
 use sqlx::PgPool;
 
-/// Prospects of one user.
-const PER_USER: usize = 25;
+const PROSPECTS_PER_USER: usize = 25;
 
-/// How the calls go, one after the other: the simulator's own scenarios by their names.
-const KINDS: [&str; 20] = [
+/// Names of the simulator's scenarios. The calls use them in turn.
+const SCENARIOS: [&str; 20] = [
     "books_appointment",
     "asks_callback",
     "not_interested",
@@ -35,41 +35,41 @@ const KINDS: [&str; 20] = [
     "tool_lost",
 ];
 
-/// The longest talk, in simulated seconds: less than the minute that a call may last here.
-const LONGEST_TALK: i64 = 40;
+/// In simulated seconds; less than the maximum duration of a call, which is a minute here.
+const MAX_TALK_SECS: i64 = 40;
 
-/// How each number's call goes, as the simulator reads it: its own scenarios, made short.
+/// The simulator's scenarios by phone number, with shorter talks.
 pub(crate) fn scenarios(calls: usize) -> Result<Value> {
     let path = workspace::root().join("testing/simulator/scenarios.json");
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("reading the scenarios in {}", path.display()))?;
     let known: Value = serde_json::from_str(&text)?;
-    let mut of_numbers = Map::new();
+    let mut by_phone = Map::new();
     for n in 0..calls {
-        let kind = KINDS[n % KINDS.len()];
-        let scenario = known.get(kind).with_context(|| format!("there is no scenario {kind}"))?;
-        of_numbers.insert(number(n), shortened(scenario.clone()));
+        let name = SCENARIOS[n % SCENARIOS.len()];
+        let scenario = known.get(name).with_context(|| format!("there is no scenario {name}"))?;
+        by_phone.insert(phone(n), shorten(scenario.clone()));
     }
-    Ok(Value::Object(of_numbers))
+    Ok(Value::Object(by_phone))
 }
 
-fn shortened(mut scenario: Value) -> Value {
+fn shorten(mut scenario: Value) -> Value {
     let Some(talk) = scenario["talk_secs"].as_i64() else { return scenario };
-    // One that talks to the limit still does.
-    let shorter = if talk > 3_600 { talk } else { talk.min(LONGEST_TALK) };
+    // A scenario that talks to the limit still does.
+    let shorter = if talk > 3_600 { talk } else { talk.min(MAX_TALK_SECS) };
     scenario["talk_secs"] = shorter.into();
-    shrink(&mut scenario, shorter as f64 / talk as f64);
+    scale_times(&mut scenario, shorter as f64 / talk as f64);
     scenario
 }
 
-fn shrink(value: &mut Value, by: f64) {
+fn scale_times(value: &mut Value, factor: f64) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(|item| shrink(item, by)),
+        Value::Array(items) => items.iter_mut().for_each(|item| scale_times(item, factor)),
         Value::Object(fields) => {
             for (name, field) in fields {
                 match field.as_f64().filter(|_| name == "at_secs") {
-                    Some(at) => *field = ((at * by) as i64).into(),
-                    None => shrink(field, by),
+                    Some(at) => *field = ((at * factor) as i64).into(),
+                    None => scale_times(field, factor),
                 }
             }
         }
@@ -77,50 +77,56 @@ fn shrink(value: &mut Value, by: f64) {
     }
 }
 
-/// The n-th prospect's number. Some have that of an earlier prospect of the same user, who refuses every further call.
-fn number(n: usize) -> String {
-    const REFUSES: usize = 3;
-    let refuses = n - n % KINDS.len() + REFUSES;
-    let namesake = n % KINDS.len() == KINDS.len() - 2 && n / PER_USER == refuses / PER_USER;
-    let n = if namesake { refuses } else { n };
+/// The n-th prospect's phone number. Some share the number of a prospect of the same user who opts out.
+fn phone(n: usize) -> String {
+    const OPT_OUT: usize = 3;
+    let opts_out = n - n % SCENARIOS.len() + OPT_OUT;
+    let shared = n % SCENARIOS.len() == SCENARIOS.len() - 2
+        && n / PROSPECTS_PER_USER == opts_out / PROSPECTS_PER_USER;
+    let n = if shared { opts_out } else { n };
     format!("+1{}55501{:02}", 201 + n / 100, n % 100)
 }
 
-/// The seconds from now to noon of today, so that the hour of the run does not matter.
+/// Seconds from now to today's noon (UTC), so that the result does not depend on the time of day.
 pub(crate) fn seconds_to_noon() -> i64 {
     let noon = NaiveTime::from_hms_opt(12, 0, 0).expect("noon is a time");
     (Utc::now().date_naive().and_time(noon).and_utc() - Utc::now()).num_seconds()
 }
 
-/// Inserts users and prospects, of which none is planned yet.
+/// Pauses the schedule and inserts users and prospects.
 pub(crate) async fn insert(stack: &Stack, database: &PgPool, calls: usize) -> Result<()> {
     let pause =
         ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause", "--reason", "chaos"];
     stack.temporal.cli(pause).await?;
-    for user in 0..calls.div_ceil(PER_USER) {
-        insert_user(database, &format!("u{user}")).await?;
+    for n in 0..calls.div_ceil(PROSPECTS_PER_USER) {
+        let user = User {
+            time_zone: "UTC".to_owned(),
+            start_at: "08:00".to_owned(),
+            end_at: "21:00".to_owned(),
+            minutes: 1_000,
+            per_day: 1_000,
+            ..User::new(format!("u{n}"))
+        };
+        user.insert(database).await?;
     }
     for n in 0..calls {
-        sqlx::query(
-            "insert into prospects (id, name, phone, user_id, time_zone)
-            values ($1, 'Ann', $2, $3, 'UTC')",
-        )
-        .bind(format!("p{n}"))
-        .bind(number(n))
-        .bind(format!("u{}", n / PER_USER))
-        .execute(database)
-        .await?;
+        let prospect = Prospect {
+            phone: phone(n),
+            time_zone: Some("UTC".to_owned()),
+            ..Prospect::new(format!("p{n}")).of_user(format!("u{}", n / PROSPECTS_PER_USER))
+        };
+        prospect.insert(database).await?;
     }
     Ok(())
 }
 
-/// Has the planner plan whoever may be called; says how many calls it planned.
-pub(crate) async fn plan(stack: &Stack, id: &str, span: Duration) -> Result<usize> {
-    let offset = stack.addresses().clock_offset_secs;
+/// Runs the planner once for all users and returns the number of planned calls.
+pub(crate) async fn plan(stack: &Stack, id: &str, interval: Duration) -> Result<usize> {
+    let offset = stack.endpoints().clock_offset_secs;
     let from = Utc::now() + TimeDelta::seconds(offset + 2);
     let input = json!({
         "batchSize": 1000,
-        "intervalMinutes": span.as_secs().div_ceil(60),
+        "intervalMinutes": interval.as_secs().div_ceil(60),
         "clockOffset": offset,
         "from": from.to_rfc3339_opts(SecondsFormat::Secs, true),
     })
@@ -129,29 +135,8 @@ pub(crate) async fn plan(stack: &Stack, id: &str, span: Duration) -> Result<usiz
     let start = ["workflow", "start", "--type", "PlanCalls", "--task-queue", "calls"];
     let start = start.into_iter().chain(id).chain(["--input", &input]);
     stack.temporal.cli(start).await?;
-    let result = ["workflow", "result", "--output", "json"].into_iter().chain(id);
-    let ended: Value = serde_json::from_str(&stack.temporal.cli(result).await?)?;
-    let planned = ended["result"]["planned"].as_u64().context("the plan run has no result")?;
+    let fetch = ["workflow", "result", "--output", "json"].into_iter().chain(id);
+    let result: Value = serde_json::from_str(&stack.temporal.cli(fetch).await?)?;
+    let planned = result["result"]["planned"].as_u64().context("the plan run has no result")?;
     Ok(planned as usize)
-}
-
-/// A client with everything that calls need, who may call at any hour that the law allows.
-async fn insert_user(database: &PgPool, user: &str) -> Result<()> {
-    for statement in [
-        r#"insert into "User" (id, name, email) values ($1, 'Chaos', $1 || '@example.com')"#,
-        r#"insert into "Setting" (id, userId) values ($1, $1)"#,
-        r#"insert into "AdvancedSetting" (id, settingId, timeZone, startAt, endAt)
-            values ($1, $1, 'UTC', '08:00', '21:00')"#,
-        r#"insert into "ScriptSetting" (id, settingId, initial, followUp)
-            values ($1, $1, 'Sell {prospectName} a clock.', 'Sell again.')"#,
-        r#"insert into "AgentSetting" (id, settingId, language, voice, firstMessage)
-            values ($1, $1, 'en', 'female', 'Hi {prospectName}')"#,
-        r#"insert into "Plan" (id, name, price, minutes, duration, perDay)
-            values ($1, 'Chaos', 0, 1000, 30, 1000)"#,
-        r#"insert into "Subscription" (id, userId, planId, minutesLeft, status)
-            values ($1, $1, $1, 1000, 'ACTIVE')"#,
-    ] {
-        sqlx::query(statement).bind(user).execute(database).await?;
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! The account under which PostgreSQL runs when we are root, which it refuses to be.
+//! The account under which PostgreSQL runs when this process is root. PostgreSQL refuses to run as root.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// The account to change to, or none when this process is not root.
+    /// The account to use instead of root. `None` if this process is not root.
     pub fn instead_of_root() -> Result<Option<Self>> {
         if !geteuid().is_root() {
             return Ok(None);
@@ -32,7 +32,7 @@ impl Account {
         }
     }
 
-    /// Whether this account may enter every folder on the way to `path`.
+    /// Whether this account may enter every folder above `path`.
     pub fn can_reach(&self, path: &Path) -> bool {
         path.ancestors().filter(|ancestor| ancestor.exists()).all(|ancestor| {
             ancestor.metadata().is_ok_and(|found| {
@@ -42,9 +42,11 @@ impl Account {
         })
     }
 
-    /// Gives a folder to this account.
-    pub fn own(&self, dir: &Path) -> Result<()> {
-        std::os::unix::fs::chown(dir, Some(self.uid), Some(self.gid))
-            .map_err(Error::io(format!("give {} to the account of PostgreSQL", dir.display())))
+    /// Makes this account the owner of a folder.
+    pub fn take_ownership(&self, dir: &Path) -> Result<()> {
+        std::os::unix::fs::chown(dir, Some(self.uid), Some(self.gid)).map_err(Error::io(format!(
+            "change the owner of {} to PostgreSQL's account",
+            dir.display()
+        )))
     }
 }

@@ -1,24 +1,24 @@
-//! Values that exist for local stacks alone and open nothing anywhere else.
+//! Values for local stacks only. They grant no access anywhere else.
 
-/// The key that the simulator accepts; has the shape of a real one and is none.
+/// API key that the simulator accepts in Ultravox's place, in the shape of a real one.
 pub const ULTRAVOX_API_KEY: &str = "DevOnly0.NotARealKeyOnlyForTheLocalStack0";
 
-/// The secret with which the simulator signs its webhooks.
+/// Secret with which the simulator signs its webhooks.
 pub const WEBHOOK_SECRET: &str = "development-only-webhook-secret-of-the-local-stack";
 
-/// The number that calls are said to come from; reserved for fiction.
+/// Caller number, from the range that is reserved for fiction.
 pub const FROM_NUMBER: &str = "+12125550199";
 
-/// The account that the simulator plays at the carrier.
+/// Account that the simulator accepts in Telnyx's place.
 pub const TELNYX_ACCOUNT_SID: &str = "development-only-account";
 
-/// The key that the simulator accepts in the carrier's place.
+/// API key that the simulator accepts in Telnyx's place.
 pub const TELNYX_API_KEY: &str = "development-only-carrier-key";
 
-/// The public half of the key with which the simulator signs in the carrier's place (seed 00 to 1f).
+/// Public key for the simulator's Telnyx signatures (the seed is the bytes 00 to 1f).
 pub const TELNYX_PUBLIC_KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
 
-/// The namespace that every development server of Temporal has.
+/// Namespace that every Temporal development server has.
 pub const NAMESPACE: &str = "default";
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_has_the_shape_of_a_real_one() {
+    fn ultravox_api_key_has_the_shape_of_a_real_one() {
         let (prefix, rest) = ULTRAVOX_API_KEY.split_once('.').unwrap();
         assert_eq!((prefix.len(), rest.len()), (8, 32));
         assert!(prefix.chars().chain(rest.chars()).all(|c| c.is_ascii_alphanumeric()));

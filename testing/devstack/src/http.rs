@@ -1,38 +1,38 @@
-//! The one question a stack asks its servers over HTTP. No client library: `cargo xtask` stays quick to build.
+//! A minimal HTTP GET for local servers. An HTTP client library would double the build time of `cargo xtask`.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Longer than any answer of a server on the same machine takes.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The status and the body of `GET url`, for an `http://host:port/path` on this machine.
+/// Sends `GET url`, for an `http://host:port/path` on this machine, and returns status and body.
 ///
-/// Speaks HTTP/1.0, so that the body ends where the connection does.
+/// Uses HTTP/1.0, so that the end of the connection is the end of the body.
 pub async fn get(url: &str) -> std::io::Result<(u16, String)> {
     let invalid = |what: &str| {
         std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{what} ({url})"))
     };
-    let rest = url.strip_prefix("http://").ok_or_else(|| invalid("not an http:// address"))?;
+    let rest = url.strip_prefix("http://").ok_or_else(|| invalid("not an http:// URL"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let answer = tokio::time::timeout(PATIENCE, exchange(authority, path))
+    let response = tokio::time::timeout(TIMEOUT, exchange(authority, path))
         .await
         .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-    let (head, body) =
-        answer.split_once("\r\n\r\n").ok_or_else(|| invalid("the answer has no end of headers"))?;
+    let (head, body) = response
+        .split_once("\r\n\r\n")
+        .ok_or_else(|| invalid("the response has no end of headers"))?;
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
-    Ok((status.ok_or_else(|| invalid("the answer has no status"))?, body.to_owned()))
+    Ok((status.ok_or_else(|| invalid("the response has no status"))?, body.to_owned()))
 }
 
 async fn exchange(authority: &str, path: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(authority).await?;
     let request = format!("GET /{path} HTTP/1.0\r\nhost: {authority}\r\naccept: */*\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    connection.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let mut response = Vec::new();
+    connection.read_to_end(&mut response).await?;
+    Ok(String::from_utf8_lossy(&response).into_owned())
 }
 
 #[cfg(test)]
@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn status_and_body_are_read() {
+    async fn get_returns_status_and_body() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {

@@ -1,70 +1,58 @@
-//! What a stack consists of.
-
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Told what happens, one line at a time.
+/// Receives progress messages, one line at a time.
 pub type Progress = fn(&str);
 
-/// The ports of a stack on 127.0.0.1; any free one where none is given.
+/// The ports of a stack on 127.0.0.1. `None` means any free port.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ports {
-    /// PostgreSQL.
     pub postgres: Option<u16>,
-    /// The gRPC interface of Temporal.
+    /// Temporal's gRPC interface.
     pub temporal: Option<u16>,
-    /// The web interface of Temporal.
     pub temporal_ui: Option<u16>,
-    /// The webhook server.
     pub webhook: Option<u16>,
-    /// The simulator.
     pub simulator: Option<u16>,
 }
 
-/// Which of our own processes to start.
+/// Which programs of this workspace to start.
 #[derive(Clone, Copy, Debug)]
 pub struct Parts {
-    /// The stand-in for the phone provider.
     pub simulator: bool,
-    /// The webhook server.
     pub webhook: bool,
-    /// The worker.
     pub worker: bool,
 }
 
-/// How a stack is started. The default one is for tests: everything, in a scratch folder, on free ports.
+/// How a stack is started. The default is meant for tests: all parts, in a temporary folder, on free ports.
 #[derive(Clone, Debug)]
 pub struct StackOptions {
-    /// Where state and logs go; a scratch folder that is removed afterwards if none is given.
+    /// Folder for state and logs. `None` means a temporary folder.
     pub dir: Option<PathBuf>,
-    /// Whether the database is there for the next start in the same folder, and survives a crash of the machine.
+    /// Whether the database is kept for the next start in `dir` and survives a crash of the machine.
     pub durable: bool,
-    /// An existing database to be used instead of a PostgreSQL server of the stack's own.
+    /// An existing database. `None` starts a PostgreSQL server.
     pub database_url: Option<String>,
-    /// Which of our own processes to start.
     pub parts: Parts,
-    /// The ports.
     pub ports: Ports,
-    /// Without Temporal's web interface.
+    /// Whether to start Temporal without its web interface.
     pub headless: bool,
-    /// The folder with our binaries; `target/<profile>` if none is given.
+    /// Folder with the programs of this workspace. `None` means `target/<profile>`.
     pub bin_dir: Option<PathBuf>,
-    /// What our processes believe the time to be, in seconds from now.
+    /// The clock of the stack's processes, in seconds ahead of real time.
     pub clock_offset_secs: i64,
     /// Simulated seconds per second in calls.
     pub speed: f64,
-    /// Variables of the worker, over those that the stack sets.
+    /// Environment of the worker; overrides what the stack sets.
     pub worker_env: BTreeMap<String, String>,
-    /// Variables of the webhook server, over those that the stack sets.
+    /// Environment of the webhook server; overrides what the stack sets.
     pub webhook_env: BTreeMap<String, String>,
-    /// Variables of the simulator, over those that the stack sets.
+    /// Environment of the simulator; overrides what the stack sets.
     pub simulator_env: BTreeMap<String, String>,
-    /// More arguments for the simulator.
+    /// Additional arguments of the simulator.
     pub simulator_args: Vec<String>,
-    /// Whether the simulated account has a webhook for every event, beside the callbacks of each
-    /// call: then most events come twice.
+    /// Whether the simulated account has a webhook for all events in addition to the callbacks of each call. Most
+    /// events are then sent twice.
     pub account_webhook: bool,
-    /// Told of every step.
     pub progress: Progress,
 }
 

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of one's own.
+//! A local PostgreSQL server.
 
 mod cluster;
 
@@ -13,34 +13,33 @@ use tokio::sync::OnceCell;
 use url::Url;
 
 use crate::process::Process;
-use crate::{Error, Program, Ready, Result, Scratch, StopSignal, Tools, ports};
+use crate::{Error, Program, Ready, Result, StopSignal, TempDir, Tools, ports, workspace};
 
-/// How a PostgreSQL server is started.
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
-    /// Holds the cluster and the log; made when it is not there. Started as root, the cluster itself may have to
-    /// lie under the system's temporary folder, where an unprivileged account can reach it.
+    /// Folder for cluster and log; created if missing. If this process is root and PostgreSQL's account can't reach
+    /// the folder, the cluster is in the system's temporary folder.
     pub dir: PathBuf,
-    /// The port on 127.0.0.1; any free one if none is given.
+    /// Port on 127.0.0.1. `None` means any free port.
     pub port: Option<u16>,
-    /// Whether the cluster is there for the next start, and survives a crash of the machine; costs time at every
-    /// commit. Otherwise the server starts on an empty one.
+    /// Whether to keep the cluster for the next start and to sync it to disk, which makes commits slower. Otherwise
+    /// the server starts with an empty cluster.
     pub durable: bool,
 }
 
-/// A PostgreSQL server that listens on 127.0.0.1 and trusts everybody there.
+/// A PostgreSQL server that listens on 127.0.0.1 without authentication.
 #[derive(Debug)]
 pub struct Postgres {
     url: Url,
     process: Option<Process>,
-    _scratch: Option<Scratch>,
+    _temp_dir: Option<TempDir>,
 }
 
 impl Postgres {
-    /// Starts a server, on the cluster in the folder when that is durable; ready when a connection succeeds.
+    /// Starts a server and waits until it accepts a connection.
     pub async fn start(options: PostgresOptions) -> Result<Self> {
-        let tools = &Tools::ensure().await?.postgres;
-        let port = options.port.map_or_else(ports::free, Ok)?;
+        let tools = &Tools::ensure_installed().await?.postgres;
+        let port = options.port.map_or_else(ports::find_free, Ok)?;
         let cluster = cluster::prepare(tools, &options).await?;
         let program = Program::new("postgres", tools.postgres(), &options.dir)
             .args(cluster.server_args(port, options.durable))
@@ -48,47 +47,47 @@ impl Postgres {
             .account(cluster.account.as_ref())
             .stop_signal(StopSignal::Interrupt);
         let process = Process::start(program, Ready::Running).await?;
-        let url = parse(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
-        let mut postgres = Self { url, process: Some(process), _scratch: None };
+        let url = parse_url(&format!("postgres://postgres@127.0.0.1:{port}/postgres"))?;
+        let mut postgres = Self { url, process: Some(process), _temp_dir: None };
         postgres.wait_until_ready().await?;
         Ok(postgres)
     }
 
-    /// Starts a server on a new cluster that is removed when this is dropped.
-    pub async fn throw_away() -> Result<Self> {
-        let scratch = Scratch::new()?;
-        let dir = scratch.path().to_path_buf();
+    /// Starts a server on a new cluster. Drop removes the cluster.
+    pub async fn start_temporary() -> Result<Self> {
+        let temp_dir = workspace::temp_dir()?;
+        let dir = temp_dir.path().to_path_buf();
         let postgres = Self::start(PostgresOptions { dir, port: None, durable: false }).await?;
-        Ok(Self { _scratch: Some(scratch), ..postgres })
+        Ok(Self { _temp_dir: Some(temp_dir), ..postgres })
     }
 
-    /// The server that all tests of this process share: the one that `TEST_POSTGRES_URL` names, otherwise one that is
-    /// started by the first caller and ends with the process. Every test makes its own database there.
+    /// The server for all tests of this process: the one in `TEST_POSTGRES_URL`, otherwise one that the first call
+    /// starts and that ends with the process. Each test creates its own database.
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceCell<Postgres> = OnceCell::const_new();
         SHARED
             .get_or_try_init(|| async {
                 match std::env::var("TEST_POSTGRES_URL") {
-                    Ok(url) => Self::at(&url),
-                    Err(_) => Self::throw_away().await,
+                    Ok(url) => Self::external(&url),
+                    Err(_) => Self::start_temporary().await,
                 }
             })
             .await
     }
 
-    /// A server that somebody else runs, reached as a role that may create databases.
-    pub fn at(url: &str) -> Result<Self> {
-        Ok(Self { url: parse(url)?, process: None, _scratch: None })
+    /// A server that this process does not control. The role in `url` must be allowed to create databases.
+    pub fn external(url: &str) -> Result<Self> {
+        Ok(Self { url: parse_url(url)?, process: None, _temp_dir: None })
     }
 
-    /// The address of one of its databases.
+    /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         let mut url = self.url.clone();
         url.set_path(database);
         url.into()
     }
 
-    /// Makes a database, unless it is there already, and returns its address.
+    /// Creates a database unless it exists and returns its URL.
     pub async fn create_database(&self, name: &str) -> Result<String> {
         let mut server = self.connect().await?;
         let doing = format!("create the database {name}");
@@ -99,7 +98,7 @@ impl Postgres {
                 .await
                 .map_err(Error::sql(doing.clone()))?;
         if !exists {
-            let statement = format!("create database \"{}\"", name.replace('"', "\"\""));
+            let statement = format!("create database {}", quoted(name));
             sqlx::raw_sql(AssertSqlSafe(statement))
                 .execute(&mut server)
                 .await
@@ -108,35 +107,45 @@ impl Postgres {
         Ok(self.url(name))
     }
 
-    /// Makes an empty database with a name that nothing else uses, and returns its address.
-    pub async fn fresh_database(&self, prefix: &str) -> Result<String> {
+    /// Creates a copy of a database that has no open connections and returns its URL.
+    pub async fn copy_database(&self, template: &str, name: &str) -> Result<String> {
+        let statement = format!("create database {} template {}", quoted(name), quoted(template));
+        sqlx::raw_sql(AssertSqlSafe(statement))
+            .execute(&mut self.connect().await?)
+            .await
+            .map_err(Error::sql(format!("copy the database {template} to {name}")))?;
+        Ok(self.url(name))
+    }
+
+    /// Creates an empty database with a unique name and returns its URL.
+    pub async fn create_unique_database(&self, prefix: &str) -> Result<String> {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        // A server that lives for long sees the same process id again.
+        // Process ids repeat during the lifetime of an external server.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
         self.create_database(&format!("{prefix}_{now}_{}_{number}", std::process::id())).await
     }
 
-    /// Stops the server if it runs and starts it again on the same cluster and port; also after [`Postgres::kill9`].
+    /// Stops the server if it runs and starts it again on the same cluster and port.
     pub async fn restart(&mut self) -> Result<()> {
-        self.own_process()?.restart().await?;
+        self.local_process()?.restart().await?;
         self.wait_until_ready().await
     }
 
-    /// Stops the server without waiting for its clients.
+    /// Stops the server without waiting for clients to disconnect.
     pub async fn stop(&mut self) -> Result<()> {
-        self.own_process()?.stop().await
+        self.local_process()?.stop().await
     }
 
-    /// Kills the server without a warning.
+    /// Sends SIGKILL and waits for the end.
     pub async fn kill9(&mut self) -> Result<()> {
-        self.own_process()?.kill9().await
+        self.local_process()?.kill9().await
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
         let options = connect_options(&self.url)?;
         let check = async || PgConnection::connect_with(&options).await.is_ok();
-        self.own_process()?
+        self.local_process()?
             .wait_until("it accepts a connection", Duration::from_secs(60), check)
             .await
     }
@@ -150,27 +159,31 @@ impl Postgres {
         PgConnection::connect_with(&connect_options(&self.url)?).await.map_err(Error::sql(doing))
     }
 
-    fn own_process(&mut self) -> Result<&mut Process> {
+    fn local_process(&mut self) -> Result<&mut Process> {
         let url = &self.url;
         self.process.as_mut().ok_or_else(|| {
-            Error::Setting(format!("PostgreSQL at {} is run by somebody else", host(url)))
+            Error::Setting(format!("PostgreSQL at {} is not run by this process", host(url)))
         })
     }
+}
+
+fn quoted(identifier: &str) -> String {
+    format!("\"{}\"", identifier.replace('"', "\"\""))
 }
 
 fn host(url: &Url) -> &str {
     url.host_str().unwrap_or("an unnamed host")
 }
 
-fn parse(url: &str) -> Result<Url> {
-    // The address may hold a password, so it stays out of the error.
+fn parse_url(url: &str) -> Result<Url> {
+    // The URL may contain a password, so the error omits it.
     Url::parse(url).map_err(|error| {
         Error::Setting(format!(
-            "the address of PostgreSQL must look like postgres://user@host:port/database: {error}"
+            "the URL of PostgreSQL must look like postgres://user@host:port/database: {error}"
         ))
     })
 }
 
 fn connect_options(url: &Url) -> Result<PgConnectOptions> {
-    PgConnectOptions::from_str(url.as_str()).map_err(Error::sql("read the address of PostgreSQL"))
+    PgConnectOptions::from_str(url.as_str()).map_err(Error::sql("parse the URL of PostgreSQL"))
 }

@@ -1,4 +1,4 @@
-//! Child processes that are never left behind.
+//! Child processes that always end with this process.
 
 mod log;
 mod program;
@@ -8,7 +8,7 @@ use std::future::Future;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -17,16 +17,15 @@ use nix::unistd::Pid;
 pub use self::program::{Program, StopSignal};
 use crate::{Error, Result};
 
-/// How often a condition is looked at.
-const POLL: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How long a process that is dropped may take to stop, before it is killed.
-const GRACE_ON_DROP: Duration = Duration::from_secs(5);
+/// Time until a dropped process is killed.
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts a program under its own process id and stops it when the pipe on standard input closes: the kernel
-/// closes our end however we end, `kill -9` included. A line on the pipe means that the program has ended already
-/// and its id may belong to somebody else by now.
-const WATCHED: &str = r#"signal=$1; shift
+/// Starts a program under the shell's process id and stops it when the pipe on standard input closes. The kernel
+/// closes the pipe when this process ends, including by SIGKILL. A line on the pipe means that the program has already
+/// ended and that its process id may be in use again.
+const WATCHDOG: &str = r#"signal=$1; shift
 exec 3<&0
 (
   read -r _ <&3 && exit
@@ -36,18 +35,18 @@ exec 3<&0
 ) >/dev/null 2>&1 &
 exec "$@" 3<&- </dev/null"#;
 
-/// How to tell that a process can be used.
+/// When a process counts as ready.
 #[derive(Clone, Debug)]
 pub enum Ready {
-    /// As soon as it runs.
+    /// As soon as it is started.
     Running,
-    /// Once its log has a line that contains this.
+    /// When its log has a line that contains this text.
     Line(String),
-    /// Once `GET` of this address answers 200.
+    /// When `GET` of this URL returns 200.
     Http(String),
 }
 
-/// A running program, stopped when this is dropped and when our own process ends in whatever way.
+/// A running program. It is stopped on drop and when this process ends, including by SIGKILL.
 ///
 /// Its standard output and error go to `<log folder>/<name>.log`.
 #[derive(Debug)]
@@ -55,12 +54,12 @@ pub struct Process {
     program: Program,
     ready: Ready,
     child: Child,
-    /// Where the log of the current run begins in the log file.
+    /// Offset in the log file at which the current run begins.
     log_start: u64,
 }
 
 impl Process {
-    /// Starts the program and waits until it is ready, for as long as the program may take.
+    /// Starts the program and waits until it is ready.
     pub async fn start(program: Program, ready: Ready) -> Result<Self> {
         let (child, log_start) = spawn(&program)?;
         let mut process = Self { program, ready, child, log_start };
@@ -68,27 +67,26 @@ impl Process {
         Ok(process)
     }
 
-    /// The name under which errors and the log file speak of it.
+    /// The name in errors and of the log file.
     pub fn name(&self) -> &str {
         &self.program.name
     }
 
-    /// The id of the program itself, not of a shell around it.
+    /// The process id of the program itself, not of a shell around it.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What the current run has printed so far.
+    /// The output of the current run so far.
     pub fn log(&self) -> String {
-        log::since(&self.program.log_path(), self.log_start)
+        log::read_from(&self.program.log_path(), self.log_start)
     }
 
-    /// The file with the log of all runs.
+    /// The log file, which contains all runs.
     pub fn log_path(&self) -> std::path::PathBuf {
         self.program.log_path()
     }
@@ -98,7 +96,7 @@ impl Process {
         let (path, start) = (self.program.log_path(), self.log_start);
         let awaited = format!("it prints a line with `{text}`");
         self.wait_until(&awaited, within, async || {
-            log::since(&path, start).lines().any(|line| line.contains(text))
+            log::read_from(&path, start).lines().any(|line| line.contains(text))
         })
         .await
     }
@@ -110,8 +108,11 @@ impl Process {
             .await
     }
 
-    /// Waits until `check` holds. Fails as soon as the process ends, and when the time is over; both errors show
-    /// the end of the log. `awaited` completes "waiting until".
+    /// Waits until `check` returns true. `awaited` completes "waiting until".
+    ///
+    /// # Errors
+    ///
+    /// When the process ends or the time is over; both errors contain the end of the log.
     pub async fn wait_until<F, Check>(
         &mut self,
         awaited: &str,
@@ -131,11 +132,11 @@ impl Process {
             if status.is_some() || Instant::now() >= deadline {
                 return Err(self.not_ready(status, awaited, within));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until the process ends.
     pub async fn wait_for_exit(&mut self, within: Duration) -> Result<ExitStatus> {
         let deadline = Instant::now() + within;
         loop {
@@ -145,36 +146,35 @@ impl Process {
             if Instant::now() >= deadline {
                 return Err(self.not_ready(None, "it ends", within));
             }
-            tokio::time::sleep(POLL).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Asks it to stop, kills it when it has not done so within its grace period, and returns once it is gone.
+    /// Sends the stop signal, after the stop timeout SIGKILL, and waits for the end.
     pub async fn stop(&mut self) -> Result<()> {
         self.signal(self.program.stop_signal.into());
-        if self.wait_for_exit(self.program.grace).await.is_err() {
+        if self.wait_for_exit(self.program.stop_timeout).await.is_err() {
             self.kill9().await?;
         }
         Ok(())
     }
 
-    /// Kills it without a warning and returns once it is gone.
+    /// Sends SIGKILL and waits for the end.
     pub async fn kill9(&mut self) -> Result<()> {
         self.signal(Signal::SIGKILL);
-        self.wait_for_exit(GRACE_ON_DROP).await.map(|_| ())
+        self.wait_for_exit(DROP_TIMEOUT).await.map(|_| ())
     }
 
-    /// Freezes it: it keeps its connections and answers nothing until [`Process::resume`].
+    /// Suspends the process until [`Process::resume`]. Its connections stay open.
     pub fn pause(&mut self) {
         self.signal(Signal::SIGSTOP);
     }
 
-    /// Lets a frozen process go on.
     pub fn resume(&mut self) {
         self.signal(Signal::SIGCONT);
     }
 
-    /// Stops it if it runs, starts the same program again and waits until that is ready.
+    /// Stops the process if it runs, starts the program again and waits until it is ready.
     pub async fn restart(&mut self) -> Result<()> {
         self.stop().await?;
         (self.child, self.log_start) = spawn(&self.program)?;
@@ -191,7 +191,7 @@ impl Process {
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let within = self.program.start_within;
+        let within = self.program.ready_timeout;
         match self.ready.clone() {
             Ready::Running => Ok(()),
             Ready::Line(text) => self.wait_for_line(&text, within).await,
@@ -200,7 +200,7 @@ impl Process {
     }
 
     fn signal(&mut self, signal: Signal) {
-        // The id stays ours until the child has been waited for, and the child may end at any moment anyway.
+        // The id is not reused before the child has been waited for. The child may have ended; errors don't matter.
         if self.is_running()
             && let Ok(pid) = i32::try_from(self.pid())
         {
@@ -209,14 +209,12 @@ impl Process {
     }
 
     fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        let status = self
-            .child
-            .try_wait()
-            .map_err(Error::io(format!("look after {}", self.program.name)))?;
+        let status =
+            self.child.try_wait().map_err(Error::io(format!("check {}", self.program.name)))?;
         if status.is_some()
             && let Some(mut pipe) = self.child.stdin.take()
         {
-            // Sends the watchdog home; it may have gone before.
+            // Ends the watchdog, which may have ended already.
             let _ = pipe.write_all(b"\n");
         }
         Ok(status)
@@ -226,13 +224,13 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.signal(self.program.stop_signal.into());
-        let deadline = Instant::now() + GRACE_ON_DROP;
+        let deadline = Instant::now() + DROP_TIMEOUT;
         while matches!(self.try_wait(), Ok(None)) {
             if Instant::now() >= deadline {
                 self.signal(Signal::SIGKILL);
                 let _ = self.child.wait();
             } else {
-                std::thread::sleep(POLL);
+                std::thread::sleep(POLL_INTERVAL);
             }
         }
     }
@@ -249,41 +247,45 @@ fn spawn(program: &Program) -> Result<(Child, u64)> {
         .open(&log_path)
         .map_err(Error::io(format!("open the log file {}", log_path.display())))?;
     let log_start = log.metadata().map_or(0, |found| found.len());
-    let log_too = log.try_clone().map_err(Error::io(doing.clone()))?;
+    let stderr = log.try_clone().map_err(Error::io(doing.clone()))?;
 
     let mut command = Command::new("sh");
     command
-        .args(["-c", WATCHED, "stack", program.stop_signal.name()])
+        .args(["-c", WATCHDOG, "devstack", program.stop_signal.name()])
         .arg(&program.path)
         .args(&program.args);
-    command.stdin(Stdio::piped()).stdout(log).stderr(log_too);
-    program.set_up(&mut command);
-    // Out of the terminal's group: Ctrl-C reaches us, and we stop the others in their order.
+    command.stdin(Stdio::piped()).stdout(log).stderr(stderr);
+    program.configure(&mut command);
+    // Out of the terminal's process group: Ctrl-C reaches only this process, which stops the others in order.
     command.process_group(0);
     Ok((command.spawn().map_err(Error::io(doing))?, log_start))
 }
 
-/// Runs a program to its end; what it printed when that was good, otherwise an error that shows it.
+/// Runs a program to its end and returns its standard output.
 pub(crate) async fn run(program: &Program) -> Result<String> {
     let mut command = tokio::process::Command::new(&program.path);
     command.args(&program.args).stdin(Stdio::null()).kill_on_drop(true);
-    program.set_up(command.as_std_mut());
+    program.configure(command.as_std_mut());
     let output = command.output().await.map_err(Error::io(format!(
         "run {} ({})",
         program.name,
         program.path.display()
     )))?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(printed);
-    }
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    let command = program.command_line();
-    Err(Error::Command { command, status: output.status, output: format!("{printed}{complaints}") })
+    check_output(program.command_line(), output)
 }
 
-/// Whether a program is where it is said to be; otherwise the remedy is part of the error.
-pub(crate) fn require(path: &Path, remedy: impl FnOnce() -> String) -> Result<()> {
+/// The standard output of a command that succeeded, otherwise an error with all its output.
+pub(crate) fn check_output(command: String, output: Output) -> Result<String> {
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(stdout);
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(Error::Command { command, status: output.status, output: format!("{stdout}{stderr}") })
+}
+
+/// Checks that a program exists.
+pub(crate) fn require_program(path: &Path, remedy: impl FnOnce() -> String) -> Result<()> {
     if path.is_file() {
         return Ok(());
     }

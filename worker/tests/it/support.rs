@@ -1,21 +1,20 @@
 //! A database with rows, and queries on it.
 
-#[path = "../../../activities/tests/it/support/database.rs"]
-mod database;
-#[path = "../../../activities/tests/it/support/moments.rs"]
-mod moments;
-#[path = "../../../activities/tests/it/support/rows.rs"]
-#[allow(dead_code, reason = "the tests here need a part of it")]
-mod rows;
-
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store::Store;
 
-pub use database::fresh_tables;
-pub use moments::{NOW, at};
-pub use rows::{Prospect, User};
+pub use devstack::fixtures::{Prospect, User};
+
+/// The time in most tests: 9:00 in New York, the start of the calling window.
+pub const NOW: &str = "2025-02-25T14:00:00Z";
+
+/// Parses an RFC 3339 time.
+pub fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
 
 /// A database of its own.
 pub struct Service {
@@ -26,7 +25,7 @@ pub struct Service {
 impl Service {
     /// An empty database.
     pub async fn start() -> Self {
-        let url = fresh_tables().await;
+        let url = devstack::create_migrated_database().await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
         Self { store: Store::new(database.clone()), database }
     }

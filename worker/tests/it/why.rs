@@ -83,8 +83,8 @@ const CALLED: &str = "insert into conversations (id, user_id, prospect_id, numbe
 async fn every_reason_to_pass_over_a_prospect_is_told_with_its_remedy() {
     for reason in SkipReason::ALL {
         let service = Service::start().await;
-        User::default().insert(&service.database).await;
-        Prospect::default().insert(&service.database).await;
+        User::default().insert(&service.database).await.unwrap();
+        Prospect::default().insert(&service.database).await.unwrap();
         if matches!(reason, SkipReason::AttemptsUsedUp | SkipReason::NumberCapped) {
             sqlx::raw_sql(CALLED).execute(&service.database).await.unwrap();
         }
@@ -108,8 +108,8 @@ async fn every_reason_to_pass_over_a_prospect_is_told_with_its_remedy() {
 #[tokio::test]
 async fn every_objection_of_the_guard_is_told() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    Prospect::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().insert(&service.database).await.unwrap();
     for objection in Objection::ALL {
         let said = "insert into guard_decisions (conversation_id, user_id, prospect_id, verdict,
                 reason, detail, decided_at)
@@ -124,8 +124,8 @@ async fn every_objection_of_the_guard_is_told() {
 #[tokio::test]
 async fn what_happened_is_told_in_order_and_what_comes_next_at_last() {
     let service = Service::start().await;
-    User::default().insert(&service.database).await;
-    Prospect::default().insert(&service.database).await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().insert(&service.database).await.unwrap();
     service
         .execute(
             "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 14:00Z',

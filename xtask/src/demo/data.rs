@@ -1,32 +1,32 @@
-//! What the demo starts from.
+//! Rows and clock of the demo.
 
 use anyhow::Context;
 use chrono::{DateTime, NaiveTime, SecondsFormat, TimeDelta, Utc};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// The rows, as clients would write them.
+/// Rows as users write them.
 const ROWS: &str = include_str!("../demo.sql");
 
-/// When the call is due that somebody asked for, counted from the moment when the rows are loaded.
-const SOON: TimeDelta = TimeDelta::seconds(25);
+/// Time from loading the rows until the requested callback is due.
+const CALLBACK_DELAY: TimeDelta = TimeDelta::seconds(25);
 
-/// The time inside the stack.
+/// The clock of the stack.
 #[derive(Debug)]
 pub struct Clock {
-    /// Seconds from real time to the time inside.
+    /// Seconds ahead of real time.
     pub offset_secs: i64,
 }
 
 impl Clock {
-    /// 15:00 UTC today: a moment at which every prospect of the demo may be called, in summer and in winter.
-    pub fn at_three_in_the_afternoon() -> Self {
-        Self::at_three_in_the_afternoon_seen_from(Utc::now())
+    /// A clock that starts at 15:00 UTC today. All prospects of the demo may be called then, all year.
+    pub fn starting_at_15_utc() -> Self {
+        Self::starting_at_15_utc_from(Utc::now())
     }
 
-    fn at_three_in_the_afternoon_seen_from(now: DateTime<Utc>) -> Self {
-        let three = NaiveTime::from_hms_opt(15, 0, 0).unwrap_or_default();
-        let inside = now.date_naive().and_time(three).and_utc();
-        Self { offset_secs: (inside - now).num_seconds() }
+    fn starting_at_15_utc_from(now: DateTime<Utc>) -> Self {
+        let start = NaiveTime::from_hms_opt(15, 0, 0).unwrap_or_default();
+        let stack_time = now.date_naive().and_time(start).and_utc();
+        Self { offset_secs: (stack_time - now).num_seconds() }
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -34,9 +34,8 @@ impl Clock {
     }
 }
 
-/// Loads the rows.
 pub async fn load(database: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
-    let soon = (clock.now() + SOON).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let soon = (clock.now() + CALLBACK_DELAY).to_rfc3339_opts(SecondsFormat::Secs, true);
     let rows = ROWS.replace("{soon}", &soon);
     sqlx::raw_sql(AssertSqlSafe(rows))
         .execute(database)
@@ -50,18 +49,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_inside_is_three_in_the_afternoon_at_any_hour() {
+    fn stack_clock_shows_15_utc_at_any_real_time() {
         for now in ["2026-01-15T00:00:00Z", "2026-07-15T15:00:00Z", "2026-07-15T23:59:59Z"] {
             let now: DateTime<Utc> = now.parse().unwrap();
-            let clock = Clock::at_three_in_the_afternoon_seen_from(now);
-            let inside = now + TimeDelta::seconds(clock.offset_secs);
-            assert_eq!(inside.format("%H:%M:%S").to_string(), "15:00:00");
-            assert_eq!(inside.date_naive(), now.date_naive());
+            let clock = Clock::starting_at_15_utc_from(now);
+            let stack_time = now + TimeDelta::seconds(clock.offset_secs);
+            assert_eq!(stack_time.format("%H:%M:%S").to_string(), "15:00:00");
+            assert_eq!(stack_time.date_naive(), now.date_naive());
         }
     }
 
     #[test]
-    fn every_prospect_has_a_number_of_its_own_that_is_reserved_for_fiction() {
+    fn prospects_have_distinct_fictitious_phone_numbers() {
         let numbers: std::collections::BTreeSet<&str> =
             ROWS.split('\'').filter(|text| text.starts_with('+')).collect();
         assert_eq!(numbers.len(), ROWS.matches("INSERT INTO \"Prospect\"").count());

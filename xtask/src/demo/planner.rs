@@ -1,4 +1,4 @@
-//! The schedule that plans calls, by way of the real command line.
+//! Controls the planning schedule with the Temporal command line.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -7,13 +7,11 @@ use anyhow::{Context, bail};
 use devstack::Temporal;
 use serde_json::Value;
 
-/// The id of the schedule.
 const SCHEDULE: &str = "plan-calls";
 
-/// How often Temporal is asked whether a run has ended.
-const GLANCE: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Keeps the schedule from planning by itself.
+/// Pauses the schedule.
 pub async fn pause(temporal: &Temporal) -> anyhow::Result<()> {
     let toggle = [
         "schedule",
@@ -28,35 +26,33 @@ pub async fn pause(temporal: &Temporal) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts one run at once, and returns its workflow id when it has ended well.
+/// Starts a plan run, waits until it is completed and returns its workflow id.
 pub async fn trigger(temporal: &Temporal, within: Duration) -> anyhow::Result<String> {
-    let before = runs(temporal).await?;
+    let before = recent_runs(temporal).await?;
     let trigger =
         ["schedule", "trigger", "--schedule-id", SCHEDULE, "--overlap-policy", "AllowAll"];
     temporal.cli(trigger).await.context("could not trigger the schedule")?;
     let deadline = Instant::now() + within;
     while Instant::now() < deadline {
-        if let Some(run) = runs(temporal).await?.difference(&before).next() {
-            match status(temporal, run).await?.as_str() {
+        if let Some(run) = recent_runs(temporal).await?.difference(&before).next() {
+            match read_status(temporal, run).await?.as_str() {
                 "WORKFLOW_EXECUTION_STATUS_COMPLETED" => return Ok(run.clone()),
                 "WORKFLOW_EXECUTION_STATUS_RUNNING"
                 | "WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW" => {}
                 other => bail!(
-                    "the plan run {run} ended as {other}; look at it in the Temporal UI (--keep)"
+                    "the plan run {run} ended with {other}; inspect it in the Temporal UI (--keep)"
                 ),
             }
         }
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    bail!(
-        "the plan run has not ended after {} s; is the worker well? Its log says more",
-        within.as_secs()
-    )
+    bail!("the plan run has not ended after {} s; see the log of the worker", within.as_secs())
 }
 
-/// The workflow ids of the runs that the schedule remembers.
-async fn runs(temporal: &Temporal) -> anyhow::Result<BTreeSet<String>> {
-    let schedule = ask(temporal, ["schedule", "describe", "--schedule-id", SCHEDULE]).await?;
+/// The workflow ids of the schedule's recent runs.
+async fn recent_runs(temporal: &Temporal) -> anyhow::Result<BTreeSet<String>> {
+    let schedule =
+        query_json(temporal, ["schedule", "describe", "--schedule-id", SCHEDULE]).await?;
     Ok(run_ids(&schedule))
 }
 
@@ -68,13 +64,16 @@ fn run_ids(schedule: &Value) -> BTreeSet<String> {
     ids.collect()
 }
 
-async fn status(temporal: &Temporal, workflow_id: &str) -> anyhow::Result<String> {
-    let described = ask(temporal, ["workflow", "describe", "--workflow-id", workflow_id]).await?;
+async fn read_status(temporal: &Temporal, workflow_id: &str) -> anyhow::Result<String> {
+    let described =
+        query_json(temporal, ["workflow", "describe", "--workflow-id", workflow_id]).await?;
     let status = described.pointer("/workflowExecutionInfo/status").and_then(Value::as_str);
-    status.map(str::to_owned).with_context(|| format!("Temporal did not say how {workflow_id} is"))
+    status
+        .map(str::to_owned)
+        .with_context(|| format!("the description of {workflow_id} has no status"))
 }
 
-async fn ask(temporal: &Temporal, command: [&str; 4]) -> anyhow::Result<Value> {
+async fn query_json(temporal: &Temporal, command: [&str; 4]) -> anyhow::Result<Value> {
     let printed = temporal.cli(command.into_iter().chain(["--output", "json"])).await?;
     serde_json::from_str(&printed)
         .with_context(|| format!("`temporal {}` did not print JSON", command.join(" ")))
@@ -85,17 +84,17 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_paused_schedule_can_be_triggered_and_names_its_run() {
-        let temporal = Temporal::throw_away().await.unwrap();
+    async fn paused_schedule_can_be_triggered_and_lists_its_run() {
+        let temporal = Temporal::start_temporary().await.unwrap();
         let create = "schedule create --schedule-id plan-calls --interval 24h --workflow-id plan-calls --type Plan";
         temporal.cli(create.split(' ').chain(["--task-queue", "q"])).await.unwrap();
         pause(&temporal).await.unwrap();
-        let before = runs(&temporal).await.unwrap();
-        // Nobody works here, so the run stays open and the wait for its end does not succeed.
+        let before = recent_runs(&temporal).await.unwrap();
+        // Without a worker the run stays open, so waiting for its end fails.
         trigger(&temporal, Duration::from_secs(1)).await.unwrap_err();
-        let after = runs(&temporal).await.unwrap();
+        let after = recent_runs(&temporal).await.unwrap();
         let run = after.difference(&before).next().unwrap();
         assert!(run.starts_with("plan-calls-"), "{run}");
-        assert_eq!(status(&temporal, run).await.unwrap(), "WORKFLOW_EXECUTION_STATUS_RUNNING");
+        assert_eq!(read_status(&temporal, run).await.unwrap(), "WORKFLOW_EXECUTION_STATUS_RUNNING");
     }
 }

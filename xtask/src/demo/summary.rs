@@ -1,4 +1,4 @@
-//! What came of all calls, and where to look further.
+//! Summary of the demo: outcomes, minutes left and commands to continue with.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,22 +10,21 @@ use sqlx::PgConnection;
 
 use super::calls::{self, Call};
 
-/// Prints it.
 pub async fn print(
     database: &mut PgConnection,
     stack: &Stack,
     started: Instant,
 ) -> anyhow::Result<()> {
-    let calls = calls::all(database).await?;
+    let calls = calls::read_all(database).await?;
     let minutes: i64 = calls.iter().map(|call| call.minutes).sum();
     let secs = started.elapsed().as_secs_f64();
     println!("\n{} calls in {secs:.0} s, {minutes} minutes charged", calls.len());
-    println!("{}", outcomes(&calls));
-    println!("{}", minutes_left(database).await?);
+    println!("{}", outcome_table(&calls));
+    println!("{}", minutes_left_table(database).await?);
     print_commands(stack, &calls).await
 }
 
-fn outcomes(calls: &[Call]) -> Table {
+fn outcome_table(calls: &[Call]) -> Table {
     let mut counts = BTreeMap::<String, usize>::new();
     for call in calls {
         let outcome = call
@@ -41,7 +40,7 @@ fn outcomes(calls: &[Call]) -> Table {
     table
 }
 
-async fn minutes_left(database: &mut PgConnection) -> anyhow::Result<Table> {
+async fn minutes_left_table(database: &mut PgConnection) -> anyhow::Result<Table> {
     let statement = "
         select u.name, s.minutes_left::bigint from subscriptions s join users u on u.id = s.user_id
         order by u.name";
@@ -57,18 +56,18 @@ async fn minutes_left(database: &mut PgConnection) -> anyhow::Result<Table> {
 }
 
 async fn print_commands(stack: &Stack, calls: &[Call]) -> anyhow::Result<()> {
-    let (tools, addresses) = (Tools::ensure().await?, stack.addresses());
+    let (tools, endpoints) = (Tools::ensure_installed().await?, stack.endpoints());
     let (temporal, at) =
-        (tools.temporal.display(), format!("--address {}", addresses.temporal_address));
+        (tools.temporal.display(), format!("--address {}", endpoints.temporal_address));
     let id = calls.first().map_or("p1-id-1", |call| &call.id);
-    println!("Temporal UI: {}", addresses.temporal_ui_url.as_deref().unwrap_or("none"));
-    println!("To look further:");
+    println!("Temporal UI: {}", endpoints.temporal_ui_url.as_deref().unwrap_or("none"));
+    println!("Commands to continue with:");
     println!("  {temporal} workflow list {at} --query 'UserId=\"user1-id\"'");
     println!("  {temporal} workflow describe {at} --workflow-id call/{id}");
     println!(
         "  {} '{}' -c 'select id, status, outcome, reason from conversations order by slot'",
         tools.psql.display(),
-        addresses.database_url
+        endpoints.database_url
     );
     Ok(())
 }

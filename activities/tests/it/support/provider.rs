@@ -1,11 +1,11 @@
 //! The simulator in the provider's place.
 
 use chrono::Utc;
-use devstack::{Process, Program, Ready, Scratch, development, ports, workspace};
+use devstack::{Process, Program, Ready, TempDir, development, ports, workspace};
 use reqwest::Client;
 use serde_json::Value;
 
-use super::{NOW, at, eventually};
+use super::{NOW, TIMEOUT, at, eventually};
 
 /// Simulated seconds per second at which a call goes on for the whole of a test.
 pub const LIVE: &str = "1";
@@ -19,17 +19,18 @@ pub struct Provider {
     /// The program.
     pub process: Process,
     http: Client,
-    _scratch: Scratch,
+    _temp_dir: TempDir,
 }
 
 impl Provider {
     /// Starts one at that speed, with more arguments.
     pub async fn start(speed: &str, args: &[&str]) -> Self {
-        let (scratch, port) = (Scratch::new().unwrap(), ports::free().unwrap().to_string());
+        let temp_dir = workspace::temp_dir().unwrap();
+        let port = ports::find_free().unwrap().to_string();
         let url = format!("http://127.0.0.1:{port}");
         let offset = (at(NOW) - Utc::now()).num_seconds().to_string();
         let program = workspace::bin_dir().unwrap().join("simulator");
-        let program = Program::new("simulator", program, scratch.path())
+        let program = Program::new("simulator", program, temp_dir.path())
             .args(["--port", &port, "--speed", speed, "--clock-offset-secs", &offset])
             .args(["--telnyx-account-sid", development::TELNYX_ACCOUNT_SID])
             .args(["--telnyx-api-key", development::TELNYX_API_KEY])
@@ -38,7 +39,7 @@ impl Provider {
         let ready = Ready::Http(format!("{url}/sim/health"));
         let process = Process::start(program, ready).await;
         let process = process.expect("build it with `cargo build --workspace --bins`");
-        Self { url, process, http: Client::new(), _scratch: scratch }
+        Self { url, process, http: Client::new(), _temp_dir: temp_dir }
     }
 
     /// Sets what goes wrong next.
@@ -69,10 +70,10 @@ impl Provider {
     }
 
     async fn only_call(&self, awaited: &str, holds: fn(&Value) -> bool) -> Value {
-        eventually(awaited, async || {
+        eventually(TIMEOUT, awaited, async || {
             let mut calls = self.calls().await;
             assert_eq!(calls.len(), 1, "{calls:?}");
-            calls.pop().filter(holds)
+            Ok(calls.pop().filter(holds))
         })
         .await
     }

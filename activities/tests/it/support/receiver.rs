@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use tokio::net::TcpListener;
 
-use super::eventually;
+use super::{TIMEOUT, eventually};
 
 type Bodies = Arc<Mutex<Vec<String>>>;
 
@@ -30,11 +30,12 @@ impl Receiver {
 
     /// The carrier's id of the leg, as soon as the carrier reports that it rings.
     pub async fn ringing_leg(&self) -> String {
-        eventually("the carrier reports that the phone rings", async || {
+        eventually(TIMEOUT, "the carrier reports that the phone rings", async || {
             let bodies = self.bodies.lock().unwrap().clone();
-            let ringing = bodies.iter().find(|body| body.contains("CallStatus=ringing"))?;
-            let sid = ringing.split('&').find_map(|pair| pair.strip_prefix("CallSid="))?;
-            Some(sid.replace("%3A", ":"))
+            let ringing = bodies.iter().find(|body| body.contains("CallStatus=ringing"));
+            let sid = ringing
+                .and_then(|body| body.split('&').find_map(|pair| pair.strip_prefix("CallSid=")));
+            Ok(sid.map(|sid| sid.replace("%3A", ":")))
         })
         .await
     }

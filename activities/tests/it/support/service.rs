@@ -8,7 +8,7 @@ use activities::telnyx::Telnyx;
 use activities::ultravox::Ultravox;
 use activities::{CallSettings, Calls, PlanSettings, Planning};
 use chrono::{DateTime, TimeDelta, Utc};
-use devstack::development;
+use devstack::{create_migrated_database, development};
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
@@ -20,7 +20,7 @@ use workflows::activities::planning::{PlanUserInput, PlannedUser};
 use workflows::clock::ClockOffset;
 
 use super::RUN;
-use super::{LIVE, NOW, Prospect, Provider, User, at, fresh_tables};
+use super::{LIVE, NOW, Prospect, Provider, User, at};
 
 /// The activities' logic, ready to be called.
 pub struct Service {
@@ -62,7 +62,7 @@ impl Service {
     }
 
     async fn at_address(ultravox: &str, telnyx: Option<Telnyx>, service_url: &str) -> Self {
-        let url = fresh_tables().await;
+        let url = create_migrated_database().await.unwrap();
         let store = Store::connect(&url).await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
         let ultravox = Ultravox::new(ultravox, development::ULTRAVOX_API_KEY.into()).unwrap();
@@ -120,16 +120,16 @@ impl Service {
 
     /// Inserts a user and a prospect with a call that is due now; its id is `p1-id-1`.
     pub async fn due_call(&self, user: User, prospect: Prospect) {
-        user.insert(&self.database).await;
+        user.insert(&self.database).await.unwrap();
         self.due_call_of(prospect).await;
     }
 
     /// The same for a user who is there.
     pub async fn due_call_of(&self, prospect: Prospect) {
-        prospect.insert(&self.database).await;
+        prospect.insert(&self.database).await.unwrap();
         let planned = "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
             values ($1 || '-1', $2, $1, 1, $3, 'test')";
-        let planned = sqlx::query(planned).bind(&prospect.id).bind(prospect.user_id);
+        let planned = sqlx::query(planned).bind(&prospect.id).bind(&prospect.user_id);
         planned.bind(at(NOW)).execute(&self.database).await.unwrap();
     }
 

@@ -134,7 +134,7 @@ pub struct BareRoute {
 impl BareRoute {
     /// Starts it and waits until it listens.
     pub async fn start() -> Result<Self> {
-        let port = devstack::ports::free()?;
+        let port = devstack::ports::find_free()?;
         let process = Command::new(std::env::current_exe()?)
             .args(["bare-route", "--port", &port.to_string()])
             .stdin(Stdio::null())

@@ -59,7 +59,7 @@ impl Sender {
     /// Sends a signed event, and tells how long its answer took.
     pub async fn signed(&mut self, body: &str, status: u16) -> Result<Duration> {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false);
-        let signature = sign::webhook(WEBHOOK_SECRET, body.as_bytes(), time.as_bytes());
+        let signature = sign::webhook_signature(WEBHOOK_SECRET, body.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         self.send(OUTCOME, &headers, body, status).await
     }
@@ -76,7 +76,7 @@ impl Sender {
         let age = if kind == Forged::Old { TimeDelta::hours(1) } else { TimeDelta::zero() };
         let time = (Utc::now() - age).to_rfc3339_opts(SecondsFormat::Micros, false);
         let secret = if kind == Forged::Old { WEBHOOK_SECRET } else { "a forger's guess" };
-        let signature = sign::webhook(secret, FORGED.as_bytes(), time.as_bytes());
+        let signature = sign::webhook_signature(secret, FORGED.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         let headers = if kind == Forged::Unsigned { &headers[..0] } else { &headers[..] };
         let path =

@@ -1,4 +1,4 @@
-//! The folder with the data of a PostgreSQL server, and the account that owns it.
+//! The data folder of a PostgreSQL server and the account that owns it.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -10,16 +10,13 @@ use crate::process::{self, Program};
 use crate::tools::PostgresTools;
 use crate::{Error, Result};
 
-/// A data folder that is ready to be served.
 pub struct Cluster {
-    /// The data folder.
     pub data: PathBuf,
-    /// Who owns and serves it; none = we ourselves.
+    /// The account that owns the data and runs the server. `None` means this process's account.
     pub account: Option<Account>,
 }
 
 impl Cluster {
-    /// The arguments of the server.
     pub fn server_args(&self, port: u16, durable: bool) -> Vec<String> {
         let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
@@ -31,7 +28,7 @@ impl Cluster {
             "log_timezone=UTC".to_owned(),
         ];
         if !durable {
-            // Commits still reach the operating system, so that they survive a kill of the server.
+            // Commits still reach the operating system and survive a kill of the server.
             settings.extend(["fsync=off", "full_page_writes=off"].map(String::from));
         }
         let data = ["-D".to_owned(), self.data.display().to_string()];
@@ -41,8 +38,7 @@ impl Cluster {
     }
 }
 
-/// The cluster in the folder; made when it is not there, in UTF-8 and with an order of text that does not depend on
-/// the machine.
+/// Prepares the cluster in the folder. A new cluster uses UTF-8 and a collation that does not depend on the machine.
 pub async fn prepare(tools: &PostgresTools, options: &PostgresOptions) -> Result<Cluster> {
     let account = Account::instead_of_root()?;
     create_dir(&options.dir)?;
@@ -54,7 +50,7 @@ pub async fn prepare(tools: &PostgresTools, options: &PostgresOptions) -> Result
     if !data.join("PG_VERSION").is_file() {
         create_dir(&data)?;
         if let Some(account) = &account {
-            account.own(&data)?;
+            account.take_ownership(&data)?;
         }
         let data_arg = data.to_string_lossy();
         let mut args = vec![
@@ -65,8 +61,8 @@ pub async fn prepare(tools: &PostgresTools, options: &PostgresOptions) -> Result
             "--auth=trust",
             "--encoding=UTF8",
             "--no-locale",
+            "--no-instructions",
         ];
-        args.push("--no-instructions");
         if !options.durable {
             args.push("--no-sync");
         }
@@ -76,13 +72,14 @@ pub async fn prepare(tools: &PostgresTools, options: &PostgresOptions) -> Result
     Ok(Cluster { data, account })
 }
 
-/// In the folder itself, unless another account has to reach it and can't.
+/// A subfolder, or a temporary folder if the account can't reach `dir`.
 fn data_dir(dir: &Path, account: Option<&Account>) -> Result<PathBuf> {
     match account {
         Some(account) if !account.can_reach(dir) => {
             let mut hasher = DefaultHasher::new();
             dir.hash(&mut hasher);
-            Ok(std::env::temp_dir().join(format!("stack-postgres-data-{:016x}", hasher.finish())))
+            Ok(std::env::temp_dir()
+                .join(format!("devstack-postgres-data-{:016x}", hasher.finish())))
         }
         _ => Ok(dir.join("data")),
     }

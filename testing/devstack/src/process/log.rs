@@ -1,14 +1,11 @@
-//! Reading the log file of a process.
-
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// As much as tells what went wrong, and still fits on a screen.
 const TAIL_LINES: usize = 25;
 
-/// The text of the file from an offset on; empty when it can't be read.
-pub fn since(path: &Path, start: u64) -> String {
+/// The text of the file from an offset on. Empty if the file can't be read.
+pub fn read_from(path: &Path, start: u64) -> String {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|mut file| {
         file.seek(SeekFrom::Start(start))?;
@@ -22,7 +19,7 @@ pub fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(TAIL_LINES);
     if lines.is_empty() {
-        return "    (it printed nothing)".to_owned();
+        return "    (no output)".to_owned();
     }
     lines[from..].iter().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
@@ -32,7 +29,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_last_lines_are_shown() {
+    fn tail_of_long_text_is_its_last_lines() {
         let text: String = (1..=100).map(|n| format!("line {n}\n")).collect();
         let tail = tail(&text);
         assert_eq!(tail.lines().count(), TAIL_LINES);

@@ -1,5 +1,3 @@
-//! What to run, and how.
-
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,8 +8,8 @@ use nix::sys::signal::Signal;
 
 use crate::account::Account;
 
-/// The variables that children see of our own environment. The rest stays out, so that a `DATABASE_URL` of the
-/// developer's shell can't find its way into a test.
+/// The environment variables that children inherit. Others, such as a `DATABASE_URL` of the developer's shell, must
+/// not affect a test.
 const INHERITED: [&str; 11] = [
     "HOME",
     "LANG",
@@ -26,17 +24,15 @@ const INHERITED: [&str; 11] = [
     "USER",
 ];
 
-/// How a program is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopSignal {
-    /// SIGTERM.
     Terminate,
-    /// SIGINT; PostgreSQL then ends without waiting for its clients.
+    /// PostgreSQL then stops without waiting for clients to disconnect.
     Interrupt,
 }
 
 impl StopSignal {
-    /// The name as `kill` takes it.
+    /// The name that `kill` expects.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Terminate => "TERM",
@@ -54,7 +50,7 @@ impl From<StopSignal> for Signal {
     }
 }
 
-/// A program with its arguments and surroundings, ready to be started any number of times.
+/// A program with its arguments and environment. It can be started repeatedly.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) name: String,
@@ -62,15 +58,15 @@ pub struct Program {
     pub(super) args: Vec<OsString>,
     pub(super) log_dir: PathBuf,
     pub(super) stop_signal: StopSignal,
-    pub(super) grace: Duration,
-    pub(super) start_within: Duration,
+    pub(super) stop_timeout: Duration,
+    pub(super) ready_timeout: Duration,
     env: Vec<(String, OsString)>,
     current_dir: Option<PathBuf>,
     account: Option<Account>,
 }
 
 impl Program {
-    /// A program that is stopped by SIGTERM, with 20 s to do so, and that has 90 s to get ready.
+    /// A program that has 90 s to get ready and stops within 20 s of a SIGTERM.
     pub fn new(
         name: impl Into<String>,
         path: impl Into<PathBuf>,
@@ -82,21 +78,20 @@ impl Program {
             args: Vec::new(),
             log_dir: log_dir.into(),
             stop_signal: StopSignal::Terminate,
-            grace: Duration::from_secs(20),
-            start_within: Duration::from_secs(90),
+            stop_timeout: Duration::from_secs(20),
+            ready_timeout: Duration::from_secs(90),
             env: Vec::new(),
             current_dir: None,
             account: None,
         }
     }
 
-    /// Adds arguments.
     pub fn args<Arg: Into<OsString>>(mut self, args: impl IntoIterator<Item = Arg>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
-    /// Sets variables; a later value for the same name wins.
+    /// Sets environment variables. The last value of a name wins.
     pub fn env<Name: Into<String>, Value: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (Name, Value)>,
@@ -107,31 +102,28 @@ impl Program {
         self
     }
 
-    /// Runs in another folder than ours.
     pub fn current_dir(mut self, dir: &Path) -> Self {
         self.current_dir = Some(dir.to_path_buf());
         self
     }
 
-    /// Is stopped by another signal than SIGTERM.
     pub fn stop_signal(mut self, signal: StopSignal) -> Self {
         self.stop_signal = signal;
         self
     }
 
-    /// Has this long to stop before it is killed.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    /// Sets the time from the stop signal to SIGKILL.
+    pub fn stop_timeout(mut self, stop_timeout: Duration) -> Self {
+        self.stop_timeout = stop_timeout;
         self
     }
 
-    /// Has this long to get ready.
-    pub fn start_within(mut self, start_within: Duration) -> Self {
-        self.start_within = start_within;
+    pub fn ready_timeout(mut self, ready_timeout: Duration) -> Self {
+        self.ready_timeout = ready_timeout;
         self
     }
 
-    /// Runs under another account than root.
+    /// Runs the program under this account instead of root.
     pub(crate) fn account(mut self, account: Option<&Account>) -> Self {
         self.account = account.cloned();
         self
@@ -146,7 +138,7 @@ impl Program {
         std::iter::once(self.path.display().to_string()).chain(args).collect::<Vec<_>>().join(" ")
     }
 
-    pub(super) fn set_up(&self, command: &mut Command) {
+    pub(super) fn configure(&self, command: &mut Command) {
         command.env_clear();
         command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.envs(self.env.iter().map(|(name, value)| (name, value)));

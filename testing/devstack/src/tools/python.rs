@@ -1,5 +1,4 @@
-//! A Python environment as a package manager: its packages carry the programs ready to run, for every platform,
-//! and need no root.
+//! A Python environment as a package manager: its packages contain prebuilt programs and need no root.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{on_path, run};
 use crate::{Error, Result};
 
-/// The pins; the only place where the versions of external programs are written down.
+/// The pinned versions of all external programs.
 const REQUIREMENTS: &str = include_str!("../../requirements.txt");
 
 /// A virtual environment in the tools folder.
@@ -17,18 +16,17 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this tools folder, whether it exists or not.
-    pub fn at(tools_dir: &Path) -> Self {
+    /// The environment in this tools folder; it need not exist yet.
+    pub fn new(tools_dir: &Path) -> Self {
         Self { tools_dir: tools_dir.to_path_buf(), dir: tools_dir.join("python") }
     }
 
-    /// Where the environment has the program of this name.
-    pub fn program(&self, name: &str) -> PathBuf {
+    pub fn program_path(&self, name: &str) -> PathBuf {
         self.dir.join("bin").join(name)
     }
 
-    /// Installs those of the packages that are not there in the pinned version.
-    pub fn ensure(&self, packages: &[&str]) -> Result<()> {
+    /// Installs the packages that are missing in their pinned version.
+    pub fn ensure_installed(&self, packages: &[&str]) -> Result<()> {
         let missing = self.missing(packages)?;
         if missing.is_empty() {
             return Ok(());
@@ -39,14 +37,14 @@ impl Environment {
         let lock = File::create(&lock_path)
             .map_err(Error::io(format!("create {}", lock_path.display())))?;
         lock.lock().map_err(Error::io(format!("lock {}", lock_path.display())))?;
-        // Somebody else may have installed them while we waited for the lock.
+        // Another process may have installed them in the meantime.
         self.install(&self.missing(packages)?)
     }
 
-    /// The folder of an installed package's files.
+    /// The folder of an installed package.
     pub fn package_dir(&self, package: &str) -> Result<PathBuf> {
-        let ask = "import sysconfig; print(sysconfig.get_paths()['platlib'])";
-        let site_packages = run(&self.program("python"), &["-c", ask])?;
+        let script = "import sysconfig; print(sysconfig.get_paths()['platlib'])";
+        let site_packages = run(&self.program_path("python"), &["-c", script])?;
         Ok(Path::new(site_packages.trim()).join(package))
     }
 
@@ -56,21 +54,19 @@ impl Environment {
         }
         let names = requirements.join(" ");
         eprintln!("Installing {names} into {} (once) …", self.dir.display());
-        if !self.program("python").is_file() {
+        if !self.program_path("python").is_file() {
             let python = on_path("python3").ok_or_else(|| Error::MissingProgram {
                 program: "python3".to_owned(),
-                remedy: format!(
-                    "install Python 3 with its venv module; it is needed to fetch {names}"
-                ),
+                remedy: format!("install Python 3 with its venv module; it downloads {names}"),
             })?;
             run(&python, &["-m", "venv", &self.dir.to_string_lossy()])?;
         }
         let mut args =
             vec!["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"];
         args.extend(requirements);
-        run(&self.program("python"), &args)?;
+        run(&self.program_path("python"), &args)?;
         for requirement in requirements {
-            let stamp = self.stamp(requirement);
+            let stamp = self.stamp_path(requirement);
             File::create(&stamp).map_err(Error::io(format!("create {}", stamp.display())))?;
         }
         Ok(())
@@ -79,11 +75,14 @@ impl Environment {
     fn missing(&self, packages: &[&str]) -> Result<Vec<&'static str>> {
         let pinned: Vec<&'static str> =
             packages.iter().map(|package| requirement(package)).collect::<Result<_>>()?;
-        Ok(pinned.into_iter().filter(|requirement| !self.stamp(requirement).is_file()).collect())
+        Ok(pinned
+            .into_iter()
+            .filter(|requirement| !self.stamp_path(requirement).is_file())
+            .collect())
     }
 
-    /// A file that says that this version was installed. Lies inside the environment, so that it goes with it.
-    fn stamp(&self, requirement: &str) -> PathBuf {
+    /// A file that marks this version as installed. It is removed together with the environment.
+    fn stamp_path(&self, requirement: &str) -> PathBuf {
         self.dir.join(format!("installed-{requirement}"))
     }
 }
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_requirement_is_pinned() {
+    fn requirements_are_pinned() {
         let lines = REQUIREMENTS.lines().filter(|line| !line.starts_with('#'));
         for line in lines {
             let (name, version) = line.split_once("==").unwrap();

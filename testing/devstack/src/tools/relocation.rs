@@ -1,26 +1,26 @@
-//! PostgreSQL's programs where the account that runs them can get at them.
+//! Copies PostgreSQL to where its account can execute it.
 
 use std::path::{Path, PathBuf};
 
-use super::postgres::{OLDEST, PostgresTools};
+use super::postgres::{MIN_MAJOR, PostgresTools};
 use super::run;
 use crate::account::Account;
 use crate::{Error, Result};
 
-/// The same programs where the account that runs them can get at them: a copy, when they lie in somebody's home.
-pub(super) fn reachable(tools: PostgresTools) -> Result<PostgresTools> {
+/// Returns the same programs, or a copy if PostgreSQL's account can't reach them, such as in a home folder.
+pub(super) fn make_reachable(tools: PostgresTools) -> Result<PostgresTools> {
     let Some(account) = Account::instead_of_root()? else { return Ok(tools) };
     if account.can_reach(&tools.bin) {
         return Ok(tools);
     }
-    let copy =
-        std::env::temp_dir().join(format!("stack-postgres-{}", tools.major().unwrap_or(OLDEST)));
+    let copy = std::env::temp_dir()
+        .join(format!("devstack-postgres-{}", tools.major().unwrap_or(MIN_MAJOR)));
     let relative = Layout::of(&tools.bin);
     if let Some(copied) = PostgresTools::in_dir(copy.join(&relative.bin)) {
         return Ok(copied);
     }
     eprintln!("Copying PostgreSQL from {} to {} (once) …", tools.bin.display(), copy.display());
-    // Copied beside and moved, so that nobody sees half of it.
+    // Copied and then renamed, so that no process sees an incomplete copy.
     let unfinished = copy.with_extension(std::process::id().to_string());
     relative.copy(&unfinished)?;
     match std::fs::rename(&unfinished, &copy) {
@@ -29,8 +29,8 @@ pub(super) fn reachable(tools: PostgresTools) -> Result<PostgresTools> {
     }
 }
 
-/// How an installation lies in its surroundings. Programs of a Python package load libraries from a folder beside
-/// the package, by a path relative to themselves.
+/// Paths of an installation relative to a common root. The programs of the Python package load libraries from a
+/// neighbouring folder by a relative path.
 struct Layout {
     root: PathBuf,
     bin: PathBuf,

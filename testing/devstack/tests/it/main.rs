@@ -1,5 +1,6 @@
-//! The stack against the real programs.
+//! Devstack with the real external programs.
 
+mod fixtures;
 mod postgres;
 mod process;
 mod stack;

@@ -1,44 +1,44 @@
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use devstack::{Error, Process, Program, Ready, Scratch};
+use devstack::{Error, Process, Program, Ready, TempDir, eventually, workspace};
 
-const SHORTLY: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn an_early_end_shows_the_last_lines_of_the_log() {
-    let scratch = Scratch::new().unwrap();
-    let program = shell(&scratch, "echo warming up; echo the disk is on fire >&2; exit 3");
+async fn process_that_ends_early_is_reported_with_its_log() {
+    let dir = workspace::temp_dir().unwrap();
+    let program = shell(&dir, "echo warming up; echo the disk is on fire >&2; exit 3");
     let error = Process::start(program, Ready::Line("ready".to_owned())).await.unwrap_err();
     assert!(matches!(error, Error::EndedEarly { .. }));
     assert!(error.to_string().contains("the disk is on fire"), "{error}");
 }
 
 #[tokio::test]
-async fn a_process_that_does_not_get_ready_is_given_up() {
-    let scratch = Scratch::new().unwrap();
+async fn process_that_is_never_ready_times_out() {
+    let dir = workspace::temp_dir().unwrap();
     let program =
-        shell(&scratch, "echo warming up; exec sleep 100").start_within(Duration::from_millis(300));
+        shell(&dir, "echo warming up; exec sleep 100").ready_timeout(Duration::from_millis(300));
     let error = Process::start(program, Ready::Line("ready".to_owned())).await.unwrap_err();
     assert!(matches!(error, Error::NotReady { .. }), "{error}");
 }
 
 #[tokio::test]
-async fn a_process_that_ignores_the_request_to_stop_is_killed() {
-    let scratch = Scratch::new().unwrap();
-    let program = shell(&scratch, "trap '' TERM; echo ready; while :; do sleep 0.05; done");
-    let program = program.grace(Duration::from_millis(200));
+async fn process_that_ignores_its_stop_signal_is_killed() {
+    let dir = workspace::temp_dir().unwrap();
+    let program = shell(&dir, "trap '' TERM; echo ready; while :; do sleep 0.05; done");
+    let program = program.stop_timeout(Duration::from_millis(200));
     let mut process = Process::start(program, Ready::Line("ready".to_owned())).await.unwrap();
     process.stop().await.unwrap();
     assert!(!process.is_running());
 }
 
 #[tokio::test]
-async fn a_restarted_process_is_judged_by_its_new_log() {
-    let scratch = Scratch::new().unwrap();
+async fn log_of_restarted_process_starts_empty() {
+    let dir = workspace::temp_dir().unwrap();
     let script = "echo run $$; exec sleep 100";
     let mut process =
-        Process::start(shell(&scratch, script), Ready::Line("run".to_owned())).await.unwrap();
+        Process::start(shell(&dir, script), Ready::Line("run".to_owned())).await.unwrap();
     let first = process.pid();
     process.restart().await.unwrap();
     assert_ne!(process.pid(), first);
@@ -46,28 +46,29 @@ async fn a_restarted_process_is_judged_by_its_new_log() {
 }
 
 #[tokio::test]
-async fn a_child_ends_when_its_parent_is_killed() {
-    let scratch = Scratch::new().unwrap();
+async fn child_of_killed_parent_ends() {
+    let dir = workspace::temp_dir().unwrap();
     let mut parent = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "process::parent_that_never_ends", "--nocapture"])
-        .env("PARENT_DIR", scratch.path())
+        .env("PARENT_DIR", dir.path())
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let log = scratch.path().join("child.log");
-    let pid = until(|| {
-        std::fs::read_to_string(&log).ok()?.strip_prefix("run ")?.trim().parse::<u32>().ok()
+    let log = dir.path().join("child.log");
+    let pid = eventually(TIMEOUT, "the child writes its process id", async || {
+        let text = std::fs::read_to_string(&log)?;
+        Ok(text.strip_prefix("run ").and_then(|pid| pid.trim().parse::<u32>().ok()))
     })
     .await;
-    assert!(runs(pid));
+    assert!(is_running(pid));
 
     parent.kill().unwrap();
     parent.wait().unwrap();
 
-    until(|| (!runs(pid)).then_some(())).await;
+    eventually(TIMEOUT, "the child ends", async || Ok((!is_running(pid)).then_some(()))).await;
 }
 
-/// Not a claim of its own: the parent in the test above, which runs it in another process.
+/// The parent process of the test above; without PARENT_DIR it does nothing.
 #[tokio::test]
 async fn parent_that_never_ends() {
     let Some(dir) = std::env::var_os("PARENT_DIR") else { return };
@@ -77,25 +78,14 @@ async fn parent_that_never_ends() {
     std::future::pending::<()>().await;
 }
 
-fn shell(scratch: &Scratch, script: &str) -> Program {
-    Program::new("child", "/bin/sh", scratch.path()).args(["-c", script])
+fn shell(dir: &TempDir, script: &str) -> Program {
+    Program::new("child", "/bin/sh", dir.path()).args(["-c", script])
 }
 
-/// Whether a process of this id runs; one that has ended and waits to be collected does not.
-fn runs(pid: u32) -> bool {
+/// Whether the process runs and is not a zombie.
+fn is_running(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')')
         .next()
         .is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with('Z'))
-}
-
-async fn until<T>(mut check: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + SHORTLY;
-    loop {
-        if let Some(found) = check() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "the condition did not hold within {SHORTLY:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }

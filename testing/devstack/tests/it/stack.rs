@@ -2,19 +2,19 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use devstack::{Error, Parts, Postgres, Scratch, Stack, StackOptions, development};
+use devstack::{Error, Parts, Postgres, Stack, StackOptions, TempDir, development, workspace};
 
-/// Says yes to every request and prints its environment; stands in for a program of ours.
+/// A stand-in for the HTTP servers: prints its environment and returns 200 for every GET.
 const SERVER: &str = r#"#!/bin/sh
 env
 for arg in "$@"; do test "$previous" = --port && PORT=$arg; previous=$arg; done
 export PORT
 exec python3 -c '
 import http.server, os
-class Yes(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"{\"calls\": []}")
-http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Yes).serve_forever()
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 '
 "#;
 
@@ -25,8 +25,8 @@ exec sleep 1000
 "#;
 
 #[tokio::test]
-async fn every_part_is_told_where_the_others_are() {
-    let bin_dir = binaries();
+async fn started_programs_get_the_endpoints_of_the_others() {
+    let bin_dir = create_binaries();
     let options = StackOptions {
         bin_dir: Some(bin_dir.path().to_path_buf()),
         clock_offset_secs: -3600,
@@ -35,14 +35,14 @@ async fn every_part_is_told_where_the_others_are() {
         ..StackOptions::default()
     };
     let mut stack = Stack::start(options).await.unwrap();
-    let addresses = stack.addresses();
+    let endpoints = stack.endpoints().clone();
 
     let worker = stack.worker.as_ref().unwrap().log();
     let expected = [
-        ("DATABASE_URL", addresses.database_url.as_str()),
-        ("TEMPORAL_ADDRESS", &addresses.temporal_address),
-        ("ULTRAVOX_API_URL", &addresses.simulator_url),
-        ("SERVICE_URL", &addresses.webhook_url),
+        ("DATABASE_URL", endpoints.database_url.as_str()),
+        ("TEMPORAL_ADDRESS", &endpoints.temporal_address),
+        ("ULTRAVOX_API_URL", &endpoints.simulator_url),
+        ("SERVICE_URL", &endpoints.webhook_url),
         ("WEBHOOK_SECRETS", development::WEBHOOK_SECRET),
         ("CLOCK_OFFSET_SECS", "-3600"),
         ("SCHEDULE_INTERVAL", "1"),
@@ -58,14 +58,15 @@ async fn every_part_is_told_where_the_others_are() {
     assert_ne!(second.pid(), stack.worker.as_ref().unwrap().pid());
 
     stack.stop().await.unwrap();
-    assert!(devstack::get(&addresses.webhook_url).await.is_err());
-    assert!(tokio::net::TcpStream::connect(&addresses.temporal_address).await.is_err());
+    assert!(devstack::get(&endpoints.webhook_url).await.is_err());
+    assert!(tokio::net::TcpStream::connect(&endpoints.temporal_address).await.is_err());
 }
 
 #[tokio::test]
-async fn a_missing_binary_is_named_with_what_to_do() {
-    let empty = Scratch::new().unwrap();
-    let database_url = Postgres::shared().await.unwrap().fresh_database("none").await.unwrap();
+async fn missing_binary_is_reported_with_a_remedy() {
+    let empty = workspace::temp_dir().unwrap();
+    let database_url =
+        Postgres::shared().await.unwrap().create_unique_database("none").await.unwrap();
     let options = StackOptions {
         bin_dir: Some(empty.path().to_path_buf()),
         database_url: Some(database_url),
@@ -78,15 +79,15 @@ async fn a_missing_binary_is_named_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_folder_holds_one_stack_at_a_time() {
-    let dir = Scratch::new().unwrap();
-    let _lock = devstack::workspace::DirLock::take(dir.path()).unwrap();
+async fn folder_of_a_running_stack_is_busy() {
+    let dir = workspace::temp_dir().unwrap();
+    let _lock = workspace::DirLock::acquire(dir.path()).unwrap();
     let options = StackOptions { dir: Some(dir.path().to_path_buf()), ..StackOptions::default() };
     assert!(matches!(Stack::start(options).await, Err(Error::Busy(_))));
 }
 
-fn binaries() -> Scratch {
-    let dir = Scratch::new().unwrap();
+fn create_binaries() -> TempDir {
+    let dir = workspace::temp_dir().unwrap();
     for (name, script) in [("worker", WORKER), ("webhook", SERVER), ("simulator", SERVER)] {
         let path = dir.path().join(name);
         write_executable(&path, script);

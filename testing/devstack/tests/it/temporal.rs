@@ -1,8 +1,8 @@
 use devstack::{Temporal, TestServer};
 
 #[tokio::test]
-async fn a_schedule_and_a_workflow_are_there_after_a_kill_and_a_restart() {
-    let mut temporal = Temporal::throw_away().await.unwrap();
+async fn schedule_and_workflow_survive_kill_and_restart() {
+    let mut temporal = Temporal::start_temporary().await.unwrap();
     let create = "schedule create --schedule-id nightly --interval 24h --workflow-id night --type Night --task-queue q";
     temporal.cli(create.split(' ')).await.unwrap();
     temporal
@@ -20,15 +20,15 @@ async fn a_schedule_and_a_workflow_are_there_after_a_kill_and_a_restart() {
 }
 
 #[tokio::test]
-async fn a_refused_command_shows_what_the_server_said() {
-    let temporal = Temporal::throw_away().await.unwrap();
-    let refused =
+async fn failed_command_is_reported_with_the_servers_message() {
+    let temporal = Temporal::start_temporary().await.unwrap();
+    let error =
         temporal.cli("workflow describe --workflow-id nobody".split(' ')).await.unwrap_err();
-    assert!(refused.to_string().contains("not found"), "{refused}");
+    assert!(error.to_string().contains("not found"), "{error}");
 }
 
 #[tokio::test]
-async fn the_test_server_starts_and_stops() {
+async fn test_server_accepts_connections_until_stopped() {
     let mut server = TestServer::start().await.unwrap();
     assert!(tokio::net::TcpStream::connect(server.address()).await.is_ok());
     server.stop().await.unwrap();

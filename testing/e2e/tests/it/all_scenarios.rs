@@ -83,10 +83,10 @@ pub async fn every_call_is_settled(faults: &str) -> Result<Story> {
         ..StackOptions::default()
     })
     .await?;
-    let sim = format!("{}/sim/faults", story.stack.addresses().simulator_url);
+    let sim = format!("{}/sim/faults", story.stack.endpoints().simulator_url);
     assert_eq!(post(&sim, faults, &[]).await?.status, 200);
     for (id, zone) in USERS {
-        User { zone, ..User::new(id) }.insert(&story.database).await?;
+        User { time_zone: zone.to_owned(), ..User::new(id) }.insert(&story.database).await?;
     }
     for case in &CASES {
         prospect(case).insert(&story.database).await?;
@@ -109,7 +109,7 @@ pub async fn every_call_is_settled(faults: &str) -> Result<Story> {
 
 fn prospect(case: &Case) -> Prospect {
     let (user, _) = USERS[case.ending as usize % USERS.len()];
-    Prospect::with_ending(&format!("p{:02}-id", case.ending), user, 212, case.ending)
+    Prospect::new(format!("p{:02}-id", case.ending)).of_user(user).phone_ending(212, case.ending)
 }
 
 #[tokio::test]
@@ -176,7 +176,7 @@ async fn outcomes_are_those_of_the_cases(story: &Story) -> Result<()> {
     assert_eq!(recorded.len(), CASES.len());
     for case in &CASES {
         let prospect = prospect(case);
-        let call = recorded.iter().find(|call| call.id == prospect.first_call()).unwrap();
+        let call = recorded.iter().find(|call| call.id == prospect.first_call_id()).unwrap();
         assert_eq!(call.summary(), case.conversation, "{}", call.id);
         assert_eq!(
             prospect_status(&story.database, &prospect.id).await?,
@@ -190,7 +190,7 @@ async fn outcomes_are_those_of_the_cases(story: &Story) -> Result<()> {
 
 fn phones_rang_once(really: &Really) -> Result<()> {
     let expected = CASES.iter().filter(|case| case.conversation.0 != "FAILED");
-    let expected: BTreeSet<String> = expected.map(|case| prospect(case).first_call()).collect();
+    let expected: BTreeSet<String> = expected.map(|case| prospect(case).first_call_id()).collect();
     let called: BTreeSet<String> = really.0.keys().cloned().collect();
     assert_eq!(called, expected);
     let mut numbers = BTreeSet::new();
@@ -225,7 +225,7 @@ async fn minutes_are_those_of_the_talks(story: &Story, really: &Really) -> Resul
     assert_eq!(subscriptions.len(), USERS.len());
     for (user, left, entered) in subscriptions {
         let calls = CASES.iter().map(prospect).filter(|prospect| prospect.user_id == user);
-        let calls: Vec<String> = calls.map(|prospect| prospect.first_call()).collect();
+        let calls: Vec<String> = calls.map(|prospect| prospect.first_call_id()).collect();
         let charged =
             charges.iter().filter(|(id, _)| calls.contains(id)).map(|(_, minutes)| minutes);
         assert_eq!(left, 600 - charged.sum::<i64>(), "{user}");

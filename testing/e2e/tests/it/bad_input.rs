@@ -31,17 +31,22 @@ async fn who_cannot_be_called_is_passed_over_with_the_reason_and_others_are_call
     let story = Story::start(at_ten_in_new_york(parts)).await?;
     let users = [
         User { has_settings: false, ..User::new("bare") },
-        User { zone: "Mars/Olympus_Mons", ..User::new("lost") },
-        User { closes: "2025-02-25 09:00:00", ..User::new("shut") },
+        User { time_zone: "Mars/Olympus_Mons".to_owned(), ..User::new("lost") },
+        User { end_at: "2025-02-25 09:00:00".to_owned(), ..User::new("shut") },
         User { minutes: 0, ..User::new("poor") },
         User::new("sound"),
     ];
     for user in &users {
         user.insert(&story.database).await?;
         let prospect = format!("p-{}", user.id);
-        Prospect::with_ending(&prospect, &user.id, 212, 20).insert(&story.database).await?;
+        Prospect::new(prospect)
+            .of_user(&user.id)
+            .phone_ending(212, 20)
+            .insert(&story.database)
+            .await?;
     }
-    Prospect::new("p-garbled", "sound", "(212) 555-0121").insert(&story.database).await?;
+    let garbled = Prospect { phone: "(212) 555-0121".to_owned(), ..Prospect::new("p-garbled") };
+    garbled.of_user("sound").insert(&story.database).await?;
 
     // From in an hour on, so that nobody is dialled meanwhile.
     let done = plan(&story, Plan::at(story.now() + TimeDelta::hours(1))).await?;
@@ -86,9 +91,9 @@ async fn settled(story: &Story, id: &str) -> Conversation {
 #[tokio::test]
 async fn a_script_with_an_unknown_placeholder_is_never_read_out() -> Result<()> {
     let story = Story::start(at_ten_in_new_york(WITHOUT_WEBHOOK)).await?;
-    let user = User { script: "Hello {firstName}, how are you?", ..User::new("user1-id") };
-    user.insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 20).insert(&story.database).await?;
+    let initial_script = "Hello {firstName}, how are you?".to_owned();
+    User { initial_script, ..User::default() }.insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 20).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
 
     let call = settled(&story, "p1-id-1").await;
@@ -104,7 +109,7 @@ async fn a_script_with_an_unknown_placeholder_is_never_read_out() -> Result<()> 
 async fn a_number_that_the_provider_refuses_fails_in_the_words_of_the_provider() -> Result<()> {
     let story = Story::start(at_ten_in_new_york(WITHOUT_WEBHOOK)).await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 70).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 70).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
 
     let call = settled(&story, "p1-id-1").await;
@@ -125,8 +130,8 @@ async fn a_prospect_that_is_deleted_while_its_call_sleeps_is_not_called() -> Res
     let story = Story::start(at_ten_in_new_york(WITHOUT_WEBHOOK)).await?;
     User::new("user1-id").insert(&story.database).await?;
     let due = (story.now() + TimeDelta::seconds(4)).to_rfc3339_opts(SecondsFormat::Millis, true);
-    let prospect = Prospect::with_ending("p1-id", "user1-id", 212, 20);
-    Prospect { rescheduled_for: Some(due), ..prospect }.insert(&story.database).await?;
+    let prospect = Prospect::new("p1-id").phone_ending(212, 20).callback_at(due);
+    prospect.insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
     let deleted = sqlx::query(r#"DELETE FROM "Prospect" WHERE id = 'p1-id'"#);
     deleted.execute(&story.database).await?;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use chrono::TimeDelta;
 use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::agent_token;
-use devstack::{Scratch, StackOptions};
+use devstack::{StackOptions, TempDir, workspace};
 
 use crate::support::{
     DIAL, Plan, Prospect, Signed, Story, User, conversation, in_state, plan, post, progress,
@@ -19,7 +19,7 @@ const FORBIDDEN: &str = r#"{"eventType":"call.completed","conversationId":"p1-id
     "outcome":{"type":"DO_NOT_CALL"}}"#;
 
 /// A system with two clients who have secrets, and a talk on behalf of the first.
-async fn talking(scratch: &Scratch) -> Result<Story> {
+async fn talking(scratch: &TempDir) -> Result<Story> {
     let file = scratch.path().join("clients");
     std::fs::write(&file, format!("user1-id {OF_USER1}\nuser2-id {OF_USER2}\n"))?;
     let env = [("CLIENT_SECRETS_FILE".to_owned(), file.display().to_string())];
@@ -32,7 +32,7 @@ async fn talking(scratch: &Scratch) -> Result<Story> {
     for user in ["user1-id", "user2-id"] {
         User::new(user).insert(&story.database).await?;
     }
-    Prospect::with_ending("p1-id", "user1-id", 212, 93).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 93).insert(&story.database).await?;
     plan(&story, Plan::at(story.now() - TimeDelta::seconds(1))).await?;
     in_state(&story, "call/p1-id-1", "talking").await;
     Ok(story)
@@ -44,7 +44,7 @@ async fn send(story: &Story, path: &str, secret: &str, body: &str) -> Result<u16
 
 #[tokio::test]
 async fn a_clients_word_counts_for_its_own_calls() -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = workspace::temp_dir()?;
     let story = talking(&scratch).await?;
     let [own, others] =
         ["user1-id", "user2-id"].map(|user| format!("/webhooks/outcome?userId={user}"));

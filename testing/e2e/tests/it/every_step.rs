@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use devstack::{Gate, Side, Step, Stop};
+use devstack::{Breakpoint, FaultProxy, Side, Step};
 use futures::{StreamExt as _, stream};
 use serde_json::Value;
 
@@ -48,7 +48,7 @@ struct Case {
 }
 
 impl Way {
-    fn gate(self, gates: &Gates) -> &Gate {
+    fn gate(self, gates: &Gates) -> &FaultProxy {
         match self {
             Self::Database => &gates.database,
             Self::Provider => &gates.provider,
@@ -67,7 +67,7 @@ impl Way {
 async fn one_call() -> Result<(Story, Gates)> {
     let (story, gates) = gated(120.0, &[("RING_TIMEOUT", "16")]).await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 0).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 0).insert(&story.database).await?;
     Ok((story, gates))
 }
 
@@ -83,32 +83,32 @@ async fn undisturbed() -> Result<[(Way, usize); 3]> {
     let (story, gates) = one_call().await?;
     let ways = [Way::Database, Way::Provider, Way::Webhook];
     for way in ways {
-        way.gate(&gates).count(way.step());
+        way.gate(&gates).count_steps(way.step());
     }
     plan(&story, Plan::at(story.now())).await?;
     is_settled(&story).await;
     is_in_order(&story).await?;
-    Ok(ways.map(|way| (way, way.gate(&gates).counted())))
+    Ok(ways.map(|way| (way, way.gate(&gates).step_count())))
 }
 
 /// A call that is hit; whether the place was ever reached.
 async fn hit(case: Case) -> Result<bool> {
     let (mut story, gates) = one_call().await?;
     let gate = case.way.gate(&gates);
-    gate.stop_at(Stop { step: case.way.step(), nth: case.nth, side: case.side });
+    gate.set_breakpoint(Breakpoint { step: case.way.step(), nth: case.nth, side: case.side });
     let (planned, reached) = {
         let planning = plan(&story, Plan::at(story.now()));
         tokio::pin!(planning);
         tokio::select! {
             planned = &mut planning => (Some(planned), false),
-            () = gate.reached() => (None, true),
+            () = gate.wait_until_hit() => (None, true),
         }
     };
     let reached = match planned {
         None => reached,
         Some(planned) => {
             planned?;
-            tokio::select! { () = gate.reached() => true, () = is_settled(&story) => false }
+            tokio::select! { () = gate.wait_until_hit() => true, () = is_settled(&story) => false }
         }
     };
     if reached {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
-use devstack::{Scratch, StackOptions};
+use devstack::{StackOptions, TempDir, workspace};
 
 use crate::support::{
     Plan, Story, conversation, conversations, eventually, plan, prospect_status, seconds_to,
@@ -33,8 +33,8 @@ const SOON: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Shortly before two. The provider tells nothing of the two numbers, so that the webhooks decide.
-async fn shortly_before_two() -> Result<(Story, Scratch)> {
-    let scratch = Scratch::new()?;
+async fn shortly_before_two() -> Result<(Story, TempDir)> {
+    let scratch = workspace::temp_dir()?;
     let scenarios = scratch.path().join("scenarios.json");
     std::fs::write(&scenarios, r#"{"+1234567890": "silent"}"#)?;
     let story = Story::start(StackOptions {

@@ -82,7 +82,7 @@ async fn a_signature_counts_for_its_body_its_time_and_its_secret() -> Result<()>
     let of_another = Signed::with("another-secret-altogether", EVENT);
     let several = format!("{}, {}", of_another.signature, now.signature);
     let dotted = format!("{}.{EVENT}", now.timestamp);
-    let dotted = sign::webhook(WEBHOOK_SECRET, dotted.as_bytes(), b"");
+    let dotted = sign::webhook_signature(WEBHOOK_SECRET, dotted.as_bytes(), b"");
     let upper = now.signature.to_uppercase();
 
     let stamp = (HEADERS[0], now.timestamp.as_str());

@@ -24,7 +24,7 @@ async fn three_calls() -> Result<Story> {
     let prospects =
         [("p1-id", "user1-id", 20), ("p2-id", "user1-id", 21), ("p3-id", "user2-id", 22)];
     for (id, user, ending) in prospects {
-        Prospect::with_ending(id, user, 212, ending).insert(&story.database).await?;
+        Prospect::new(id).of_user(user).phone_ending(212, ending).insert(&story.database).await?;
     }
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(2))).await?;
     Ok(story)

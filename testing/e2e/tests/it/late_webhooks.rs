@@ -24,7 +24,7 @@ async fn call_with_ending(ending: u32, speed: f64) -> Result<Story> {
     })
     .await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, ending).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, ending).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
     Ok(story)
 }

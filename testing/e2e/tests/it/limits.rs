@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use devstack::Service;
+use devstack::HttpServer;
 
 use crate::support::{
     EVENT, Signed, Story, Wire, door, events_taken, eventually, post, request, start_call,
@@ -14,13 +14,13 @@ const OUTCOME: &str = "/webhooks/outcome";
 const SOON: Duration = Duration::from_secs(20);
 
 /// One more server with these settings.
-async fn server(story: &Story, name: &str, env: &[(&str, &str)]) -> Result<Service> {
+async fn server(story: &Story, name: &str, env: &[(&str, &str)]) -> Result<HttpServer> {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Ok(story.stack.start_webhook(name, &env.collect::<BTreeMap<_, _>>()).await?)
 }
 
 /// Sends a genuine event, as if a proxy had passed it on for somebody; the status of the answer.
-async fn for_somebody(server: &Service, forwarded: &str) -> Result<u16> {
+async fn for_somebody(server: &HttpServer, forwarded: &str) -> Result<u16> {
     let signed = Signed::now(EVENT);
     let mut headers = signed.headers().to_vec();
     headers.push(("X-Forwarded-For", forwarded));

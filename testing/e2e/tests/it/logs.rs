@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use devstack::development::{FROM_NUMBER, ULTRAVOX_API_KEY, WEBHOOK_SECRET};
-use devstack::{Scratch, StackOptions};
+use devstack::{StackOptions, workspace};
 use serde_json::{Map, Value};
 
 use crate::support::{
@@ -35,7 +35,7 @@ async fn an_eventful_day(log_dir: &Path) -> Result<Story> {
     .await?;
     User::new("user1-id").insert(&story.database).await?;
     for (id, ending) in [("p1-id", 20), ("p2-id", 70), ("p3-id", 10)] {
-        Prospect::with_ending(id, "user1-id", 212, ending).insert(&story.database).await?;
+        Prospect::new(id).phone_ending(212, ending).insert(&story.database).await?;
     }
     // The run is late: every slot has come.
     let from = story.now() - chrono::TimeDelta::seconds(50);
@@ -48,7 +48,8 @@ async fn an_eventful_day(log_dir: &Path) -> Result<Story> {
         Ok((open_calls(&story).await? == 0).then_some(()))
     })
     .await;
-    let nowhere = story.stack.database_url().replace("postgres@", "postgres:hunter2@") + "_not";
+    let nowhere =
+        story.stack.endpoints().database_url.replace("postgres@", "postgres:hunter2@") + "_not";
     let nowhere = [("DATABASE_URL".to_owned(), nowhere)];
     let failed = story.stack.start_worker("failing", &nowhere.into()).await;
     assert!(failed.is_err());
@@ -57,7 +58,7 @@ async fn an_eventful_day(log_dir: &Path) -> Result<Story> {
 
 #[tokio::test]
 async fn log_files_are_flat_json_without_anything_private() -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = workspace::temp_dir()?;
     let story = an_eventful_day(scratch.path()).await?;
 
     let combined = lines(&scratch.path().join("combined.log"))?;

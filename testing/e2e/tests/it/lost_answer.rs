@@ -22,11 +22,11 @@ async fn an_outcome_that_only_the_transcript_tells_is_found_all_the_same() -> Re
     })
     .await?;
     let faults = r#"{"create_call": [{"drop_after_accept": true}], "list_lag_secs": 15}"#;
-    let sim = format!("{}/sim/faults", story.stack.addresses().simulator_url);
+    let sim = format!("{}/sim/faults", story.stack.endpoints().simulator_url);
     assert_eq!(post(&sim, faults, &[]).await?.status, 200);
     User::new("user1-id").insert(&story.database).await?;
     // The tool by which the agent reports is out of reach as well.
-    Prospect::with_ending("p1-id", "user1-id", 212, 90).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 90).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
 
     eventually(SOON, "the call is settled", async || {

@@ -26,7 +26,7 @@ async fn calls_with(options: StackOptions, prospects: &[(&str, u32)]) -> Result<
     User::new("user1-id").insert(&story.database).await?;
     // Area codes of New York, so that no two of them have one number.
     for ((id, ending), area) in prospects.iter().zip([212, 646, 917]) {
-        Prospect::with_ending(id, "user1-id", area, *ending).insert(&story.database).await?;
+        Prospect::new(*id).phone_ending(area, *ending).insert(&story.database).await?;
     }
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(1))).await?;
     Ok(story)

@@ -29,7 +29,7 @@ async fn one_call(worker_env: &[(&str, &str)]) -> Result<Story> {
     story.stack.worker = Some(story.stack.start_worker("worker", &env).await?);
     story.plan_only_when_told().await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 0).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 0).insert(&story.database).await?;
     Ok(story)
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::TimeDelta;
-use devstack::{Gate, Side, Step, Stop};
+use devstack::{Breakpoint, FaultProxy, Side, Step};
 use serde_json::Value;
 
 use crate::support::{
@@ -19,17 +19,17 @@ const DIAL: Step = Step::Request("POST /api/calls");
 async fn call_held_at(step: Step, side: Side, speed: f64) -> Result<(Story, Gates)> {
     let (story, gates) = gated(speed, &[]).await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 0).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 0).insert(&story.database).await?;
     // Every commit from the plan on is one of the call's own steps.
     plan(&story, Plan::at(story.now() + TimeDelta::seconds(3))).await?;
     let gate = if step == Step::Commit { &gates.database } else { &gates.provider };
-    stopped(gate, Stop { step, nth: 1, side }).await?;
+    stopped(gate, Breakpoint { step, nth: 1, side }).await?;
     Ok((story, gates))
 }
 
 /// A call whose worker has not heard yet that its dial is in that state.
 async fn call_held_when(state: &str) -> Result<(Story, Gates)> {
-    let commit = Stop { step: Step::Commit, nth: 1, side: Side::After };
+    let commit = Breakpoint { step: Step::Commit, nth: 1, side: Side::After };
     let (story, gates) = call_held_at(commit.step, commit.side, 4.0).await?;
     loop {
         let found = sqlx::query_scalar::<_, String>("select state::text from dials");
@@ -42,9 +42,9 @@ async fn call_held_when(state: &str) -> Result<(Story, Gates)> {
 }
 
 /// Waits until a gate has stopped at that.
-async fn stopped(gate: &Gate, stop: Stop) -> Result<()> {
-    gate.stop_at(stop);
-    let reached = tokio::time::timeout(Duration::from_secs(60), gate.reached()).await;
+async fn stopped(gate: &FaultProxy, stop: Breakpoint) -> Result<()> {
+    gate.set_breakpoint(stop);
+    let reached = tokio::time::timeout(Duration::from_secs(60), gate.wait_until_hit()).await;
     reached.with_context(|| format!("the gate was not reached: {stop:?}"))
 }
 
@@ -72,7 +72,7 @@ async fn a_call_that_is_cancelled_once_admitted_is_not_made_and_gives_back_its_m
 -> Result<()> {
     let (story, gates) = call_held_when("INTENDED").await?;
     has_been_cancelled(&story).await?;
-    gates.database.pass();
+    gates.database.resume();
     assert_eq!(settled(&story, "p1-id-1").await, cancelled());
     assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
     assert_eq!(prospect_status(&story.database, "p1-id").await?, "INITIAL");
@@ -85,7 +85,7 @@ async fn a_call_that_is_cancelled_while_its_request_leaves_is_ended() -> Result<
     let (story, gates) = call_held_at(DIAL, Side::Before, 4.0).await?;
     has_been_cancelled(&story).await?;
     // The request is withdrawn in vain: it may have left, and it has.
-    gates.provider.pass();
+    gates.provider.resume();
     assert_eq!(settled(&story, "p1-id-1").await, cancelled());
     let calls = story.calls_placed().await?;
     assert_eq!(calls.len(), 1);
@@ -103,7 +103,7 @@ async fn a_call_that_is_cancelled_while_it_is_settled_keeps_its_outcome() -> Res
     let (story, gates) = call_held_at(Step::Request("GET /api/calls/"), Side::After, 60.0).await?;
     // The transcript is asked for within a workflow task, at whose end the cancellation is taken in.
     cancel(&story, "call/p1-id-1").await?;
-    gates.provider.pass();
+    gates.provider.resume();
     assert_eq!(settled(&story, "p1-id-1").await, ("COMPLETED".to_owned(), None));
     let call = conversation(&story.database, "p1-id-1").await?;
     assert_eq!(call.summary(), ("COMPLETED", Some("APPOINTMENT_SET"), None));
@@ -119,7 +119,7 @@ async fn a_request_that_was_held_up_before_it_left_stays() -> Result<()> {
     let (story, gates) = call_held_when("SENT").await?;
     // The time that passes is what this is about.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    gates.database.pass();
+    gates.database.resume();
     in_state(&story, "call/p1-id-1", "ringing").await;
     let unknown = "The request was sent and not answered: looking for the call";
     assert_eq!(progress(&story, "call/p1-id-1").await?["details"], unknown);

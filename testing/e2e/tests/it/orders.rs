@@ -41,18 +41,18 @@ async fn unheard_calls(count: usize) -> Result<(Story, Vec<(String, String)>)> {
         ..StackOptions::default()
     })
     .await?;
-    let faults = format!("{}/sim/faults", story.stack.addresses().simulator_url);
+    let faults = format!("{}/sim/faults", story.stack.endpoints().simulator_url);
     assert_eq!(post(&faults, r#"{"webhooks": {"drop": 1.0}}"#, &[]).await?.status, 200);
     for user in 0..3 {
-        User::new(&format!("user{user}-id")).insert(&story.database).await?;
+        User::new(format!("user{user}-id")).insert(&story.database).await?;
     }
     for n in 0..count {
         let (id, user) = (format!("p{n:02}-id"), format!("user{}-id", n % 3));
         // Each at another number, all of which answer and talk for long.
         let area = 212 + u32::try_from(n)?;
-        let zone = "update prospects set time_zone = 'America/New_York' where id = $1";
-        Prospect::with_ending(&id, &user, area, 93).insert(&story.database).await?;
-        sqlx::query(zone).bind(&id).execute(&story.database).await?;
+        let prospect = Prospect::new(id).of_user(user).phone_ending(area, 93);
+        let time_zone = Some("America/New_York".to_owned());
+        Prospect { time_zone, ..prospect }.insert(&story.database).await?;
     }
     let planned =
         plan(&story, Plan::at(story.now() - TimeDelta::seconds(50)).for_minutes(1)).await?;

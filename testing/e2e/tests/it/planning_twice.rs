@@ -26,8 +26,9 @@ async fn six_promised_calls() -> Result<Story> {
     }
     for number in 0..6 {
         let user = if number < 3 { "user1-id" } else { "user2-id" };
-        let prospect = Prospect::with_ending(&format!("p{number}-id"), user, 212, number);
-        let prospect = Prospect { rescheduled_for: Some(promised.clone()), ..prospect };
+        let prospect =
+            Prospect::new(format!("p{number}-id")).of_user(user).phone_ending(212, number);
+        let prospect = prospect.callback_at(&promised);
         prospect.insert(&story.database).await?;
     }
     Ok(story)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use devstack::development::{TELNYX_PUBLIC_KEY, WEBHOOK_SECRET};
-use devstack::{Process, Scratch, StackOptions};
+use devstack::{Process, StackOptions, TempDir, workspace};
 
 use crate::support::{
     DIAL, EVENT, Plan, Prospect, Signed, Story, User, carrier_post, conversation, door,
@@ -22,12 +22,12 @@ const NEW_SECRET: &str = "the-secret-that-comes-after-the-old-one";
 /// A file of keys in a folder of its own.
 struct KeyFile {
     path: PathBuf,
-    _scratch: Scratch,
+    _scratch: TempDir,
 }
 
 impl KeyFile {
     fn with(lines: &[&str]) -> Result<Self> {
-        let scratch = Scratch::new()?;
+        let scratch = workspace::temp_dir()?;
         let file = Self { path: scratch.path().join("keys"), _scratch: scratch };
         file.write(lines)?;
         Ok(file)
@@ -155,7 +155,7 @@ async fn calls_go_on_while_the_secret_of_worker_and_webhook_server_is_replaced()
     .await?;
     let url = story.webhook(OUTCOME);
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 20).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 20).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
     in_state(&story, "call/p1-id-1", "talking").await;
 
@@ -176,7 +176,7 @@ async fn calls_go_on_while_the_secret_of_worker_and_webhook_server_is_replaced()
     file.write(&[NEW_SECRET])?;
     becomes(&url, WEBHOOK_SECRET, false).await;
 
-    Prospect::with_ending("p2-id", "user1-id", 212, 0).insert(&story.database).await?;
+    Prospect::new("p2-id").phone_ending(212, 0).insert(&story.database).await?;
     plan_as(&story, "plan-calls-after", Plan::at(story.now())).await?;
     assert_eq!(settled(&story, "p2-id-1").await, ("COMPLETED".to_owned(), None));
     let outcome = conversation(&story.database, "p2-id-1").await?.outcome;

@@ -5,12 +5,12 @@ mod gates;
 mod operator;
 mod planner;
 mod records;
-mod rows;
 mod story;
-mod wait;
 mod webhook;
 mod wire;
 
+pub use devstack::eventually;
+pub use devstack::fixtures::{Prospect, User};
 pub use door::{CALL, DIAL, EVENT, door, events_taken, start_call};
 pub use gates::{Gates, gated, replace};
 pub use operator::{cancel, in_state, progress, update};
@@ -18,8 +18,6 @@ pub use planner::{Plan, plan, plan_as};
 pub use records::{
     Conversation, books, conversation, conversations, open_calls, prospect_status, settled,
 };
-pub use rows::{Prospect, User};
 pub use story::{Story, seconds_to};
-pub use wait::eventually;
 pub use webhook::{HEADERS, Signed, carrier_post, post, signed_post};
 pub use wire::{Reply, Wire, request};

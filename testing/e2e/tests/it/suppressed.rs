@@ -23,7 +23,11 @@ async fn calls_to(prospects: &[(&str, &str, u32)]) -> Result<Story> {
         User::new(user).insert(&story.database).await?;
     }
     for (id, user, ending) in prospects {
-        Prospect::with_ending(id, user, 212, *ending).insert(&story.database).await?;
+        Prospect::new(*id)
+            .of_user(*user)
+            .phone_ending(212, *ending)
+            .insert(&story.database)
+            .await?;
     }
     plan(&story, Plan::at(story.now())).await?;
     Ok(story)
@@ -77,7 +81,7 @@ async fn an_insert_breaks_off_waiting_and_talking_calls_of_whom_it_concerns() ->
 async fn who_asks_not_to_be_called_is_heard_before_the_call_is_over() -> Result<()> {
     // Ending 30 asks not to be called; the second prospect has the same number.
     let story = calls_to(&[("a", "user1-id", 30)]).await?;
-    Prospect::with_ending("b", "user1-id", 212, 30).insert(&story.database).await?;
+    Prospect::new("b").phone_ending(212, 30).insert(&story.database).await?;
     in_state(&story, "call/a-1", "talking").await;
     eventually(Duration::from_secs(60), "the number is on the list", async || {
         let listed = "select conversation_id from suppressions";

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use devstack::Scratch;
+use devstack::workspace;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client, Version};
 
@@ -26,7 +26,7 @@ fn trusting(certificate: &Certificate) -> Result<Client> {
 
 #[tokio::test]
 async fn a_certificate_is_used_and_replaced_without_a_restart() -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = workspace::temp_dir()?;
     let first = write_pair(scratch.path())?;
     let [cert, key] = ["cert.pem", "key.pem"].map(|name| scratch.path().join(name));
     let story = door(&[]).await?;
@@ -75,7 +75,7 @@ async fn a_certificate_is_used_and_replaced_without_a_restart() -> Result<()> {
 
 #[tokio::test]
 async fn files_that_hold_no_certificate_are_named() -> Result<()> {
-    let scratch = Scratch::new()?;
+    let scratch = workspace::temp_dir()?;
     let file = scratch.path().join("empty.pem");
     std::fs::write(&file, "nothing")?;
     let path = file.display().to_string();

@@ -12,7 +12,7 @@ fn tool(story: &Story, args: &[&str]) -> Result<(bool, String)> {
     let path = workspace::bin_dir()?.join("worker");
     let output = Command::new(&path)
         .env_clear()
-        .env("DATABASE_URL", story.stack.addresses().database_url)
+        .env("DATABASE_URL", &story.stack.endpoints().database_url)
         .env("CLOCK_OFFSET_SECS", story.clock_offset_secs().to_string())
         .args(args)
         .output()
@@ -30,7 +30,7 @@ async fn a_file_is_imported_and_what_comes_of_it_can_be_asked() -> Result<()> {
     })
     .await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::new("p0-id", "user1-id", "555").insert(&story.database).await?;
+    Prospect { phone: "555".to_owned(), ..Prospect::new("p0-id") }.insert(&story.database).await?;
     let file = std::env::temp_dir().join(format!("prospects-{}.csv", std::process::id()));
     std::fs::write(&file, "id,name,phone\np1-id,Ann,(212) 555-0120\np2-id,Ben,nothing\n")?;
     let path = file.to_string_lossy();

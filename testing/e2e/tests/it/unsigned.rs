@@ -22,7 +22,7 @@ async fn without_secrets_calls_are_made_and_told_of_all_the_same() -> Result<()>
     })
     .await?;
     User::new("user1-id").insert(&story.database).await?;
-    Prospect::with_ending("p1-id", "user1-id", 212, 20).insert(&story.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 20).insert(&story.database).await?;
     plan(&story, Plan::at(story.now())).await?;
     assert_eq!(settled(&story, "p1-id-1").await, ("COMPLETED".to_owned(), None));
     // Reported by the agent's tool, whose token is made without a secret.

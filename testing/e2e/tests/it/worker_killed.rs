@@ -29,9 +29,8 @@ async fn ten_calls_in(secs: i64) -> Result<Story> {
     for number in 0..CALLS {
         let due = first + TimeDelta::milliseconds(400 * number as i64);
         let due = due.to_rfc3339_opts(SecondsFormat::Millis, true);
-        let prospect =
-            Prospect::with_ending(&format!("p{number}-id"), "user1-id", 212, 20 + number as u32);
-        let prospect = Prospect { rescheduled_for: Some(due), ..prospect };
+        let id = format!("p{number}-id");
+        let prospect = Prospect::new(id).phone_ending(212, 20 + number as u32).callback_at(due);
         prospect.insert(&story.database).await?;
     }
     let planned = plan(&story, Plan::at(story.now())).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result};
-use devstack::{Gate, Parts, Process, StackOptions};
+use devstack::{FaultProxy, Parts, Process, StackOptions};
 use url::Url;
 
 use super::{Story, seconds_to};
@@ -11,11 +11,11 @@ use super::{Story, seconds_to};
 /// The gates on the ways of one system.
 pub struct Gates {
     /// Between the worker and PostgreSQL.
-    pub database: Gate,
+    pub database: FaultProxy,
     /// Between the worker and the provider's API.
-    pub provider: Gate,
+    pub provider: FaultProxy,
     /// Between the provider and the webhook server.
-    pub webhook: Gate,
+    pub webhook: FaultProxy,
 }
 
 /// A system at three o'clock with gates on its ways, and nothing planned. `speed` is that of talks; the worker gets
@@ -29,16 +29,16 @@ pub async fn gated(speed: f64, worker_env: &[(&str, &str)]) -> Result<(Story, Ga
         ..StackOptions::default()
     })
     .await?;
-    let addresses = story.stack.addresses();
+    let addresses = story.stack.endpoints();
     let gates = Gates {
-        database: Gate::before(port(&addresses.database_url)?).await?,
-        provider: Gate::before(port(&addresses.simulator_url)?).await?,
-        webhook: Gate::before(port(&addresses.webhook_url)?).await?,
+        database: FaultProxy::start(port(&addresses.database_url)?).await?,
+        provider: FaultProxy::start(port(&addresses.simulator_url)?).await?,
+        webhook: FaultProxy::start(port(&addresses.webhook_url)?).await?,
     };
     let mut database = Url::parse(&addresses.database_url)?;
     // Through a gate of plain TCP, without the question for TLS.
     database.set_query(Some("sslmode=disable"));
-    let through = |gate: &Gate| format!("http://127.0.0.1:{}", gate.port());
+    let through = |gate: &FaultProxy| format!("http://127.0.0.1:{}", gate.port());
     let own = worker_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let env: BTreeMap<String, String> = [
         ("DATABASE_URL".to_owned(), at_port(database, gates.database.port())?),
@@ -55,7 +55,7 @@ pub async fn gated(speed: f64, worker_env: &[(&str, &str)]) -> Result<(Story, Ga
 }
 
 /// Kills a process and starts it again; what it had under way is lost.
-pub async fn replace(process: Option<&mut Process>, gate: &Gate) -> Result<()> {
+pub async fn replace(process: Option<&mut Process>, gate: &FaultProxy) -> Result<()> {
     let process = process.context("there is no such process")?;
     process.kill9().await?;
     gate.cut();

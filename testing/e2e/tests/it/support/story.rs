@@ -37,7 +37,7 @@ impl Story {
     /// The same with the schedule running.
     pub async fn start_with_schedule(options: StackOptions) -> Result<Self> {
         let clock_offset_secs = options.clock_offset_secs;
-        let database_url = Postgres::shared().await?.fresh_database("e2e").await?;
+        let database_url = Postgres::shared().await?.create_unique_database("e2e").await?;
         let database = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy(&database_url)
@@ -58,7 +58,7 @@ impl Story {
 
     /// The address of the webhook server, with a path.
     pub fn webhook(&self, path: &str) -> String {
-        format!("{}{path}", self.stack.addresses().webhook_url)
+        format!("{}{path}", self.stack.endpoints().webhook_url)
     }
 
     /// What the Temporal command line answers, as JSON.

@@ -52,7 +52,7 @@ impl Signed {
 
     /// With a time as it is written here.
     pub fn stamped(secret: &str, body: &str, timestamp: &str) -> Self {
-        let signature = sign::webhook(secret, body.as_bytes(), timestamp.as_bytes());
+        let signature = sign::webhook_signature(secret, body.as_bytes(), timestamp.as_bytes());
         Self { timestamp: timestamp.to_owned(), signature }
     }
 

@@ -1,5 +1,3 @@
-//! The table of calls while it changes.
-
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 
@@ -7,40 +5,40 @@ use comfy_table::{Table, presets};
 
 use super::calls::Call;
 
-/// Shows calls: redrawn in place on a terminal, one line per change anywhere else.
+/// Table of calls: redrawn in place on a terminal, otherwise one line per change.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct ProgressTable {
     shown: BTreeMap<String, Call>,
     height: usize,
 }
 
-impl Board {
-    /// Shows what is new since the last time.
-    pub fn show(&mut self, calls: &[Call]) {
+impl ProgressTable {
+    /// Prints the changes since the last update.
+    pub fn update(&mut self, calls: &[Call]) {
         let changed: Vec<&Call> =
             calls.iter().filter(|call| self.shown.get(&call.id) != Some(call)).collect();
         if changed.is_empty() {
             return;
         }
         let text = if std::io::stdout().is_terminal() {
-            let table = table(calls);
-            let back = if self.height > 0 {
+            let table = render_table(calls);
+            let cursor_up = if self.height > 0 {
                 format!("\x1b[{}A\x1b[J", self.height)
             } else {
                 String::new()
             };
             self.height = table.lines().count();
-            format!("{back}{table}\n")
+            format!("{cursor_up}{table}\n")
         } else {
-            changed.iter().map(|call| line(call)).collect()
+            changed.iter().map(|call| render_line(call)).collect()
         };
-        // A reader that has gone is no reason to stop the calls.
+        // A closed standard output must not stop the calls.
         let _ = std::io::stdout().write_all(text.as_bytes());
         self.shown = calls.iter().map(|call| (call.id.clone(), call.clone())).collect();
     }
 }
 
-fn table(calls: &[Call]) -> String {
+fn render_table(calls: &[Call]) -> String {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table.set_header(["user", "prospect", "slot", "state", "outcome", "minutes"]);
@@ -50,7 +48,7 @@ fn table(calls: &[Call]) -> String {
     table.to_string()
 }
 
-fn line(call: &Call) -> String {
+fn render_line(call: &Call) -> String {
     let [user, prospect, slot, state, outcome, minutes] = cells(call);
     let line = format!("{user:<6} {prospect:<6} {slot}  {state:<12} {outcome:<32} {minutes}");
     format!("{}\n", line.trim_end())
@@ -74,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_says_who_when_and_what_came_of_it() {
+    fn row_contains_names_slot_state_and_outcome() {
         let call = Call {
             id: "p1-id-1".to_owned(),
             user_name: "User1".to_owned(),
@@ -86,7 +84,7 @@ mod tests {
             minutes: 0,
         };
         let expected = "User1  Ada    15:00:12  COMPLETED    NO_RESPONSE (busy)               0\n";
-        assert_eq!(line(&call), expected);
-        assert!(table(&[call]).contains("NO_RESPONSE (busy)"));
+        assert_eq!(render_line(&call), expected);
+        assert!(render_table(&[call]).contains("NO_RESPONSE (busy)"));
     }
 }
