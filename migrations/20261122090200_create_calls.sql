@@ -15,7 +15,7 @@ create table conversations (
     id text primary key,
     user_id text not null,
     prospect_id text not null,
-    number integer not null constraint conversations_number_positive check (number > 0),
+    sequence integer not null constraint conversations_sequence_positive check (sequence > 0),
     status conversation_status not null default 'SCHEDULED',
     slot timestamptz not null,
     plan_run text not null,
@@ -25,29 +25,29 @@ create table conversations (
     reason text,
     notes text,
     transcript text,
-    joined_at timestamptz,
+    answered_at timestamptz,
     ended_at timestamptz,
     talk_secs integer,
-    settled_at timestamptz,
+    recorded_at timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint conversations_number_unique unique (prospect_id, number),
-    constraint conversations_settled_when_closed check (
-        (status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')) = (settled_at is null)
+    constraint conversations_sequence_unique unique (prospect_id, sequence),
+    constraint conversations_recorded_when_closed check (
+        (status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')) = (recorded_at is null)
     )
 );
 comment on table conversations is 'Calls: one row for each planned call, one workflow call/<id>.';
-comment on column conversations.id is '<prospect id>-<number>.';
-comment on column conversations.number is 'Counts the prospect''s conversations from 1.';
+comment on column conversations.id is '<prospect id>-<sequence>.';
+comment on column conversations.sequence is 'Counts the prospect''s conversations from 1.';
 comment on column conversations.slot is 'The moment for which the call is planned.';
 comment on column conversations.plan_run is 'The plan run that planned it.';
 comment on column conversations.run_id is 'The run of the workflow for which the call was last admitted; another one is a reset.';
 comment on column conversations.outcome_time is 'The time of the appointment or of the callback that was agreed on.';
 comment on column conversations.reason is 'Why it ended so, where the outcome alone does not say it; a word of domain::status::Reason.';
 comment on column conversations.notes is 'What the agent, the client, the provider or the guard said beside.';
-comment on column conversations.joined_at is 'When the callee answered.';
+comment on column conversations.answered_at is 'When the callee answered.';
 comment on column conversations.talk_secs is 'Seconds of talk.';
-comment on column conversations.settled_at is 'When the outcome was recorded.';
+comment on column conversations.recorded_at is 'When the outcome was recorded.';
 create unique index conversations_one_open_per_prospect on conversations (prospect_id)
     where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
 create index conversations_open_by_user on conversations (user_id, slot)
@@ -60,28 +60,28 @@ create table dials (
         constraint dials_conversation_fk references conversations on delete cascade,
     user_id text not null,
     prospect_id text not null,
-    number integer not null constraint dials_number_positive check (number > 0),
+    sequence integer not null constraint dials_sequence_positive check (sequence > 0),
     state dial_state not null default 'INTENDED',
     phone text not null,
     subscription_id text not null,
     reserved_minutes integer not null
         constraint dials_reserved_minutes_positive check (reserved_minutes > 0),
-    good_until timestamptz not null,
+    dial_deadline timestamptz not null,
     provider_call_id text constraint dials_provider_call_unique unique,
     carrier_call_id text,
-    refusal text,
+    rejection text,
     intended_at timestamptz not null,
     sent_at timestamptz,
     closed_at timestamptz,
-    constraint dials_number_unique unique (conversation_id, number),
+    constraint dials_sequence_unique unique (conversation_id, sequence),
     constraint dials_sent_when_placed check (state not in ('SENT', 'PLACED') or sent_at is not null)
 );
 comment on table dials is 'Requests to ring a phone. INTENDED: none has left. SENT: one may have been accepted and is never repeated. PLACED: the provider has the call. NOT_PLACED: it has not and never will.';
-comment on column dials.id is '<conversation id>.<number>; stands in the metadata of the provider''s call.';
-comment on column dials.good_until is 'The last moment at which the request may leave.';
+comment on column dials.id is '<conversation id>.<sequence>; stands in the metadata of the provider''s call.';
+comment on column dials.dial_deadline is 'The last moment at which the request may leave.';
 comment on column dials.provider_call_id is 'Ultravox''s id of the call.';
 comment on column dials.carrier_call_id is 'Telnyx''s id of the leg (CallSid).';
-comment on column dials.refusal is 'Why the provider did not place it, in its words.';
+comment on column dials.rejection is 'Why the provider did not place it, in its words.';
 comment on column dials.closed_at is 'When the dial was over; until then it uses a line.';
 create unique index dials_one_live_per_conversation on dials (conversation_id)
     where closed_at is null;

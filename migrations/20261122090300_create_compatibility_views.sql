@@ -33,7 +33,7 @@ create view "Subscription" as
 
 create view "Conversation" as
     select id, user_id as userid, prospect_id as prospectid, status, slot as scheduledat, outcome,
-        reason, notes, transcript, joined_at as startedat, ended_at as endedat,
+        reason, notes, transcript, answered_at as startedat, ended_at as endedat,
         talk_secs as duration, created_at as createdat, updated_at as updatedat
     from conversations;
 

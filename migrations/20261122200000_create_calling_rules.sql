@@ -122,12 +122,12 @@ create trigger subscriptions_begin_period before update of status on subscriptio
     execute function begin_period();
 
 alter table conversations
-    add column asked_for_line_at timestamptz,
+    add column waiting_for_line_at timestamptz,
     add column earlier_runs text[] not null default '{}';
 comment on column conversations.earlier_runs is 'The runs of its workflow before run_id: a late attempt of one of them opens nothing again.';
-comment on column conversations.asked_for_line_at is 'When it last asked for a line and found none; null: it does not wait for one.';
+comment on column conversations.waiting_for_line_at is 'When it last asked for a line and found none; null: it does not wait for one.';
 create index conversations_waiting_for_line on conversations (slot, id)
-    where asked_for_line_at is not null;
+    where waiting_for_line_at is not null;
 create index conversations_by_run on conversations (plan_run, user_id);
 create index conversations_open_by_slot on conversations (slot)
     where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
@@ -154,27 +154,27 @@ comment on column plan_decisions.calls_left is 'Calls of the day that the run co
 comment on column plan_decisions.minutes_left is 'Minutes that the run could still plan for the user.';
 create index plan_decisions_by_time on plan_decisions (decided_at);
 
-create table guard_decisions (
+create table admission_decisions (
     id bigint generated always as identity primary key,
     conversation_id text not null,
     user_id text not null,
     prospect_id text not null,
     verdict text not null
-        constraint guard_decisions_verdict_known check (verdict in ('admitted', 'later', 'refused')),
+        constraint admission_decisions_verdict_known check (verdict in ('admitted', 'deferred', 'denied')),
     reason text,
     detail text,
-    next_try timestamptz,
+    retry_at timestamptz,
     calls_left integer,
     minutes_left integer,
     lines_free integer,
     decided_at timestamptz not null
 );
-comment on table guard_decisions is 'What the guard said each time a call asked to be made; the same answer in a row is kept once.';
-comment on column guard_decisions.reason is 'Why not now, or not at all; a word of domain::guard::Objection.';
-comment on column guard_decisions.detail is 'The reason as a sentence.';
-create index guard_decisions_by_prospect on guard_decisions (prospect_id, id);
-create index guard_decisions_by_conversation on guard_decisions (conversation_id, id);
-create index guard_decisions_by_time on guard_decisions (decided_at);
+comment on table admission_decisions is 'What the guard said each time a call asked to be made; the same answer in a row is kept once.';
+comment on column admission_decisions.reason is 'Why not now, or not at all; a word of domain::guard::Objection.';
+comment on column admission_decisions.detail is 'The reason as a sentence.';
+create index admission_decisions_by_prospect on admission_decisions (prospect_id, id);
+create index admission_decisions_by_conversation on admission_decisions (conversation_id, id);
+create index admission_decisions_by_time on admission_decisions (decided_at);
 
 -- The views of clients grow by what they may want to set, or to see.
 create or replace view "Prospect" as
@@ -191,3 +191,21 @@ create or replace view "AdvancedSetting" as
         max_attempts as maxattempts, calling_days as callingdays, days_off as daysoff,
         max_concurrent_calls as maxconcurrentcalls
     from advanced_settings;
+
+create view open_conversations as
+    select * from conversations where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
+comment on view open_conversations is 'Conversations that are planned or in progress.';
+
+create view attempts as
+    select distinct prospect_id, conversation_id from dials
+    where sent_at is not null and (state <> 'NOT_PLACED' or rejection is not null);
+comment on view attempts is 'Conversations in which the prospect was dialled, or the provider rejected the dial.';
+
+create view callees as
+    select p.*,
+        exists (select 1 from suppressions s
+            where s.phone = p.phone and (s.user_id is null or s.user_id = p.user_id)) as suppressed,
+        exists (select 1 from open_conversations c where c.prospect_id = p.id) as has_open_conversation,
+        (select count(*) from attempts a where a.prospect_id = p.id) as attempts
+    from prospects p;
+comment on view callees is 'Prospects with what planning and admission need to know of them.';

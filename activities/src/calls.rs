@@ -1,37 +1,41 @@
-//! Activities of one call.
+//! Activities of one call, one module each.
 
-#![allow(missing_docs, reason = "the macro makes constants beside each method")]
-
-mod admit;
-mod dial;
-mod late;
-mod look_up;
-mod move_slot;
-mod record;
+pub mod admit;
+mod agent_script;
+pub mod apply_late_event;
+pub mod cancel_dial;
+pub mod collect_transcript;
+pub mod dial;
+pub mod fetch_status;
+pub mod hang_up;
+pub mod mark_answered;
+pub mod record_outcome;
+pub mod reschedule;
 mod settings;
-mod speech;
-mod sweep;
+pub mod suppress;
+pub mod sweep;
 
 use std::sync::Arc;
 
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::calls::{
-    Admission, Admit, AdmitInput, Applied, ApplyLate, CollectTranscript, ConversationRef, DialRef,
-    HangUp, LateInput, Leg, LookUp, MoveSlot, MoveSlotInput, Moved, NoteAnswered, Place, Placement,
-    Record, RecordOutcome, Recovered, Settled, Sighting, Suppress, Sweep, SweepInput, Swept,
-    Withdraw, Withdrawn,
+    Admission, Admit, AdmitInput, ApplyLateEvent, CallRecord, CancelDial, CancelDialResult,
+    CollectTranscript, ConversationRef, Dial, DialRef, DialResult, FetchStatus, HangUp,
+    HangUpInput, LateEventInput, LateEventResult, MarkAnswered, ProviderStatus, RecordOutcome,
+    Recorded, Reschedule, RescheduleInput, RescheduleResult, Suppress, Sweep, SweepInput,
+    SweepResult, TranscriptReports,
 };
 
 use crate::clock::Clock;
-use crate::failure::reported;
+use crate::failure::to_activity_result;
 use crate::telnyx::Telnyx;
 use crate::ultravox::Ultravox;
 use store::Store;
 
 pub use settings::CallSettings;
 
-/// Makes calls and settles their records.
+/// What the activities of a call need.
 pub struct Calls {
     store: Store,
     ultravox: Ultravox,
@@ -41,8 +45,7 @@ pub struct Calls {
 }
 
 impl Calls {
-    /// Makes calls through that account, by those settings. Without access to the carrier, a
-    /// call that is cancelled while it rings rings on.
+    /// Without `telnyx`, a ringing call can't be hung up.
     pub fn new(
         store: Store,
         ultravox: Ultravox,
@@ -56,125 +59,125 @@ impl Calls {
 
 #[activities]
 impl Calls {
-    /// The guard. Idempotent by the conversation's live dial, of which there is at most one.
+    /// Decides about admission. Idempotent by the live dial of the conversation, of which there is at most one.
     #[activity(definition = Admit)]
     pub async fn admit(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: AdmitInput,
     ) -> Result<Admission, ActivityError> {
-        reported(self.decide(&input).await)
+        to_activity_result(admit::run(&self, &input).await)
     }
 
-    /// Moves a slot. Idempotent: it ends as it was asked for, or not at all.
-    #[activity(definition = MoveSlot)]
-    pub async fn move_slot(
+    /// Moves the slot. Idempotent: a repetition sets the same slot.
+    #[activity(definition = Reschedule)]
+    pub async fn reschedule(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: MoveSlotInput,
-    ) -> Result<Moved, ActivityError> {
-        reported(self.move_slot_of(&input).await)
+        input: RescheduleInput,
+    ) -> Result<RescheduleResult, ActivityError> {
+        to_activity_result(reschedule::run(&self, &input).await)
     }
 
-    /// Rings the phone. Idempotent by the state of the dial's row: a request that may have been
-    /// accepted is never repeated.
-    #[activity(definition = Place)]
+    /// Sends the dial request. Idempotent by the state of the dial: a request that may have been accepted is never
+    /// repeated.
+    #[activity(definition = Dial)]
     pub async fn dial(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DialRef,
-    ) -> Result<Placement, ActivityError> {
-        reported(self.place(&input.dial_id).await)
+    ) -> Result<DialResult, ActivityError> {
+        to_activity_result(dial::run(&self, &input).await)
     }
 
-    /// Takes back a dial. Idempotent by the state of its row, under the lock that a request needs.
-    #[activity(definition = Withdraw)]
-    pub async fn withdraw(
+    /// Cancels a dial. Idempotent by the state of the dial, whose lock the request needs as well.
+    #[activity(definition = CancelDial)]
+    pub async fn cancel_dial(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DialRef,
-    ) -> Result<Withdrawn, ActivityError> {
-        reported(self.take_back(&input.dial_id).await)
+    ) -> Result<CancelDialResult, ActivityError> {
+        to_activity_result(cancel_dial::run(&self, &input).await)
     }
 
-    /// Shows that somebody answered. Idempotent: only a conversation that rings is changed.
-    #[activity(definition = NoteAnswered)]
-    pub async fn note_answered(
+    /// Marks the conversation as answered. Idempotent: only a ringing conversation changes.
+    #[activity(definition = MarkAnswered)]
+    pub async fn mark_answered(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: ConversationRef,
     ) -> Result<(), ActivityError> {
-        reported(self.show_answered(&input.conversation_id).await)
+        to_activity_result(mark_answered::run(&self, &input).await)
     }
 
-    /// Suppresses the number of a call. Idempotent: it is on a list once.
+    /// Suppresses the number of a call. Idempotent: a number is on a list once.
     #[activity(definition = Suppress)]
     pub async fn suppress(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: ConversationRef,
     ) -> Result<(), ActivityError> {
-        reported(self.suppress_at_once(&input.conversation_id).await)
+        to_activity_result(suppress::run(&self, &input).await)
     }
 
-    /// Asks the provider about a dial. Only reads, but for a provider's id found on the way.
-    #[activity(definition = LookUp)]
-    pub async fn look_up(
+    /// Looks a dial up at the provider. Writes only the provider's id, if it finds one.
+    #[activity(definition = FetchStatus)]
+    pub async fn fetch_status(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DialRef,
-    ) -> Result<Sighting, ActivityError> {
-        reported(self.sight(&input).await)
+    ) -> Result<ProviderStatus, ActivityError> {
+        to_activity_result(fetch_status::run(&self, &input).await)
     }
 
-    /// Ends a call. Provider and carrier take a second request for the same as none.
+    /// Hangs a call up. Idempotent: provider and carrier ignore a second request.
     #[activity(definition = HangUp)]
     pub async fn hang_up(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: Leg,
+        input: HangUpInput,
     ) -> Result<(), ActivityError> {
-        reported(self.end(&input).await)
+        to_activity_result(hang_up::run(&self, &input).await)
     }
 
-    /// Stores the transcript. Idempotent: the same call has the same messages.
+    /// Stores the transcript. Idempotent: the messages of a call do not change after its end.
     #[activity(definition = CollectTranscript)]
     pub async fn collect_transcript(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DialRef,
-    ) -> Result<Recovered, ActivityError> {
-        reported(self.collect(&input).await)
+    ) -> Result<TranscriptReports, ActivityError> {
+        to_activity_result(collect_transcript::run(&self, &input).await)
     }
 
-    /// Settles a call in one transaction. Idempotent by natural keys: one ledger entry of a kind
-    /// per dial, one appointment per conversation.
+    /// Records a call. Idempotent by natural keys: one ledger entry of a kind per dial, one appointment per
+    /// conversation.
     #[activity(definition = RecordOutcome)]
     pub async fn record_outcome(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: Record,
-    ) -> Result<Settled, ActivityError> {
-        reported(self.settle(&input).await)
+        input: CallRecord,
+    ) -> Result<Recorded, ActivityError> {
+        to_activity_result(record_outcome::run(&self, &input).await)
     }
 
-    /// Settles calls without a workflow. Idempotent: what is settled is not found again.
+    /// Records calls without a workflow. Idempotent: a recorded call is not found again.
     #[activity(definition = Sweep)]
     pub async fn sweep(
         self: Arc<Self>,
         ctx: ActivityContext,
         input: SweepInput,
-    ) -> Result<Swept, ActivityError> {
-        reported(self.sweep_up(&ctx.client(), input.limit).await)
+    ) -> Result<SweepResult, ActivityError> {
+        to_activity_result(sweep::run(&self, &ctx.client(), &input).await)
     }
 
-    /// Applies a late event. Idempotent: what is recorded says nothing new a second time.
-    #[activity(definition = ApplyLate)]
-    pub async fn apply_late(
+    /// Applies a late event. Idempotent: a repeated event changes nothing.
+    #[activity(definition = ApplyLateEvent)]
+    pub async fn apply_late_event(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: LateInput,
-    ) -> Result<Applied, ActivityError> {
-        reported(self.amend(&input).await)
+        input: LateEventInput,
+    ) -> Result<LateEventResult, ActivityError> {
+        to_activity_result(apply_late_event::run(&self, &input).await)
     }
 }

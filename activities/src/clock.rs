@@ -1,4 +1,4 @@
-//! The one door to the present moment.
+//! The present time. The rest of the service gets the time from here, or from the workflow context.
 
 use chrono::{DateTime, Utc};
 use workflows::clock::ClockOffset;
@@ -10,12 +10,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that stands ahead of the real one by an offset.
-    pub fn ahead(offset: ClockOffset) -> Self {
+    /// A clock that is ahead of the real time by an offset.
+    pub fn new(offset: ClockOffset) -> Self {
         Self { offset }
     }
 
-    /// The present moment.
     pub fn now(&self) -> DateTime<Utc> {
         self.offset.apply(Utc::now())
     }

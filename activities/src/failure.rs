@@ -1,41 +1,47 @@
-//! The one place that decides whether a failed activity is tried again.
+//! Failures of activities, and their types in Temporal.
 
+use domain::ids::ConversationId;
+use store::StoreError;
+use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
 use crate::telnyx::TelnyxError;
 use crate::ultravox::UltravoxError;
-use store::StoreError;
 
-/// Why an activity could not do its work; all of these are tried again.
+/// Why an activity failed. All failures are retried.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// The database did not answer, or refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The provider did not answer, or refused.
     #[error(transparent)]
     Provider(#[from] UltravoxError),
-    /// The carrier did not answer, or refused.
     #[error(transparent)]
     Carrier(#[from] TelnyxError),
-    /// A late event came before the call was settled.
-    #[error("conversation {0} has no workflow and is not settled; the next sweep settles it")]
-    NotSettled(String),
-    /// Temporal did not answer.
+    /// A late event arrived before the call was recorded.
+    #[error("conversation {0} has no workflow and is not recorded; the next sweep records it")]
+    NotRecorded(ConversationId),
     #[error("Temporal can't be reached: {0}")]
-    Temporal(String),
+    Temporal(#[source] Box<WorkflowInteractionError>),
+}
+
+impl From<WorkflowInteractionError> for Failure {
+    fn from(error: WorkflowInteractionError) -> Self {
+        Self::Temporal(Box::new(error))
+    }
 }
 
 impl Failure {
-    /// The type by which the failure is found in Temporal; it is stored in clear.
+    /// The type of the failure in Temporal; it is stored unencrypted.
     fn type_name(&self) -> &'static str {
         match self {
-            Self::Store(_) => "Database",
-            Self::Provider(UltravoxError::KeyRefused { .. }) => "ProviderKeyRefused",
+            Self::Store(StoreError::Database(_)) => "Database",
+            Self::Store(StoreError::Constraint { .. }) => "DatabaseConstraint",
+            Self::Store(StoreError::UnknownVariant { .. }) => "DatabaseUnknownVariant",
+            Self::Provider(UltravoxError::KeyRejected { .. }) => "ProviderKeyRejected",
             Self::Provider(_) => "Provider",
             Self::Carrier(_) => "Carrier",
-            Self::NotSettled(_) => "NotSettled",
+            Self::NotRecorded(_) => "NotRecorded",
             Self::Temporal(_) => "Temporal",
         }
     }
@@ -43,14 +49,16 @@ impl Failure {
 
 impl From<Failure> for ApplicationFailure {
     fn from(failure: Failure) -> Self {
-        // Nothing here is final: a database comes back, a key is mended by an operator. What
-        // can't be mended by trying again is an answer of the activity, not a failure.
+        // No failure is final: an operator corrects a key or a row, and the next attempt succeeds. A result that a retry
+        // can't change is an output of the activity, not a failure.
         let type_name = failure.type_name().to_owned();
         ApplicationFailure::builder(failure).type_name(type_name).build()
     }
 }
 
-/// An activity's result as Temporal takes it.
-pub(crate) fn reported<T>(result: Result<T, impl Into<Failure>>) -> Result<T, ActivityError> {
+/// Converts the result of an activity for Temporal.
+pub(crate) fn to_activity_result<T>(
+    result: Result<T, impl Into<Failure>>,
+) -> Result<T, ActivityError> {
     result.map_err(|error| ActivityError::application(error.into().into()))
 }

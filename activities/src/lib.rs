@@ -1,14 +1,13 @@
-//! Everything that touches the world: store, provider and carrier.
+//! The activities: all I/O of the workflows with store, provider and carrier.
 //!
-//! Implements the activities that `workflows` declares. Each calls the store or the provider,
-//! translates and returns; decisions are made in `domain`.
+//! Implements the interfaces of `workflows::activities`. Rules are in `domain`.
 
-mod calls;
+pub mod calls;
 pub mod clock;
 pub mod failure;
-mod planning;
+pub mod planning;
 pub mod telnyx;
 pub mod ultravox;
 
 pub use calls::{CallSettings, Calls};
-pub use planning::{Considered, PlanSettings, Planning};
+pub use planning::{PlanSettings, Planning};

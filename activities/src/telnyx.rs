@@ -1,29 +1,22 @@
-//! The client of Telnyx's TeXML API: it ends a leg that rings.
+//! The client of Telnyx's TeXML API, which cancels a ringing leg.
 //!
-//! Ultravox places the call and can end it once somebody has answered; while the phone rings only
-//! the carrier can.
+//! Ultravox can end a call only once it is answered; while the phone rings, only the carrier can.
 
 use std::time::Duration;
 
 use reqwest::{Client, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
-const TIMEOUT: Duration = Duration::from_secs(15);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The carrier did not answer, or refused.
 #[derive(Debug, thiserror::Error)]
 pub enum TelnyxError {
-    /// The address can't be used.
-    #[error("TELNYX_API_URL {0:?} is not an http or https address")]
-    Address(String),
-    /// No answer came.
     #[error("Telnyx can't be reached: {0}")]
-    Unreachable(reqwest::Error),
-    /// The request was refused.
+    Unreachable(#[source] reqwest::Error),
     #[error(
-        "Telnyx answered {0} to the request to end a leg; check TELNYX_API_KEY and TELNYX_ACCOUNT_SID"
+        "Telnyx answered {0} to the request to cancel a leg; check TELNYX_API_KEY and TELNYX_ACCOUNT_SID"
     )]
-    Refused(StatusCode),
+    Rejected(StatusCode),
 }
 
 /// A client of one account.
@@ -36,22 +29,18 @@ pub struct Telnyx {
 }
 
 impl Telnyx {
-    /// A client of that account at that address.
-    pub fn new(base: &str, account_sid: String, key: SecretString) -> Result<Self, TelnyxError> {
-        let base = Url::parse(base)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"))
-            .ok_or_else(|| TelnyxError::Address(base.to_owned()))?;
+    /// `base`: the http or https address of the API.
+    pub fn new(base: Url, account_sid: String, key: SecretString) -> Result<Self, TelnyxError> {
         let http = Client::builder()
-            .timeout(TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()
             .map_err(TelnyxError::Unreachable)?;
         Ok(Self { http, base, account_sid, key })
     }
 
-    /// Ends a leg. One that is over, or that the carrier does not know, is no error.
-    pub async fn end(&self, call_sid: &str) -> Result<(), TelnyxError> {
+    /// Ends a leg. A leg that is over or unknown is no error.
+    pub async fn hang_up(&self, call_sid: &str) -> Result<(), TelnyxError> {
         let mut url = self.base.clone();
         url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend([
             "v2",
@@ -73,7 +62,7 @@ impl Telnyx {
         if status.is_success() || over.contains(&status) {
             Ok(())
         } else {
-            Err(TelnyxError::Refused(status))
+            Err(TelnyxError::Rejected(status))
         }
     }
 }

@@ -1,218 +1,215 @@
-//! What is known of a call, folded from events that come late, twice and in any order.
+//! What is known of a dial, folded from events that arrive late, repeatedly and in any order.
 //!
-//! Every field only ever moves one way (a set grows, an instant moves to the earliest, a flag
-//! turns on), so the same events give the same facts in whatever order and however often they
-//! come. Whoever wants to know how a call went asks [`Facts::conclusion`].
+//! Every field moves one way only: a set grows, a time moves to the earliest, a flag turns on. So the same events give
+//! the same facts in any order and with any repetition. [`DialFacts::summary`] says how the call went.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::report::Report;
 use crate::status::{Outcome, Reason};
 
-/// Why the provider says that a call ended (`endReason` of Ultravox's `Call`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Why the provider ended the call.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::EnumString,
+)]
+#[serde(rename_all = "snake_case", from = "String")]
+#[strum(serialize_all = "snake_case")]
 pub enum EndReason {
-    /// A reason that we do not know.
+    /// A reason that this build does not know.
     Other,
-    /// Nobody joined.
-    Unjoined,
-    /// The callee hung up.
-    Hangup,
-    /// The agent hung up.
-    AgentHangup,
-    /// The longest duration was reached.
-    Timeout,
-    /// The line broke.
-    ConnectionError,
-    /// The provider failed.
-    SystemError,
+    Unanswered,
+    CalleeHungUp,
+    AgentHungUp,
+    MaxDurationReached,
+    ConnectionFailed,
+    ProviderFailed,
 }
 
-/// Why the carrier says that nobody was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unreached {
-    /// The phone rang out, or the leg was ended while it rang.
+impl From<String> for EndReason {
+    fn from(name: String) -> Self {
+        name.parse().unwrap_or(Self::Other)
+    }
+}
+
+/// Why the carrier did not reach the callee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HangupCause {
+    /// The phone rang until the timeout, or the leg was cancelled while it rang.
     NoAnswer,
     /// The network failed.
     Failed,
-    /// The callee's side turned the call away.
+    /// The callee declined.
     Rejected,
-    /// The line was engaged.
     Busy,
-    /// There is no such number.
+    /// The number does not exist.
     InvalidNumber,
 }
 
-/// One thing that was said of a call.
+/// One event of a dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// The provider created the call.
-    Placed {
-        /// The provider's id of the call.
-        provider_call_id: String,
-    },
-    /// Somebody answered.
-    Joined {
-        /// When, if that was said.
-        at: Option<DateTime<Utc>>,
-    },
-    /// The provider says that the call is over.
-    Ended {
-        /// When somebody answered, if anybody did.
-        joined: Option<DateTime<Utc>>,
-        /// When the call ended.
-        ended: Option<DateTime<Utc>>,
-        /// Why.
-        reason: EndReason,
-    },
-    /// A client's system says that the call is over.
-    Completed {
-        /// Seconds of talk.
-        talk_secs: Option<i64>,
-    },
-    /// A client's system says that the call failed.
-    Failed {
-        /// Why, in its words.
-        reason: Option<String>,
-    },
-    /// An outcome was reported.
+pub enum DialEvent {
+    /// The provider has created the call.
+    Placed { provider_call_id: String },
+    /// The callee picked up.
+    Answered { at: Option<DateTime<Utc>> },
+    /// The provider reports the end of the call.
+    Ended { answered_at: Option<DateTime<Utc>>, ended_at: Option<DateTime<Utc>>, reason: EndReason },
+    /// The user's system reports the end of the call.
+    Completed { talk_secs: Option<i64> },
+    /// The user's system reports a failure, with its reason.
+    Failed { reason: Option<String> },
+    /// The agent or the user's system reports an outcome.
     Reported(Report),
-    /// The carrier rings, or rang, the phone.
-    Carried {
-        /// The carrier's id of the leg.
-        carrier_call_id: String,
-    },
-    /// The carrier says that nobody was reached.
-    Unreached(Unreached),
+    /// The carrier has started the telephone leg.
+    LegStarted { carrier_call_id: String },
+    /// The carrier did not reach the callee.
+    Unreached(HangupCause),
     /// A machine answered.
     Voicemail,
-    /// The provider no longer knows a call that it had accepted.
+    /// The provider has lost a call that it had accepted.
     Vanished,
 }
 
-/// What is known of a call.
+/// What is known of a dial.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct DialFacts {
     provider_call_id: Option<String>,
+    carrier_call_id: Option<String>,
     answered: bool,
-    joined: Option<DateTime<Utc>>,
-    ended: Option<DateTime<Utc>>,
+    answered_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
     end_reason: Option<EndReason>,
     completed: bool,
     talk_secs: Option<i64>,
     failed: bool,
     failure: Option<String>,
-    carrier_call_id: Option<String>,
-    unreached: Option<Unreached>,
+    unreached: Option<HangupCause>,
     voicemail: bool,
     vanished: bool,
     reports: BTreeSet<Report>,
 }
 
-/// How a call went, as far as its facts tell.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conclusion {
-    /// What came of it; nothing if it was answered and nobody reported anything.
+/// How a call went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CallSummary {
+    /// `None` if the call was answered and nothing was reported.
     pub outcome: Option<Outcome>,
-    /// Why, where the outcome does not say it.
     pub reason: Option<Reason>,
     /// The time of the appointment or of the callback.
     pub time: Option<DateTime<Utc>>,
-    /// Free text from the report or the failure.
+    /// Notes of the report, or the reason of the failure.
     pub notes: Option<String>,
-    /// When somebody answered.
-    pub joined: Option<DateTime<Utc>>,
-    /// When the call ended.
-    pub ended: Option<DateTime<Utc>>,
-    /// Seconds of talk, a started second counted whole.
+    pub answered_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Seconds of talk, rounded up.
     pub talk_secs: i64,
-    /// Reports that contradict the one that won.
-    pub overruled: Vec<Outcome>,
+    /// Reported outcomes that lost against [`outcome`](Self::outcome).
+    pub superseded: Vec<Outcome>,
 }
 
-impl Facts {
-    /// Takes in one event; true if it said anything new.
-    pub fn learn(&mut self, event: Event) -> bool {
+impl CallSummary {
+    /// The notes, with a line that names the superseded outcomes.
+    pub fn full_notes(&self) -> Option<String> {
+        let superseded: Vec<&str> = self.superseded.iter().map(Outcome::into_str).collect();
+        let superseded =
+            (!superseded.is_empty()).then(|| format!("also reported: {}", superseded.join(", ")));
+        let lines: Vec<String> = self.notes.iter().cloned().chain(superseded).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+}
+
+impl DialFacts {
+    /// Folds the events of a dial.
+    pub fn of(events: impl IntoIterator<Item = DialEvent>) -> Self {
+        let mut facts = Self::default();
+        for event in events {
+            facts.apply(event);
+        }
+        facts
+    }
+
+    /// Adds an event; returns whether it changed anything.
+    pub fn apply(&mut self, event: DialEvent) -> bool {
         let before = self.clone();
         match event {
-            Event::Placed { provider_call_id } => {
-                least(&mut self.provider_call_id, Some(provider_call_id));
+            DialEvent::Placed { provider_call_id } => {
+                keep_min(&mut self.provider_call_id, Some(provider_call_id));
             }
-            Event::Joined { at } => {
+            DialEvent::Answered { at } => {
                 self.answered = true;
-                least(&mut self.joined, at);
+                keep_min(&mut self.answered_at, at);
             }
-            Event::Ended { joined, ended, reason } => {
-                self.answered |= joined.is_some();
-                least(&mut self.joined, joined);
-                least(&mut self.ended, ended);
+            DialEvent::Ended { answered_at, ended_at, reason } => {
+                self.answered |= answered_at.is_some();
+                keep_min(&mut self.answered_at, answered_at);
+                keep_min(&mut self.ended_at, ended_at);
                 self.end_reason = self.end_reason.max(Some(reason));
             }
-            Event::Completed { talk_secs } => {
+            DialEvent::Completed { talk_secs } => {
                 self.completed = true;
                 self.answered |= talk_secs.is_some_and(|secs| secs > 0);
                 self.talk_secs = self.talk_secs.max(talk_secs);
             }
-            Event::Failed { reason } => {
+            DialEvent::Failed { reason } => {
                 self.failed = true;
-                least(&mut self.failure, reason);
+                keep_min(&mut self.failure, reason);
             }
-            Event::Reported(report) => {
+            DialEvent::Reported(report) => {
                 self.reports.insert(report);
             }
-            Event::Carried { carrier_call_id } => {
-                least(&mut self.carrier_call_id, Some(carrier_call_id));
+            DialEvent::LegStarted { carrier_call_id } => {
+                keep_min(&mut self.carrier_call_id, Some(carrier_call_id));
             }
-            Event::Unreached(why) => self.unreached = self.unreached.max(Some(why)),
-            Event::Voicemail => self.voicemail = true,
-            Event::Vanished => self.vanished = true,
+            DialEvent::Unreached(cause) => self.unreached = self.unreached.max(Some(cause)),
+            DialEvent::Voicemail => self.voicemail = true,
+            DialEvent::Vanished => self.vanished = true,
         }
         *self != before
     }
 
-    /// The provider's id of the call, once anything named it.
     pub fn provider_call_id(&self) -> Option<&str> {
         self.provider_call_id.as_deref()
     }
 
-    /// The carrier's id of the leg, once the carrier named it.
+    /// The carrier's id of the leg.
     pub fn carrier_call_id(&self) -> Option<&str> {
         self.carrier_call_id.as_deref()
     }
 
-    /// Whether anything shows that a request reached the provider.
+    /// Whether any event shows that a request reached the provider.
     pub fn is_placed(&self) -> bool {
-        self.provider_call_id.is_some()
-            || self.carrier_call_id.is_some()
+        self.has_external_id()
             || self.answered
             || self.voicemail
             || self.is_reported()
             || self.is_over()
     }
 
-    /// Whether the provider or the carrier itself has named the call.
-    pub fn is_named(&self) -> bool {
+    /// Whether provider or carrier have given the call an id.
+    pub fn has_external_id(&self) -> bool {
         self.provider_call_id.is_some() || self.carrier_call_id.is_some()
     }
 
-    /// Whether somebody answered.
     pub fn is_answered(&self) -> bool {
         self.answered
     }
 
-    /// Whether anybody reported an outcome.
+    /// Whether an outcome was reported.
     pub fn is_reported(&self) -> bool {
         !self.reports.is_empty()
     }
 
-    /// Whether the callee asked never to be called again.
-    pub fn asks_not_to_be_called(&self) -> bool {
+    /// Whether the callee has opted out.
+    pub fn opted_out(&self) -> bool {
         self.reports.iter().any(|report| report.outcome() == Outcome::DoNotCall)
     }
 
-    /// Whether the call is over, by anybody's word.
+    /// Whether any source reports the end of the call.
     pub fn is_over(&self) -> bool {
         self.end_reason.is_some()
             || self.completed
@@ -221,45 +218,45 @@ impl Facts {
             || self.unreached.is_some()
     }
 
-    /// Whether a request that left may still be a call, although somebody says that it is over.
-    pub fn may_go_on(&self) -> bool {
+    /// Whether the phone may still ring or talk: neither provider nor carrier reports the end.
+    pub fn may_still_be_live(&self) -> bool {
         self.end_reason.is_none() && self.unreached.is_none() && !self.vanished
     }
 
-    /// Seconds of talk: by the provider's clock if it told both ends, else as a client said.
+    /// Seconds of talk by the provider's times; without them, by the user's system.
     fn talk_secs(&self) -> i64 {
-        match (self.joined, self.ended) {
-            (Some(joined), Some(ended)) => {
-                let millis = (ended - joined).num_milliseconds().max(0);
+        match (self.answered_at, self.ended_at) {
+            (Some(answered_at), Some(ended_at)) => {
+                let millis = (ended_at - answered_at).num_milliseconds().max(0);
                 (millis + 999) / 1000
             }
             _ => self.talk_secs.unwrap_or(0).max(0),
         }
     }
 
-    /// How the call went. Before it is over, this is how it would have gone if it ended now.
-    pub fn conclusion(&self) -> Conclusion {
+    /// How the call went. Before the end: how it would have gone if it ended now.
+    pub fn summary(&self) -> CallSummary {
         let winner = self.reports.first();
         let (outcome, reason, notes) = match winner {
             Some(report) => (Some(report.outcome()), None, report.notes().map(str::to_owned)),
             None => self.unreported(),
         };
-        let mut overruled: Vec<Outcome> = self.reports.iter().map(Report::outcome).collect();
-        overruled.retain(|other| Some(*other) != outcome);
-        overruled.dedup();
-        Conclusion {
+        let mut superseded: Vec<Outcome> = self.reports.iter().map(Report::outcome).collect();
+        superseded.retain(|other| Some(*other) != outcome);
+        superseded.dedup();
+        CallSummary {
             outcome,
             reason,
             time: winner.and_then(Report::time),
             notes,
-            joined: self.joined,
-            ended: self.ended,
+            answered_at: self.answered_at,
+            ended_at: self.ended_at,
             talk_secs: self.talk_secs(),
-            overruled,
+            superseded,
         }
     }
 
-    /// What a call comes to of which nobody reported an outcome.
+    /// Outcome, reason and notes of a call without a report.
     fn unreported(&self) -> (Option<Outcome>, Option<Reason>, Option<String>) {
         if self.failed {
             let reason = Reason::ReportedFailure;
@@ -271,18 +268,18 @@ impl Facts {
         if self.answered {
             return (None, Some(Reason::NoReport), None);
         }
-        if let Some(unreached) = self.unreached {
-            let (outcome, reason) = match unreached {
-                Unreached::NoAnswer => (Outcome::NoResponse, Reason::NoAnswer),
-                Unreached::Busy => (Outcome::NoResponse, Reason::Busy),
-                Unreached::Rejected => (Outcome::NoResponse, Reason::Rejected),
-                Unreached::InvalidNumber => (Outcome::Failed, Reason::InvalidNumber),
-                Unreached::Failed => (Outcome::Failed, Reason::CarrierFailed),
+        if let Some(cause) = self.unreached {
+            let (outcome, reason) = match cause {
+                HangupCause::NoAnswer => (Outcome::NoResponse, Reason::NoAnswer),
+                HangupCause::Busy => (Outcome::NoResponse, Reason::Busy),
+                HangupCause::Rejected => (Outcome::NoResponse, Reason::Rejected),
+                HangupCause::InvalidNumber => (Outcome::Failed, Reason::InvalidNumber),
+                HangupCause::Failed => (Outcome::Failed, Reason::CarrierFailed),
             };
             return (Some(outcome), Some(reason), None);
         }
         match self.end_reason {
-            Some(EndReason::ConnectionError | EndReason::SystemError) => {
+            Some(EndReason::ConnectionFailed | EndReason::ProviderFailed) => {
                 let notes = "the provider could not make the call".to_owned();
                 (Some(Outcome::Failed), Some(Reason::ReportedFailure), Some(notes))
             }
@@ -292,12 +289,12 @@ impl Facts {
     }
 }
 
-/// Keeps the lesser of what is there and what comes in.
-fn least<T: Ord>(known: &mut Option<T>, heard: Option<T>) {
-    if let Some(heard) = heard
-        && known.as_ref().is_none_or(|known| heard < *known)
+/// Keeps the smaller of two values.
+fn keep_min<T: Ord>(known: &mut Option<T>, new: Option<T>) {
+    if let Some(new) = new
+        && known.as_ref().is_none_or(|known| new < *known)
     {
-        *known = Some(heard);
+        *known = Some(new);
     }
 }
 

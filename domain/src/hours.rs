@@ -1,8 +1,6 @@
-//! When a call may be made: the client's window and the legal hours, each in its time zone, and what they allow
-//! together.
+//! Calling hours: the user's window and the legal hours, each in its time zone.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::sync::Arc;
 
 use chrono::{
@@ -12,38 +10,15 @@ use chrono::{
 use chrono_tz::Tz;
 
 use crate::rules::Law;
+use crate::weekdays::Weekdays;
+use crate::{Block, BlockReason};
 
-/// How many days ahead the next allowed moment is looked for.
-const HORIZON_DAYS: i64 = 35;
+/// How far ahead the next allowed time is searched, in days.
+const MAX_SEARCH_DAYS: i64 = 35;
 
-/// Days of the week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weekdays(u8);
-
-impl Weekdays {
-    /// All seven.
-    pub const ALL: Self = Self(0b111_1111);
-
-    /// Days by their ISO numbers, 1 for Monday to 7 for Sunday; others are passed over.
-    pub fn from_iso(numbers: impl IntoIterator<Item = i32>) -> Self {
-        let bits = numbers.into_iter().filter(|day| (1..=7).contains(day));
-        Self(bits.fold(0, |days, day| days | 1 << (day - 1)))
-    }
-
-    /// Whether a day is among them.
-    pub fn contains(self, day: Weekday) -> bool {
-        self.0 & (1 << day.num_days_from_monday()) != 0
-    }
-
-    /// Whether none is.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
-
-/// A client's calling window: a span of local time, from `start` up to, not including, `end`, on some days.
+/// A user's calling window: local time from `start` to `end` (exclusive) on some days of the week.
 ///
-/// A window whose start lies after its end goes across midnight and belongs to the day on which it starts.
+/// A window that starts after its end crosses midnight; it belongs to the day on which it starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyWindow {
     zone: Tz,
@@ -53,22 +28,25 @@ pub struct DailyWindow {
     days_off: Arc<BTreeSet<NaiveDate>>,
 }
 
-/// Why a window can't be used.
+/// The window is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// The name is none of the IANA database.
+    /// Not in the IANA database.
     #[error("the time zone {0:?} is unknown; use an IANA name such as America/New_York")]
     UnknownZone(String),
-    /// Start and end are the same moment, so that nothing lies between them.
+    /// Start and end are equal.
     #[error("the calling window is empty: it starts and ends at {0}")]
     Empty(NaiveTime),
-    /// No day of the week is left.
     #[error("the calling window has no day of the week")]
     NoDays,
 }
 
 impl DailyWindow {
-    /// A window of every day in the zone of that IANA name.
+    /// A window on every day.
+    ///
+    /// # Errors
+    ///
+    /// The zone is not an IANA name, or start and end are equal.
     pub fn new(zone: &str, start: NaiveTime, end: NaiveTime) -> Result<Self, WindowError> {
         let zone = parse_zone(zone)?;
         if start == end {
@@ -77,7 +55,7 @@ impl DailyWindow {
         Ok(Self { zone, start, end, days: Weekdays::ALL, days_off: Arc::default() })
     }
 
-    /// The same on these days alone.
+    /// The same window on these days of the week only.
     pub fn on(self, days: Weekdays) -> Result<Self, WindowError> {
         if days.is_empty() {
             return Err(WindowError::NoDays);
@@ -85,106 +63,113 @@ impl DailyWindow {
         Ok(Self { days, ..self })
     }
 
-    /// The same without these dates.
+    /// The same window without these local dates.
     pub fn without(self, days_off: impl IntoIterator<Item = NaiveDate>) -> Self {
         Self { days_off: Arc::new(days_off.into_iter().collect()), ..self }
     }
 
-    /// The zone of the window.
     pub fn zone(&self) -> Tz {
         self.zone
     }
 
-    /// The first moment of the local day in which a moment lies.
-    pub fn day_start(&self, moment: DateTime<Utc>) -> DateTime<Utc> {
-        let today = moment.with_timezone(&self.zone).date_naive();
-        edges(self.zone, today, NaiveTime::MIN).next().unwrap_or(moment)
+    /// The start of the local day that contains `time`.
+    pub fn day_start(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+        let today = time.with_timezone(&self.zone).date_naive();
+        local_times(self.zone, today, NaiveTime::MIN).next().unwrap_or(time)
     }
 }
 
-/// Reads an IANA zone name.
+/// Parses an IANA zone name.
 pub fn parse_zone(name: &str) -> Result<Tz, WindowError> {
     name.trim().parse().map_err(|_| WindowError::UnknownZone(name.to_owned()))
 }
 
-/// A moment as somebody in a zone names it: with an offset that counts, or without one, by the local clock. What the clock
-/// shows twice is taken for the first time, what it never shows for the end of the gap. Nothing if it is no moment.
-pub fn named_moment(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
-    if let Ok(moment) = DateTime::parse_from_rfc3339(text.trim()) {
-        return Some(moment.to_utc());
+/// Parses a timestamp; without an offset it is local to `zone`.
+///
+/// An ambiguous time resolves to the earlier instant, a skipped time to the end of the gap. `None` if unparsable.
+pub fn parse_local_time(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text.trim()) {
+        return Some(time.to_utc());
     }
     let local = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"]
         .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(text.trim(), form).ok())?;
-    edges(zone?, local.date(), local.time()).next()
+        .find_map(|format| NaiveDateTime::parse_from_str(text.trim(), format).ok())?;
+    local_times(zone?, local.date(), local.time()).next()
 }
 
-/// Hours that must all be open.
+/// OpenHours hours that must all be open for a call.
 #[derive(Clone, Debug)]
-pub struct Hours(Vec<Opening>);
+pub struct Hours(Vec<OpenHours>);
 
-/// One of them.
 #[derive(Clone, Debug)]
-enum Opening {
+enum OpenHours {
     Window(DailyWindow),
     Legal(Tz, Law),
 }
 
-/// Why no call may start at a moment.
+/// No call may start at this time.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shut {
-    /// Whose hours they are, as a sentence.
-    pub why: String,
-    /// The first moment from then on at which a call may start; nothing if there is none for five weeks.
-    pub next: Option<DateTime<Utc>>,
+pub struct Closed {
+    /// Which hours are closed, as a sentence.
+    pub detail: String,
+    /// The next time at which a call may start; `None` if there is none for five weeks.
+    pub next_open: Option<DateTime<Utc>>,
 }
 
-impl fmt::Display for Shut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
+impl From<Closed> for Block {
+    fn from(closed: Closed) -> Self {
+        let reason = BlockReason::OutsideHours;
+        Self { reason, detail: closed.detail, until: closed.next_open }
     }
 }
 
 impl Hours {
-    /// Hours within the client's window and within the legal hours of each zone in which the callee may be.
+    /// The user's window and the legal hours in each zone in which the callee may be.
     pub fn of_call(user: DailyWindow, callee: impl IntoIterator<Item = Tz>, law: &Law) -> Self {
-        let legal = callee.into_iter().map(|zone| Opening::Legal(zone, law.clone()));
-        Self(std::iter::once(Opening::Window(user)).chain(legal).collect())
+        let legal = callee.into_iter().map(|zone| OpenHours::Legal(zone, law.clone()));
+        Self(std::iter::once(OpenHours::Window(user)).chain(legal).collect())
     }
 
-    /// The hours of a window alone.
+    /// The hours of a window only.
     pub fn of_window(window: DailyWindow) -> Self {
-        Self(vec![Opening::Window(window)])
+        Self(vec![OpenHours::Window(window)])
     }
 
-    /// Whether a call may start at that moment; if not, why, and when one may.
-    pub fn allowed(&self, moment: DateTime<Utc>) -> Result<(), Shut> {
-        match self.0.iter().find(|opening| !opening.contains(moment)) {
+    /// Checks that a call may start at `time`.
+    ///
+    /// # Errors
+    ///
+    /// The hours are closed.
+    pub fn check(&self, time: DateTime<Utc>) -> Result<(), Closed> {
+        match self.0.iter().find(|hours| !hours.contains(time)) {
             None => Ok(()),
-            Some(shut) => Err(Shut { why: shut.sentence(moment), next: self.next_allowed(moment) }),
+            Some(closed) => {
+                let (detail, next_open) = (closed.describe(time), self.next_allowed(time));
+                Err(Closed { detail, next_open })
+            }
         }
     }
 
-    /// The first moment from `from` on at which a call may start, within the next five weeks.
+    /// The earliest time at or after `from` at which a call may start, within the next five weeks.
     pub fn next_allowed(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let limit = from + TimeDelta::days(HORIZON_DAYS);
-        let mut moment = from;
-        while moment <= limit {
-            match self.0.iter().find(|opening| !opening.contains(moment)) {
-                None => return Some(moment),
-                Some(shut) => moment = shut.next_open(moment)?,
+        let limit = from + TimeDelta::days(MAX_SEARCH_DAYS);
+        let mut time = from;
+        while time <= limit {
+            match self.0.iter().find(|hours| !hours.contains(time)) {
+                None => return Some(time),
+                Some(closed) => time = closed.next_open(time)?,
             }
         }
         None
     }
 
-    /// The first moment after an allowed `from` at which a call may no longer start.
+    /// The end of the hours that are open at `from`.
     pub fn allowed_until(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.0.iter().filter_map(|opening| opening.next_close(from)).min()
+        self.0.iter().filter_map(|hours| hours.next_close(from)).min()
     }
 }
 
-impl Opening {
+impl OpenHours {
     fn zone(&self) -> Tz {
         match self {
             Self::Window(window) => window.zone,
@@ -192,7 +177,7 @@ impl Opening {
         }
     }
 
-    /// What is open from a local day on; an end before its start lies on the next day.
+    /// The local opening time of a date; an end before its start is on the next day.
     fn span(&self, date: NaiveDate) -> Option<(NaiveTime, NaiveTime)> {
         match self {
             Self::Window(window) => {
@@ -203,8 +188,8 @@ impl Opening {
         }
     }
 
-    fn contains(&self, moment: DateTime<Utc>) -> bool {
-        let local = moment.with_timezone(&self.zone()).naive_local();
+    fn contains(&self, at: DateTime<Utc>) -> bool {
+        let local = at.with_timezone(&self.zone()).naive_local();
         let (date, time) = (local.date(), local.time());
         let today = self
             .span(date)
@@ -216,18 +201,18 @@ impl Opening {
         today || since_yesterday()
     }
 
-    /// The first moment from `from` on that is open.
+    /// The earliest open time at or after `from`.
     fn next_open(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         if self.contains(from) {
             return Some(from);
         }
         let starts = self.days_from(from).filter_map(|date| Some((date, self.span(date)?.0)));
         starts
-            .flat_map(|(date, start)| edges(self.zone(), date, start))
+            .flat_map(|(date, start)| local_times(self.zone(), date, start))
             .find(|open| *open >= from && self.contains(*open))
     }
 
-    /// The first moment after `from` that is not open, for a `from` that is.
+    /// The first closed time after an open `from`.
     fn next_close(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let yesterday = self.days_from(from).next().and_then(|today| today.pred_opt());
         let ends = yesterday.into_iter().chain(self.days_from(from)).filter_map(|date| {
@@ -235,29 +220,29 @@ impl Opening {
             let date = if end < start { date.succ_opt()? } else { date };
             Some((date, end))
         });
-        ends.flat_map(|(date, end)| edges(self.zone(), date, end))
+        ends.flat_map(|(date, end)| local_times(self.zone(), date, end))
             .find(|close| *close > from && !self.contains(*close))
     }
 
-    fn days_from(&self, moment: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
-        let today = moment.with_timezone(&self.zone()).date_naive();
-        today.iter_days().take(HORIZON_DAYS as usize + 1)
+    fn days_from(&self, from: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
+        let today = from.with_timezone(&self.zone()).date_naive();
+        today.iter_days().take(MAX_SEARCH_DAYS as usize + 1)
     }
 
-    /// Why a moment outside is outside.
-    fn sentence(&self, moment: DateTime<Utc>) -> String {
+    /// Describes hours that are closed at `at`.
+    fn describe(&self, at: DateTime<Utc>) -> String {
         let zone = self.zone();
-        let date = moment.with_timezone(&zone).date_naive();
+        let date = at.with_timezone(&zone).date_naive();
         match self {
             Self::Window(window) if window.days_off.contains(&date) => {
-                format!("{date} is a day off of the client.")
+                format!("{date} is a day off of the user.")
             }
             Self::Window(window) if !window.days.contains(date.weekday()) => {
-                format!("The client calls nobody on a {}.", long_name(date.weekday()))
+                format!("The user's window is closed on {}s.", long_name(date.weekday()))
             }
             Self::Window(window) => {
                 let (start, end) = (window.start.format("%H:%M"), window.end.format("%H:%M"));
-                format!("It is outside the client's hours, {start} to {end} in {zone}.")
+                format!("It is outside the user's window, {start} to {end} in {zone}.")
             }
             Self::Legal(_, law) => match law.span(date) {
                 Some((start, end)) => {
@@ -267,7 +252,7 @@ impl Opening {
                 }
                 None => {
                     let (day, rules) = (long_name(date.weekday()), law.names(date));
-                    format!("No call is legal on that {day} in {zone} ({rules}).")
+                    format!("No call is legal on {day}s in {zone} ({rules}).")
                 }
             },
         }
@@ -286,9 +271,9 @@ fn long_name(day: Weekday) -> &'static str {
     }
 }
 
-/// The moments at which the clock of a zone shows `time` on `date`: two if it shows it twice, the end of the gap if it
-/// never does.
-fn edges(zone: Tz, date: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
+/// The instants at which a zone's local time is `time` on `date`: two if it is ambiguous, the end of the gap if it is
+/// skipped.
+fn local_times(zone: Tz, date: NaiveDate, time: NaiveTime) -> impl Iterator<Item = DateTime<Utc>> {
     let wanted = date.and_time(time);
     let shown: Option<LocalResult<DateTime<Tz>>> = (0..=24 * 60)
         .map(|minutes| zone.from_local_datetime(&(wanted + TimeDelta::minutes(minutes))))

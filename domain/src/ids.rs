@@ -1,4 +1,4 @@
-//! Identifiers, each a type of its own so that one can't be passed for another.
+//! Identifiers: one type each, so that they can't be confused.
 
 use std::fmt;
 
@@ -12,14 +12,31 @@ macro_rules! id {
         pub struct $name(String);
 
         impl $name {
-            /// Takes the text of an identifier as it stands in the database.
+            /// Wraps an identifier as stored in the database.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
 
-            /// The identifier as text.
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.to_owned())
             }
         }
 
@@ -32,7 +49,7 @@ macro_rules! id {
 }
 
 id!(
-    /// A client of the service, who owns prospects, settings and a subscription.
+    /// A customer of the service: owner of prospects, settings and a subscription.
     UserId
 );
 id!(
@@ -40,11 +57,11 @@ id!(
     ProspectId
 );
 id!(
-    /// One planned call to one prospect: `<prospect id>-<n>`, n counting the prospect's calls.
+    /// One planned call to one prospect: `<prospect id>-<n>`, n counting the prospect's conversations from 1.
     ConversationId
 );
 id!(
-    /// One real request to ring a phone: `<conversation id>.<n>`, n counting its dials.
+    /// One request to ring a phone: `<conversation id>.<n>`, n counting its dials from 1.
     DialId
 );
 
@@ -61,7 +78,7 @@ impl DialId {
         Self(format!("{conversation}.{n}"))
     }
 
-    /// The conversation that this dial belongs to, or nothing if the text is no dial id.
+    /// The conversation of this dial; `None` if the text is not a dial id.
     pub fn conversation(&self) -> Option<ConversationId> {
         let (conversation, n) = self.0.rsplit_once('.')?;
         let counts = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
@@ -74,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dial_id_names_its_conversation() {
+    fn dial_id_contains_its_conversation_id() {
         let conversation = ConversationId::nth(&ProspectId::new("p1-id"), 3);
         assert_eq!(conversation.as_str(), "p1-id-3");
         let dial = DialId::nth(&conversation, 1);
@@ -83,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn other_text_is_no_dial_id() {
+    fn other_text_has_no_conversation() {
         for text in ["", "p1-id-3", "p1.x", ".1", "p1."] {
             assert_eq!(DialId::new(text).conversation(), None, "{text:?}");
         }

@@ -1,19 +1,19 @@
-//! Where the law of a number is made: its country or, in North America, the state of its area code.
+//! The jurisdiction of a number: its country or, in North America, the state of its area code.
 //!
-//! A number that was ported keeps its area code; the state that a prospect's row names counts beside it.
+//! A ported number keeps its area code, so the state in the prospect's row counts as well.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use chrono_tz::Tz;
 
-use crate::numbers;
+use crate::phone_zones;
 
 /// See the head of the file for its source and licence.
 const TABLE: &str = include_str!("../data/jurisdictions.tsv");
 
-/// Longest prefix in the table.
-const LONGEST: usize = 4;
+/// The maximum length of a prefix in the table.
+const MAX_PREFIX: usize = 4;
 
 static PLACES: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::new(|| {
     let rows = TABLE.lines().filter(|line| !line.starts_with('#'));
@@ -21,21 +21,21 @@ static PLACES: LazyLock<BTreeMap<&'static str, Vec<&'static str>>> = LazyLock::n
     rows.map(|(prefix, codes)| (prefix, codes.split(',').collect())).collect()
 });
 
-/// The ISO 3166-1 or, in the United States and Canada, 3166-2 codes of where a `+E.164` number may be; none if it begins
-/// with no known calling code.
+/// The places where an E.164 number may be: ISO 3166-1 codes; in the United States and Canada ISO 3166-2 codes. Empty for
+/// an unknown calling code.
 pub fn of(phone: &str) -> &'static [&'static str] {
     let digits = phone.strip_prefix('+').unwrap_or_default();
-    let prefixes = (1..=LONGEST).rev().filter_map(|length| digits.get(..length));
+    let prefixes = (1..=MAX_PREFIX).rev().filter_map(|length| digits.get(..length));
     prefixes.filter_map(|prefix| PLACES.get(prefix)).next().map_or(&[], Vec::as_slice)
 }
 
-/// The time zones of a state, or of a country where the state is not known: those of all numbers that may be there.
+/// The time zones of all numbers of a state; of its country if the state is unknown.
 pub fn zones_of(place: &str) -> Vec<Tz> {
     let country = place.split('-').next().unwrap_or(place);
     let of = |wanted: &str| {
         let prefixes = PLACES.iter().filter(|(_, codes)| codes.contains(&wanted));
-        let zones =
-            prefixes.flat_map(|(prefix, _)| numbers::zones(&example(prefix)).iter().copied());
+        let zones = prefixes
+            .flat_map(|(prefix, _)| phone_zones::zones_of(&example(prefix)).iter().copied());
         let mut zones: Vec<Tz> = zones.collect();
         zones.sort_by_key(|zone| zone.name());
         zones.dedup();
@@ -45,9 +45,9 @@ pub fn zones_of(place: &str) -> Vec<Tz> {
     if of_state.is_empty() { of(country) } else { of_state }
 }
 
-/// A number that begins so. One of an area code is as long as such numbers are.
+/// A number with this prefix; one with an area code has its full length.
 fn example(prefix: &str) -> String {
-    if prefix.len() == LONGEST { format!("+{prefix}2345678") } else { format!("+{prefix}") }
+    if prefix.len() == MAX_PREFIX { format!("+{prefix}2345678") } else { format!("+{prefix}") }
 }
 
 #[cfg(test)]
@@ -55,17 +55,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_has_the_zones_of_all_its_area_codes() {
+    fn state_has_the_zones_of_all_its_area_codes() {
         let names = |place| zones_of(place).iter().map(|zone| zone.name()).collect::<Vec<_>>();
         assert_eq!(names("US-HI"), ["Pacific/Honolulu"]);
         assert_eq!(names("US-FL"), ["America/Chicago", "America/New_York"]);
         assert_eq!(names("DE-BY"), ["Europe/Berlin"]);
-        assert!(names("US-ZZ").len() > 20, "one that is not known may be anywhere there");
+        assert!(names("US-ZZ").len() > 20, "an unknown state has all zones of its country");
         assert!(names("XX-YY").is_empty());
     }
 
     #[test]
-    fn the_area_code_tells_the_state_and_the_calling_code_the_country() {
+    fn area_code_gives_the_state_and_calling_code_the_country() {
         for (phone, places) in [
             ("+13055550100", &["US-FL"][..]),
             ("+12035550100", &["US-CT"]),

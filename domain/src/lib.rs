@@ -1,23 +1,28 @@
-//! The pure rules of the service: who may be called, when, and what a call's events add up to.
+//! The rules of the service: who may be called, when, and what the events of a call add up to.
 //!
-//! Nothing here reads a clock, a random source, a file or the network: every function gets what
-//! it needs and answers the same for the same input, so that workflows may call all of it.
+//! Every function is pure: it reads no clock, random source, file or network, so workflows may call all of it.
 
-pub mod callee;
+pub mod admission;
+mod block_reason;
+pub mod callee_zones;
+pub mod cool_down;
 pub mod facts;
-pub mod guard;
 pub mod hours;
 pub mod ids;
 pub mod jurisdictions;
-pub mod late;
+pub mod late_events;
 pub mod minutes;
-pub mod numbers;
-pub mod pace;
+pub mod monitor;
+pub mod pacing;
 pub mod phone;
+pub mod phone_usage;
+pub mod phone_zones;
 pub mod priority;
 pub mod report;
-pub mod retry;
 pub mod rules;
 pub mod script;
 pub mod slots;
 pub mod status;
+pub mod weekdays;
+
+pub use block_reason::{Block, BlockReason};

@@ -1,6 +1,6 @@
-//! How talk turns into charged minutes, and minutes into the longest call.
+//! Charged minutes, reserved minutes, and the maximum length of a call.
 
-/// Whole minutes charged for `talk_secs` of talk: rounded up, nothing if nobody joined.
+/// Whole minutes charged for `talk_secs` of talk: rounded up; 0 if the call was not answered.
 pub fn charged(talk_secs: i64) -> i32 {
     if talk_secs <= 0 {
         return 0;
@@ -8,14 +8,14 @@ pub fn charged(talk_secs: i64) -> i32 {
     i32::try_from((talk_secs + 59) / 60).unwrap_or(i32::MAX)
 }
 
-/// Minutes to reserve for one call when `left` minutes are left: none if there are none, and no
-/// more than `longest`, so that one call does not lock up a whole subscription.
-pub fn reservation(left: i32, longest: i32) -> i32 {
-    left.min(longest).max(0)
+/// Minutes to reserve for one call: at most `max`, so that one call does not block a whole subscription; 0 if no minutes
+/// are left.
+pub fn reservation(left: i32, max: i32) -> i32 {
+    left.min(max).max(0)
 }
 
-/// The longest that a call may last under a reservation, in seconds.
-pub fn longest_call_secs(reserved_minutes: i32) -> i64 {
+/// The maximum length of a call under a reservation, in seconds.
+pub fn max_call_secs(reserved_minutes: i32) -> i64 {
     i64::from(reserved_minutes.max(0)) * 60
 }
 
@@ -31,16 +31,16 @@ mod tests {
     }
 
     #[test]
-    fn a_reservation_never_exceeds_what_is_left() {
+    fn reservation_never_exceeds_the_balance() {
         for (left, reserved) in [(-1, 0), (0, 0), (1, 1), (9, 9), (600, 10)] {
             assert_eq!(reservation(left, 10), reserved, "{left} left");
         }
     }
 
     #[test]
-    fn the_longest_call_costs_no_more_than_its_reservation() {
+    fn longest_call_costs_no_more_than_its_reservation() {
         for reserved in 0..=10 {
-            assert_eq!(charged(longest_call_secs(reserved)), reserved);
+            assert_eq!(charged(max_call_secs(reserved)), reserved);
         }
     }
 }

@@ -8,17 +8,19 @@ pub struct PhoneNumber(String);
 
 /// The text is not a number in E.164 form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the phone number is not in E.164 form (a plus sign and 7 to 15 digits, as +12125550100)")]
+#[error(
+    "the phone number is not in E.164 form (a plus sign and 7 to 15 digits, such as +12125550100)"
+)]
 pub struct InvalidPhoneNumber;
 
 impl PhoneNumber {
-    /// Reads a number that is already in E.164 form; nothing is guessed or mended.
+    /// Parses a number that is in E.164 form already; nothing is normalised.
     pub fn parse(text: &str) -> Result<Self, InvalidPhoneNumber> {
         let digits = text.strip_prefix('+').ok_or(InvalidPhoneNumber)?;
-        let sound = (7..=15).contains(&digits.len())
+        let valid = (7..=15).contains(&digits.len())
             && digits.bytes().all(|b| b.is_ascii_digit())
             && !digits.starts_with('0');
-        sound.then(|| Self(text.to_owned())).ok_or(InvalidPhoneNumber)
+        valid.then(|| Self(text.to_owned())).ok_or(InvalidPhoneNumber)
     }
 
     /// The number with its plus sign.
@@ -38,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_e164_is_a_number() {
+    fn only_e164_is_accepted() {
         for good in ["+1234567890", "+12125550100", "+4915550100", "+123456789012345"] {
             assert!(PhoneNumber::parse(good).is_ok(), "{good}");
         }

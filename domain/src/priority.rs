@@ -1,32 +1,30 @@
-//! In which order a user's prospects are called.
+//! The order in which a user's prospects are called.
 
 use chrono::{DateTime, Utc};
 
 use crate::ids::ProspectId;
 
-/// What the order depends on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Standing {
-    /// The tie-breaker.
+pub struct PriorityInput {
+    /// Breaks ties.
     pub prospect: ProspectId,
-    /// Whether the prospect was promised a call at a time.
-    pub promised: bool,
-    /// When the prospect's wait began: the last contact or, if there was none, its creation.
+    /// Whether the prospect has asked for a callback.
+    pub callback: bool,
+    /// The last contact; without one, the creation of the prospect.
     pub waiting_since: DateTime<Utc>,
-    /// How often the prospect has been rescheduled.
     pub times_rescheduled: i32,
 }
 
-/// Days without contact after which a prospect gets [`LONG_WAIT_BONUS`].
+/// Days without contact after which [`LONG_WAIT_BONUS`] is added.
 const LONG_WAIT_DAYS: f64 = 30.0;
 const LONG_WAIT_BONUS: f64 = 10.0;
 const PER_DAY: f64 = 0.5;
 const PER_RESCHEDULING: f64 = 2.0;
 
-impl Standing {
-    /// The prospect's score at `now`: higher is called earlier.
+impl PriorityInput {
+    /// The score at `now`; a higher score is called earlier.
     ///
-    /// Days of waiting × 0.5 + times rescheduled × 2, + 10 beyond 30 days.
+    /// Days since the last contact × 0.5 + times rescheduled × 2, + 10 beyond 30 days.
     pub fn score(&self, now: DateTime<Utc>) -> f64 {
         let days = (now - self.waiting_since).num_seconds().max(0) as f64 / 86_400.0;
         let bonus = if days > LONG_WAIT_DAYS { LONG_WAIT_BONUS } else { 0.0 };
@@ -34,12 +32,12 @@ impl Standing {
     }
 }
 
-/// Sorts into calling order: promised calls first, then by score, ties by id.
-pub fn rank<T>(items: &mut [T], now: DateTime<Utc>, standing: impl Fn(&T) -> &Standing) {
+/// Sorts into calling order: callbacks first, then by score, ties by id.
+pub fn rank<T>(items: &mut [T], now: DateTime<Utc>, input: impl Fn(&T) -> &PriorityInput) {
     items.sort_by(|a, b| {
-        let (a, b) = (standing(a), standing(b));
-        b.promised
-            .cmp(&a.promised)
+        let (a, b) = (input(a), input(b));
+        b.callback
+            .cmp(&a.callback)
             .then_with(|| b.score(now).total_cmp(&a.score(now)))
             .then_with(|| a.prospect.cmp(&b.prospect))
     });
@@ -55,31 +53,31 @@ mod tests {
         "2025-02-25T14:00:00Z".parse().unwrap()
     }
 
-    fn standing(id: &str, promised: bool, days: i64, times_rescheduled: i32) -> Standing {
-        Standing {
+    fn input(id: &str, callback: bool, days: i64, times_rescheduled: i32) -> PriorityInput {
+        PriorityInput {
             prospect: ProspectId::new(id),
-            promised,
+            callback,
             waiting_since: now() - TimeDelta::days(days),
             times_rescheduled,
         }
     }
 
     #[test]
-    fn the_score_follows_the_formula() {
+    fn score_follows_the_formula() {
         for (days, times, score) in
             [(0, 0, 0.0), (2, 0, 1.0), (2, 3, 7.0), (30, 0, 15.0), (31, 0, 25.5), (-3, 1, 2.0)]
         {
-            assert_eq!(standing("p", false, days, times).score(now()), score, "{days} d");
+            assert_eq!(input("p", false, days, times).score(now()), score, "{days} d");
         }
     }
 
     #[test]
-    fn promised_calls_come_first_and_ties_go_by_id() {
+    fn callbacks_come_first_and_ties_are_broken_by_id() {
         let mut items = vec![
-            standing("b", false, 40, 0),
-            standing("d", false, 2, 0),
-            standing("c", false, 2, 0),
-            standing("a", true, 0, 0),
+            input("b", false, 40, 0),
+            input("d", false, 2, 0),
+            input("c", false, 2, 0),
+            input("a", true, 0, 0),
         ];
         rank(&mut items, now(), |s| s);
         let order: Vec<_> = items.iter().map(|s| s.prospect.as_str()).collect();

@@ -1,19 +1,20 @@
-//! What somebody said came of a call, and which of two reports wins.
+//! Outcomes that were reported, and which of two reports wins.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use crate::status::Outcome;
 
 /// Who made a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Source {
-    /// A client's own system, in the plain form of the webhook.
-    Client,
-    /// The agent's `report_outcome` tool, live or found in the call's messages.
+pub enum ReportSource {
+    /// The user's own system, by user webhook v1.
+    User,
+    /// The agent's `report_outcome` tool, by webhook or from the call's messages.
     Agent,
 }
 
-/// The outcomes that an agent may report: the others are found out by themselves.
+/// The outcomes that the agent's tool accepts; the service determines the others itself.
 pub const REPORTABLE: [Outcome; 4] = [
     Outcome::AppointmentSet,
     Outcome::CallbackRequested,
@@ -21,67 +22,73 @@ pub const REPORTABLE: [Outcome; 4] = [
     Outcome::DoNotCall,
 ];
 
-/// One report of an outcome.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Report {
-    outcome: Outcome,
-    time: Option<DateTime<Utc>>,
-    notes: Option<String>,
-    source: Source,
+/// A reported outcome, not validated yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportedOutcome {
+    pub outcome: Outcome,
+    /// The time of the appointment or of the callback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
 }
 
-/// A report lacks the time that its outcome is about.
+/// A valid report: an appointment or a callback has a time, other outcomes have none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Report {
+    reported: ReportedOutcome,
+    source: ReportSource,
+}
+
+/// The report lacks the time of the appointment or of the callback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} needs the time that was agreed on")]
 pub struct MissingTime(pub Outcome);
 
 impl Report {
-    /// A report; an appointment or a callback must say when. The time of any other is dropped.
-    pub fn new(
-        outcome: Outcome,
-        time: Option<DateTime<Utc>>,
-        notes: Option<String>,
-        source: Source,
-    ) -> Result<Self, MissingTime> {
+    /// Validates a report. The time of an outcome that has none is dropped.
+    ///
+    /// # Errors
+    ///
+    /// An appointment or a callback has no time.
+    pub fn new(reported: ReportedOutcome, source: ReportSource) -> Result<Self, MissingTime> {
+        let ReportedOutcome { outcome, time, notes } = reported;
         let timed = matches!(outcome, Outcome::AppointmentSet | Outcome::CallbackRequested);
         if timed && time.is_none() {
             return Err(MissingTime(outcome));
         }
-        Ok(Self {
-            outcome,
-            time: time.filter(|_| timed),
-            notes: notes.filter(|notes| !notes.trim().is_empty()),
-            source,
-        })
+        let time = time.filter(|_| timed);
+        let notes = notes.filter(|notes| !notes.trim().is_empty());
+        Ok(Self { reported: ReportedOutcome { outcome, time, notes }, source })
     }
 
-    /// The outcome that was reported.
     pub fn outcome(&self) -> Outcome {
-        self.outcome
+        self.reported.outcome
     }
 
-    /// The time of the appointment or of the callback; always there for these two.
+    /// The time of the appointment or of the callback; always `Some` for these two outcomes.
     pub fn time(&self) -> Option<DateTime<Utc>> {
-        self.time
+        self.reported.time
     }
 
-    /// Free text beside the outcome.
     pub fn notes(&self) -> Option<&str> {
-        self.notes.as_deref()
+        self.reported.notes.as_deref()
     }
 
-    /// The same report without what was said beside it.
+    /// The same report with its notes removed.
     pub fn without_notes(&self) -> Self {
-        Self { notes: None, ..self.clone() }
+        let reported = ReportedOutcome { notes: None, ..self.reported.clone() };
+        Self { reported, source: self.source }
     }
 
-    /// How much a report weighs against another of the same call; the lower one wins.
+    /// The rank of a report among the reports of one call; the lowest wins.
     ///
-    /// A refusal outranks every wish, a firm date outranks a loose one, and what the agent
-    /// heard outranks what a client's system says. Between equals the earlier date wins. The
-    /// order of arrival plays no part, since webhooks have none.
-    fn weight(&self) -> impl Ord + '_ {
-        let outcome = match self.outcome {
+    /// An opt-out outranks every other outcome, an appointment outranks a callback, and the agent outranks the user's
+    /// system. Between equals the earlier time wins. The order of arrival does not count, since webhooks are unordered.
+    fn rank(&self) -> impl Ord + '_ {
+        let ReportedOutcome { outcome, time, notes } = &self.reported;
+        let outcome = match outcome {
             Outcome::DoNotCall => 0,
             Outcome::AppointmentSet => 1,
             Outcome::CallbackRequested => 2,
@@ -89,7 +96,7 @@ impl Report {
             Outcome::NoResponse => 4,
             Outcome::Failed => 5,
         };
-        (outcome, std::cmp::Reverse(self.source), self.time, self.notes.is_none(), &self.notes)
+        (outcome, std::cmp::Reverse(self.source), *time, notes.is_none(), notes)
     }
 }
 
@@ -101,7 +108,7 @@ impl PartialOrd for Report {
 
 impl Ord for Report {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.weight().cmp(&other.weight())
+        self.rank().cmp(&other.rank())
     }
 }
 
@@ -109,28 +116,30 @@ impl Ord for Report {
 mod tests {
     use super::*;
 
-    fn report(outcome: Outcome, time: &str, source: Source) -> Report {
-        Report::new(outcome, Some(time.parse().unwrap()), None, source).unwrap()
+    fn report(outcome: Outcome, time: Option<&str>, source: ReportSource) -> Report {
+        let time = time.map(|time| time.parse().unwrap());
+        Report::new(ReportedOutcome { outcome, time, notes: None }, source).unwrap()
     }
 
     #[test]
-    fn an_appointment_without_a_time_is_no_report() {
+    fn appointment_or_callback_without_time_is_rejected() {
         for outcome in [Outcome::AppointmentSet, Outcome::CallbackRequested] {
-            assert_eq!(Report::new(outcome, None, None, Source::Agent), Err(MissingTime(outcome)));
+            let reported = ReportedOutcome { outcome, time: None, notes: None };
+            assert_eq!(Report::new(reported, ReportSource::Agent), Err(MissingTime(outcome)));
         }
     }
 
     #[test]
-    fn a_refusal_outranks_everything_and_the_agent_outranks_the_client() {
-        let early = "2025-02-26T15:00:00Z";
-        let late = "2025-02-27T15:00:00Z";
+    fn opt_out_outranks_all_and_agent_outranks_user() {
+        use ReportSource::{Agent, User};
+        let (early, late) = (Some("2025-02-26T15:00:00Z"), Some("2025-02-27T15:00:00Z"));
         let order = [
-            Report::new(Outcome::DoNotCall, None, None, Source::Client).unwrap(),
-            report(Outcome::AppointmentSet, early, Source::Agent),
-            report(Outcome::AppointmentSet, late, Source::Agent),
-            report(Outcome::AppointmentSet, early, Source::Client),
-            report(Outcome::CallbackRequested, early, Source::Agent),
-            Report::new(Outcome::NotInterested, None, None, Source::Agent).unwrap(),
+            report(Outcome::DoNotCall, None, User),
+            report(Outcome::AppointmentSet, early, Agent),
+            report(Outcome::AppointmentSet, late, Agent),
+            report(Outcome::AppointmentSet, early, User),
+            report(Outcome::CallbackRequested, early, Agent),
+            report(Outcome::NotInterested, None, Agent),
         ];
         assert!(order.windows(2).all(|pair| pair[0] < pair[1]));
     }

@@ -1,36 +1,34 @@
 //! Scripts and first messages with placeholders such as `{prospectName}`.
 
-/// What the placeholders stand for.
+/// The values of the placeholders.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
     /// `{prospectName}`: the name of the person called.
     pub prospect_name: String,
-    /// `{userName}`: the name of the client on whose behalf the call is made.
+    /// `{userName}`: the name of the user.
     pub user_name: String,
-    /// `{companyName}`: the client's company, if known.
+    /// `{companyName}`: the user's company.
     pub company_name: Option<String>,
 }
 
-/// Why a script can't be read out.
+/// A script can't be filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScriptError {
-    /// The placeholder is not one that we know.
     #[error(
-        "the script holds the unknown placeholder {{{0}}}; use {{prospectName}}, {{userName}} or {{companyName}}"
+        "the script contains the unknown placeholder {{{0}}}; use {{prospectName}}, {{userName}} or {{companyName}}"
     )]
     Unknown(String),
-    /// The placeholder is known but there is nothing to put there.
-    #[error("the script holds {{{0}}}, but no value is stored for it")]
+    /// The placeholder has no value.
+    #[error("the script contains {{{0}}}, which has no value")]
     Missing(&'static str),
-    /// A brace was opened and not closed.
-    #[error("the script holds an opening brace without a closing one")]
+    #[error("the script contains an opening brace without a closing one")]
     Unclosed,
 }
 
-/// Puts the values in place of the placeholders.
+/// Replaces the placeholders by their values.
 ///
 /// A placeholder is a name (letters, digits, `_`) between braces. Other uses of braces, as in
-/// `{ }` or JSON, are left as they stand.
+/// `{ }` or JSON, stay unchanged.
 pub fn fill(script: &str, values: &Values) -> Result<String, ScriptError> {
     let mut filled = String::with_capacity(script.len() + 32);
     let mut rest = script;
@@ -95,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_filled_is_never_read_out() {
+    fn script_that_cannot_be_filled_is_rejected() {
         assert_eq!(filled("Hi {prospectname}"), Err(ScriptError::Unknown("prospectname".into())));
         assert_eq!(filled("{companyName}"), Err(ScriptError::Missing("companyName")));
         assert_eq!(filled("Hi {prospectName"), Err(ScriptError::Unclosed));

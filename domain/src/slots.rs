@@ -1,120 +1,27 @@
-//! Which of a user's prospects are called before the next plan run, and at which moments.
+//! Which of a user's prospects are called before the next plan run, and when.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::callee::{NoZone, NumberLog, zones};
+use crate::callee_zones::zones_of_callee;
 use crate::hours::{DailyWindow, Hours};
 use crate::ids::ProspectId;
-use crate::pace::Pace;
+use crate::pacing::Pacing;
 use crate::phone::PhoneNumber;
-use crate::priority::{Standing, rank};
+use crate::phone_usage::PhoneUsage;
+use crate::priority::{PriorityInput, rank};
 use crate::rules::{Law, Rule};
-use crate::status::spelled;
+use crate::{Block, BlockReason};
 
-/// The most calls that one run plans for one user.
-const MOST_CALLS: i32 = 1_000;
-/// The least time between the slots of one user, in seconds.
-const SPACING_SECS: i64 = 1;
+/// The maximum number of calls that one run plans for one user.
+const MAX_CALLS_PER_RUN: i32 = 1_000;
+/// The minimum time between two slots of one user, in seconds.
+const MIN_SPACING_SECS: i64 = 1;
 
-spelled! {
-    /// Why a user or a prospect was passed over by a plan run.
-    SkipReason {
-        /// The user, or the whole service, is paused.
-        Paused = "paused",
-        /// The user has no active subscription.
-        NoActiveSubscription = "no_active_subscription",
-        /// One of the user's settings is missing.
-        SettingsMissing = "settings_missing",
-        /// The user's calling window or time zone can't be used.
-        WindowInvalid = "window_invalid",
-        /// The prospect's number is not in E.164 form.
-        PhoneInvalid = "phone_invalid",
-        /// The prospect's time zone is unknown.
-        ProspectZoneUnknown = "prospect_zone_unknown",
-        /// Nothing tells where the prospect is, and hours are kept strictly.
-        ZoneUntold = "zone_untold",
-        /// The number is on a do-not-call list.
-        Suppressed = "suppressed",
-        /// A call to the prospect is planned or under way.
-        OpenConversation = "open_conversation",
-        /// As many calls as allowed were made to the prospect.
-        AttemptsUsedUp = "attempts_used_up",
-        /// The prospect rests after its last call.
-        ContactedRecently = "contacted_recently",
-        /// Another prospect with the same number is called, or about to be.
-        NumberBusy = "number_busy",
-        /// The number rests after a call to another prospect of the user.
-        NumberResting = "number_resting",
-        /// The law allows no further call to the number for now, or at all.
-        NumberCapped = "number_capped",
-        /// The promised time lies beyond the next plan run.
-        NotDue = "not_due",
-        /// No moment before the next plan run is within everybody's hours.
-        OutsideHours = "outside_hours",
-        /// The calls of the day are used up.
-        DailyLimit = "daily_limit",
-        /// The minutes of the subscription are used up.
-        NoMinutes = "no_minutes",
-        /// The time before the next plan run holds no further slot.
-        NoRoom = "no_room",
-    }
-}
-
-impl SkipReason {
-    /// The reason as a sentence for the user.
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::Paused => "The user, or the whole service, is paused.",
-            Self::NoActiveSubscription => "The user has no active subscription.",
-            Self::SettingsMissing => "A setting of the user is missing.",
-            Self::WindowInvalid => "The user's calling window can't be used.",
-            Self::PhoneInvalid => "The phone number is not in E.164 form, as +12125550100.",
-            Self::ProspectZoneUnknown => "The prospect's time zone is not an IANA name.",
-            Self::ZoneUntold => "Neither the prospect nor its number tells a time zone.",
-            Self::Suppressed => "The number is on a do-not-call list.",
-            Self::OpenConversation => "A call to the prospect is planned or under way.",
-            Self::AttemptsUsedUp => "As many calls as allowed were made to the prospect.",
-            Self::ContactedRecently => "The prospect rests after its last call.",
-            Self::NumberBusy => "A call to the same number is planned or under way.",
-            Self::NumberResting => "The number rests after a call to another prospect.",
-            Self::NumberCapped => "The law allows no further call to the number for now.",
-            Self::NotDue => "The promised time lies beyond the next plan run.",
-            Self::OutsideHours => "No moment before the next plan run is within calling hours.",
-            Self::DailyLimit => "The calls of the day are used up.",
-            Self::NoMinutes => "The minutes of the subscription are used up.",
-            Self::NoRoom => "No slot is left before the next plan run.",
-        }
-    }
-
-    /// What becomes of it, or what is to be done, as a sentence.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::Paused => "Set users.paused_at and service.paused_at to null to go on.",
-            Self::NoActiveSubscription => "Calls are planned once a subscription is ACTIVE.",
-            Self::SettingsMissing => "Insert the row.",
-            Self::WindowInvalid => "Correct the row in advanced_settings.",
-            Self::PhoneInvalid => "Correct the number.",
-            Self::ProspectZoneUnknown | Self::ZoneUntold => "Correct prospects.time_zone.",
-            Self::Suppressed => "Whoever asked not to be called is not called.",
-            Self::OpenConversation => "It is called by its open call, and planned again after it.",
-            Self::AttemptsUsedUp => "Raise advanced_settings.max_attempts to go on.",
-            Self::ContactedRecently | Self::NumberResting => "It is planned again after its rest.",
-            Self::NumberBusy => "It is planned again once that call is over.",
-            Self::NumberCapped => "calling_rules says how often a number may be called.",
-            Self::NotDue => "It is planned by the run before its time.",
-            Self::OutsideHours => "It is planned by the run before that moment.",
-            Self::DailyLimit => "The next calls are planned on the client's next day.",
-            Self::NoMinutes => "Calls are planned once the subscription has minutes again.",
-            Self::NoRoom => "A later run plans it.",
-        }
-    }
-}
-
-/// The span that one plan run plans for.
+/// The time that one plan run plans for.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct PlanInterval {
     /// The nominal time of the run.
     pub from: DateTime<Utc>,
     /// The nominal time of the next run.
@@ -126,344 +33,302 @@ pub struct Span {
 pub struct Budget {
     /// Calls left of the user's local day.
     pub calls: i32,
-    /// Minutes left that are neither reserved nor promised to a planned call.
+    /// Minutes that are neither reserved nor needed by planned calls.
     pub minutes: i32,
 }
 
 /// A prospect that a plan run considers.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// What its rank depends on.
-    pub standing: Standing,
-    /// Its number as stored.
+    pub priority: PriorityInput,
+    /// The number as stored.
     pub phone: String,
-    /// Its own time zone as stored, if it has one.
+    /// The prospect's own time zone as stored.
     pub zone: Option<String>,
-    /// The state in which it is said to be, as `US-FL`.
+    /// The prospect's state as stored, such as `US-FL`.
     pub state: Option<String>,
-    /// The promised time of a rescheduled prospect.
-    pub due: Option<DateTime<Utc>>,
-    /// Until when it rests after its last call.
-    pub rests_until: Option<DateTime<Utc>>,
-    /// Calls that may still be made to it.
+    /// When the callback is due.
+    pub callback_due: Option<DateTime<Utc>>,
+    /// The end of the prospect's cool-down.
+    pub next_call_at: Option<DateTime<Utc>>,
+    /// Calls that may still be made to the prospect.
     pub attempts_left: i32,
-    /// Whether its number is on a do-not-call list.
+    /// Whether the number is on a do-not-call list.
     pub suppressed: bool,
-    /// Whether a call to it is planned or under way.
     pub has_open_conversation: bool,
-    /// Whether a call to another prospect with its number is planned or under way.
-    pub number_busy: bool,
-    /// Until when its number rests after a call to another prospect of the user.
-    pub number_rests_until: Option<DateTime<Utc>>,
-    /// The calls that were made to its number.
-    pub number: NumberLog,
+    /// Whether another prospect with this number has an open conversation.
+    pub phone_busy: bool,
+    /// Until when the number cools down after a call to another prospect of the user.
+    pub phone_cool_down_until: Option<DateTime<Utc>>,
+    /// Earlier calls to the number.
+    pub phone_usage: PhoneUsage,
 }
 
-/// What a plan rests on beside the candidates.
+/// What a plan depends on besides the candidates.
 #[derive(Clone, Debug)]
-pub struct Terms<'a> {
-    /// What is planned for.
-    pub span: Span,
+pub struct PlanContext<'a> {
+    pub interval: PlanInterval,
     /// The user's calling window.
     pub window: &'a DailyWindow,
-    /// What the user may spend.
     pub budget: Budget,
     /// All legal rules.
     pub rules: &'a [Rule],
-    /// Whether a prospect whose zone nothing tells is passed over.
+    /// Whether a prospect without a determined time zone is skipped.
     pub strict: bool,
-    /// How closely calls may follow each other, whoever they are made for.
-    pub pace: Pace,
+    pub pacing: Pacing,
 }
 
-/// What a plan run says of one prospect.
+/// The decision of a plan run about one prospect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
-    /// The prospect.
     pub prospect: ProspectId,
-    /// Its score.
+    /// The prospect's score; higher is called earlier.
     pub score: f64,
-    /// What was left to spend when it was decided.
+    /// The budget before this decision.
     pub left: Budget,
-    /// The slot, or why there is none.
-    pub verdict: Result<Slot, Skip>,
+    pub verdict: Result<Slot, Block>,
 }
 
 /// When a prospect is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slot {
-    /// The moment.
     pub at: DateTime<Utc>,
-    /// What is to be said of it: that it is not the moment that was promised.
+    /// Why the slot differs from the time of the callback.
     pub detail: Option<String>,
 }
 
-/// Why there is no slot, and when there may be one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Skip {
-    /// Why.
-    pub reason: SkipReason,
-    /// The same as a sentence.
-    pub detail: String,
-    /// The next moment at which this reason no longer holds, if it is known.
-    pub next: Option<DateTime<Utc>>,
-}
-
-impl From<SkipReason> for Skip {
-    fn from(reason: SkipReason) -> Self {
-        Self { reason, detail: reason.sentence().to_owned(), next: None }
-    }
-}
-
-impl Skip {
-    fn until(reason: SkipReason, next: Option<DateTime<Utc>>) -> Self {
-        Self { next, ..reason.into() }
-    }
-}
-
-/// Decides about every candidate; the answer is in calling order.
+/// Decides about every candidate; the decisions are in calling order.
 ///
-/// Rescheduled prospects are called at their own time; the others are spread evenly over what the user's window leaves
-/// of the span. No slot lies outside the user's window or the legal hours of any zone in which the prospect may be, and
-/// no more are given than the budget allows.
-pub fn plan(terms: Terms<'_>, mut candidates: Vec<Candidate>) -> Vec<Decision> {
-    let Span { from, until } = terms.span;
-    rank(&mut candidates, from, |c| &c.standing);
-    let mut taken = BTreeSet::new();
-    let checked: Vec<(Candidate, Result<Allowed, Skip>)> = candidates
+/// Callbacks get their own time; the others are spread evenly over the part of the interval in which the user's window
+/// is open. No slot is outside the user's window or outside the legal hours of any zone in which the prospect may be.
+/// The budget limits the number of slots.
+pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Decision> {
+    let PlanInterval { from, until } = context.interval;
+    rank(&mut candidates, from, |c| &c.priority);
+    let mut phones = BTreeSet::new();
+    let checked: Vec<(Candidate, Result<Eligible, Block>)> = candidates
         .into_iter()
         .map(|candidate| {
-            let allowed = may_be_called(&candidate, &terms).and_then(|allowed| {
-                // Of those with one number, one.
-                match taken.insert(candidate.phone.clone()) {
-                    true => Ok(allowed),
-                    false => Err(SkipReason::NumberBusy.into()),
-                }
+            let eligible = check_eligible(&candidate, &context).and_then(|eligible| {
+                // One prospect per number.
+                let first = phones.insert(candidate.phone.clone());
+                if first { Ok(eligible) } else { Err(BlockReason::PhoneBusy.into()) }
             });
-            (candidate, allowed)
+            (candidate, eligible)
         })
         .collect();
 
-    let mut left = terms.budget;
-    let wanting =
-        checked.iter().filter(|(c, allowed)| allowed.is_ok() && c.standing.promised).count();
-    let room = terms.budget.exhausts().0;
-    let mut spread = Spread::new(&terms, &checked, room.saturating_sub(wanting));
-    let mut given = 0;
-    checked
-        .into_iter()
-        .map(|(candidate, allowed)| {
-            let exhausted = (given >= room).then(|| terms.budget.exhausts().1);
-            let before = left;
-            let verdict = allowed.and_then(|allowed| {
-                let slot = if candidate.standing.promised {
-                    promised_slot(&candidate, &allowed.hours, from, until, exhausted)
-                } else {
-                    spread.slot(&allowed.hours, exhausted)
-                }?;
-                if let Err(capped) = candidate.number.allows(&allowed.law, slot.at) {
-                    return Err(Skip::until(SkipReason::NumberCapped, capped.until));
-                }
-                spread.take(slot.at);
-                given += 1;
-                left = Budget { calls: left.calls - 1, minutes: left.minutes - 1 };
-                Ok(slot)
-            });
-            let score = candidate.standing.score(from);
-            Decision { prospect: candidate.standing.prospect, score, left: before, verdict }
-        })
-        .collect()
+    let callbacks =
+        checked.iter().filter(|(c, eligible)| eligible.is_ok() && c.priority.callback).count();
+    let (max_calls, limit) = context.budget.max_calls();
+    let mut spacing = EvenSpacing::new(&context, &checked, max_calls.saturating_sub(callbacks));
+    let mut left = context.budget;
+    let mut planned = 0;
+    let mut decisions = Vec::with_capacity(checked.len());
+    for (candidate, eligible) in checked {
+        let exhausted = (planned >= max_calls).then_some(limit);
+        let verdict = eligible.and_then(|eligible| {
+            let slot = if candidate.priority.callback {
+                callback_slot(&candidate, &eligible.hours, from, until, exhausted)
+            } else {
+                spacing.next_slot(&eligible.hours, exhausted)
+            }?;
+            match candidate.phone_usage.check(&eligible.law, slot.at) {
+                Ok(()) => Ok(slot),
+                Err(cap) => Err(Block::until(BlockReason::PhoneCapReached, cap.until)),
+            }
+        });
+        let score = candidate.priority.score(from);
+        let prospect = candidate.priority.prospect;
+        if let Ok(slot) = &verdict {
+            spacing.pacing.add(slot.at);
+            planned += 1;
+        }
+        let before = left;
+        if verdict.is_ok() {
+            left = Budget { calls: left.calls - 1, minutes: left.minutes - 1 };
+        }
+        decisions.push(Decision { prospect, score, left: before, verdict });
+    }
+    decisions
 }
 
 impl Budget {
-    /// How many calls it is good for, and what runs out first.
-    fn exhausts(&self) -> (usize, SkipReason) {
-        let (least, reason) = [
-            (self.calls, SkipReason::DailyLimit),
-            (self.minutes, SkipReason::NoMinutes),
-            (MOST_CALLS, SkipReason::NoRoom),
+    /// The number of calls that fit, and which limit they reach first.
+    fn max_calls(&self) -> (usize, BlockReason) {
+        let (max, reason) = [
+            (self.calls, BlockReason::DailyLimit),
+            (self.minutes, BlockReason::NoMinutes),
+            (MAX_CALLS_PER_RUN, BlockReason::NoRoom),
         ]
         .into_iter()
-        .min_by_key(|(left, _)| *left)
-        .expect("an array of three has a least");
-        (usize::try_from(least).unwrap_or(0), reason)
+        .min_by_key(|(max, _)| *max)
+        .expect("the array has elements");
+        (usize::try_from(max).unwrap_or(0), reason)
     }
 }
 
-/// A candidate that may be called at some moment.
-struct Allowed {
+/// A candidate that may be called at some time.
+struct Eligible {
     hours: Hours,
     law: Law,
 }
 
-/// The hours in which the candidate may be called, or why it may not be called at all.
-fn may_be_called(c: &Candidate, terms: &Terms<'_>) -> Result<Allowed, Skip> {
-    let Span { from, until } = terms.span;
+fn check_eligible(c: &Candidate, context: &PlanContext<'_>) -> Result<Eligible, Block> {
+    let PlanInterval { from, until } = context.interval;
     if c.has_open_conversation {
-        return Err(SkipReason::OpenConversation.into());
+        return Err(BlockReason::OpenConversation.into());
     }
     if c.suppressed {
-        return Err(SkipReason::Suppressed.into());
+        return Err(BlockReason::Suppressed.into());
     }
     if PhoneNumber::parse(&c.phone).is_err() {
-        return Err(SkipReason::PhoneInvalid.into());
+        return Err(BlockReason::PhoneInvalid.into());
     }
-    let (own, state) = (c.zone.as_deref(), c.state.as_deref());
-    let zones = zones(own, state, &c.phone, terms.window, terms.strict).map_err(|why| {
-        let reason = match &why {
-            NoZone::Unknown(_) | NoZone::State(_) => SkipReason::ProspectZoneUnknown,
-            NoZone::Untold => SkipReason::ZoneUntold,
-        };
-        Skip { reason, detail: why.to_string(), next: None }
-    })?;
+    let (zone, state) = (c.zone.as_deref(), c.state.as_deref());
+    let zones = zones_of_callee(zone, state, &c.phone, context.window, context.strict)?;
     if c.attempts_left <= 0 {
-        return Err(SkipReason::AttemptsUsedUp.into());
+        return Err(BlockReason::AttemptsUsedUp.into());
     }
-    if c.number_busy {
-        return Err(SkipReason::NumberBusy.into());
+    if c.phone_busy {
+        return Err(BlockReason::PhoneBusy.into());
     }
-    // What was promised overrides a rest.
-    if c.standing.promised {
-        if let Some(due) = c.due.filter(|due| *due >= until) {
-            return Err(Skip::until(SkipReason::NotDue, Some(due)));
+    // A callback overrides the cool-down.
+    if c.priority.callback {
+        if let Some(due) = c.callback_due.filter(|due| *due >= until) {
+            return Err(Block::until(BlockReason::NotDue, due));
         }
     } else {
-        for (rest, reason) in [
-            (c.rests_until, SkipReason::ContactedRecently),
-            (c.number_rests_until, SkipReason::NumberResting),
+        for (end, reason) in [
+            (c.next_call_at, BlockReason::CoolingDown),
+            (c.phone_cool_down_until, BlockReason::PhoneCoolingDown),
         ] {
-            if let Some(rest) = rest.filter(|rest| *rest > from) {
-                return Err(Skip::until(reason, Some(rest)));
+            if let Some(end) = end.filter(|end| *end > from) {
+                return Err(Block::until(reason, end));
             }
         }
     }
-    let law = Law::of(terms.rules, &c.phone, c.state.as_deref());
-    Ok(Allowed { hours: Hours::of_call(terms.window.clone(), zones, &law), law })
+    let law = Law::for_phone(context.rules, &c.phone, state);
+    Ok(Eligible { hours: Hours::of_call(context.window.clone(), zones, &law), law })
 }
 
-fn promised_slot(
+/// The slot of a callback: its time, or the next allowed time after it.
+fn callback_slot(
     candidate: &Candidate,
     hours: &Hours,
     from: DateTime<Utc>,
     until: DateTime<Utc>,
-    exhausted: Option<SkipReason>,
-) -> Result<Slot, Skip> {
-    let promised = candidate.due.unwrap_or(from);
-    let due = promised.max(from);
-    let (next, why) = match hours.allowed(due) {
+    exhausted: Option<BlockReason>,
+) -> Result<Slot, Block> {
+    let agreed = candidate.callback_due.unwrap_or(from);
+    let due = agreed.max(from);
+    let (next, closed) = match hours.check(due) {
         Ok(()) => (Some(due), None),
-        Err(shut) => (shut.next, Some(shut.why)),
+        Err(closed) => (closed.next_open, Some(closed.detail)),
     };
     match (next, exhausted) {
         (Some(at), None) if at < until => {
-            let detail = match why {
-                Some(why) => Some(format!(
-                    "Promised for {promised}, and moved to the next allowed moment: {why}"
+            let detail = match closed {
+                Some(closed) => Some(format!(
+                    "Callback due at {agreed}, moved to the next allowed time: {closed}"
                 )),
-                None if promised < from => {
-                    Some(format!("Promised for {promised}, which was missed."))
-                }
+                None if agreed < from => Some(format!("Callback due at {agreed}, missed.")),
                 None => None,
             };
             Ok(Slot { at, detail })
         }
         (Some(at), Some(reason)) if at < until => Err(reason.into()),
         _ => {
-            let why = why.unwrap_or_else(|| SkipReason::OutsideHours.sentence().to_owned());
-            Err(Skip { reason: SkipReason::OutsideHours, detail: why, next })
+            let reason = BlockReason::OutsideHours;
+            let detail = closed.unwrap_or_else(|| reason.sentence().to_owned());
+            Err(Block { reason, detail, until: next })
         }
     }
 }
 
-/// Even spacing over the part of the span in which the user's window is open.
-struct Spread {
-    open: Result<Span, Skip>,
+/// Even spacing over the part of the interval in which the user's window is open.
+struct EvenSpacing {
+    open: Result<PlanInterval, Block>,
+    /// The number of slots.
     count: usize,
     position: usize,
-    pace: Pace,
+    pacing: Pacing,
 }
 
-impl Spread {
+impl EvenSpacing {
     fn new(
-        terms: &Terms<'_>,
-        checked: &[(Candidate, Result<Allowed, Skip>)],
+        context: &PlanContext<'_>,
+        checked: &[(Candidate, Result<Eligible, Block>)],
         budget: usize,
     ) -> Self {
-        let Span { from, until } = terms.span;
-        let user = Hours::of_window(terms.window.clone());
-        let opens = match user.allowed(from) {
+        let PlanInterval { from, until } = context.interval;
+        let user = Hours::of_window(context.window.clone());
+        let opens = match user.check(from) {
             Ok(()) => Ok(from),
-            Err(shut) => match shut.next {
+            Err(closed) => match closed.next_open {
                 Some(next) if next < until => Ok(next),
-                next => Err(Skip { reason: SkipReason::OutsideHours, detail: shut.why, next }),
+                _ => Err(Block::from(closed)),
             },
         };
-        let open = opens
-            .map(|from| Span { from, until: user.allowed_until(from).unwrap_or(until).min(until) });
-        let count = open.as_ref().map_or(0, |open| {
-            let room = ((open.until - open.from).num_seconds() / SPACING_SECS).max(1) as usize;
-            let able = checked
-                .iter()
-                .filter(|(c, _)| !c.standing.promised)
-                .filter_map(|(_, allowed)| allowed.as_ref().ok())
-                .filter(|allowed| first_in(&allowed.hours, open.from, open.until).is_some())
-                .count();
-            room.min(able).min(budget)
+        let open = opens.map(|from| PlanInterval {
+            from,
+            until: user.allowed_until(from).unwrap_or(until).min(until),
         });
-        Self { open, count, position: 0, pace: terms.pace.clone() }
+        let count = open.as_ref().map_or(0, |open| {
+            let room = ((open.until - open.from).num_seconds() / MIN_SPACING_SECS).max(1) as usize;
+            let eligible = checked
+                .iter()
+                .filter(|(c, _)| !c.priority.callback)
+                .filter_map(|(_, eligible)| eligible.as_ref().ok())
+                .filter(|eligible| first_open(&eligible.hours, open.from, open.until).is_some())
+                .count();
+            room.min(eligible).min(budget)
+        });
+        Self { open, count, position: 0, pacing: context.pacing.clone() }
     }
 
-    fn take(&mut self, slot: DateTime<Utc>) {
-        self.pace.take(slot);
-    }
-
-    fn slot(&mut self, hours: &Hours, exhausted: Option<SkipReason>) -> Result<Slot, Skip> {
+    fn next_slot(&mut self, hours: &Hours, exhausted: Option<BlockReason>) -> Result<Slot, Block> {
         let open = self.open.clone()?;
-        if first_in(hours, open.from, open.until).is_none() {
-            let shut = hours.allowed(open.from).err();
-            let detail = shut.as_ref().map_or_else(
-                || SkipReason::OutsideHours.sentence().to_owned(),
-                |shut| shut.why.clone(),
-            );
-            let next = shut.and_then(|shut| shut.next);
-            return Err(Skip { reason: SkipReason::OutsideHours, detail, next });
+        if first_open(hours, open.from, open.until).is_none() {
+            let closed = hours.check(open.from).err();
+            return Err(closed.map_or(BlockReason::OutsideHours.into(), Block::from));
         }
         if let Some(reason) = exhausted {
             return Err(reason.into());
         }
         if self.position >= self.count {
-            return Err(SkipReason::NoRoom.into());
+            return Err(BlockReason::NoRoom.into());
         }
         let length = (open.until - open.from).num_seconds();
         let offset = length * (self.position as i64) / (self.count as i64);
         let even = open.from + TimeDelta::seconds(offset);
-        let at = self.free_in(hours, even, open.until);
-        let at = at.or_else(|| self.free_in(hours, open.from, open.until));
-        let at = at.ok_or_else(|| Skip::from(SkipReason::NoRoom))?;
+        let at = self.first_free(hours, even, open.until);
+        let at = at.or_else(|| self.first_free(hours, open.from, open.until));
+        let at = at.ok_or_else(|| Block::from(BlockReason::NoRoom))?;
         self.position += 1;
         Ok(Slot { at, detail: None })
     }
 
-    /// The first moment of a span within hours that is far enough from every other call.
-    fn free_in(
+    /// The first time within hours that is far enough from every planned slot.
+    fn first_free(
         &self,
         hours: &Hours,
         from: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Option<DateTime<Utc>> {
-        let mut moment = from;
+        let mut time = from;
         loop {
-            let open = first_in(hours, moment, until)?;
-            moment = self.pace.first_free(open);
-            if moment == open {
+            let open = first_open(hours, time, until)?;
+            time = self.pacing.first_free(open);
+            if time == open {
                 return Some(open);
             }
         }
     }
 }
 
-fn first_in(hours: &Hours, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    hours.next_allowed(from).filter(|moment| *moment < until)
+fn first_open(hours: &Hours, from: DateTime<Utc>, until: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    hours.next_allowed(from).filter(|time| *time < until)
 }
 
 #[cfg(test)]

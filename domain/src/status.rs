@@ -1,157 +1,222 @@
-//! The states of prospects, conversations and subscriptions, spelled as in the database.
+//! States, outcomes and reasons, spelled as in the database.
 
-macro_rules! spelled {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $text)] $variant,)+
-        }
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
-        impl $name {
-            /// Every value, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The value as it is spelled in the database and on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-
-            /// The value that is spelled so, if there is one.
-            pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == text)
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use spelled;
-
-spelled! {
-    /// Where a prospect stands.
-    ProspectStatus {
-        /// Never called.
-        Initial = "INITIAL",
-        /// Asked to be called back at a time.
-        Rescheduled = "RESCHEDULED",
-        /// Was called and did not answer, or said nothing that counts.
-        NotResponded = "NOT_RESPONDED",
-        /// The last call could not be made.
-        Failed = "FAILED",
-        /// Has an appointment.
-        Booked = "BOOKED",
-        /// Declined.
-        NotInterested = "NOT_INTERESTED",
-        /// Asked never to be called again.
-        DoNotCall = "DO_NOT_CALL",
-    }
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
+pub enum ProspectStatus {
+    /// Never called.
+    Initial,
+    /// Has asked for a callback at a time.
+    Rescheduled,
+    /// Did not answer the last call, or answered without an outcome.
+    NotResponded,
+    /// The last call failed.
+    Failed,
+    /// Has an appointment.
+    Booked,
+    NotInterested,
+    /// Has opted out: never called again.
+    DoNotCall,
 }
 
 impl ProspectStatus {
-    /// Whether a prospect in this state may be called at all.
     pub fn is_callable(self) -> bool {
         matches!(self, Self::Initial | Self::Rescheduled | Self::NotResponded | Self::Failed)
     }
+
+    /// The status of a prospect after a call with this outcome.
+    pub fn after(outcome: Option<Outcome>) -> Self {
+        match outcome {
+            Some(Outcome::AppointmentSet) => Self::Booked,
+            Some(Outcome::CallbackRequested) => Self::Rescheduled,
+            Some(Outcome::NotInterested) => Self::NotInterested,
+            Some(Outcome::DoNotCall) => Self::DoNotCall,
+            Some(Outcome::Failed) => Self::Failed,
+            Some(Outcome::NoResponse) | None => Self::NotResponded,
+        }
+    }
+
+    /// Whether a late report with this result counts although the prospect was called again since.
+    pub fn outranks_later_calls(self) -> bool {
+        matches!(self, Self::Booked | Self::DoNotCall)
+    }
+
+    /// Whether a prospect in this status cools down before the next call.
+    pub fn needs_cool_down(self) -> bool {
+        matches!(self, Self::NotResponded | Self::Failed)
+    }
 }
 
-spelled! {
-    /// Where a conversation stands. The first three are *open*: a prospect has at most one such.
-    ConversationStatus {
-        /// Planned for its slot.
-        Scheduled = "SCHEDULED",
-        /// Admitted by the guard; a phone may ring.
-        Dialing = "DIALING",
-        /// Answered.
-        InProgress = "IN_PROGRESS",
-        /// Over, with or without an outcome.
-        Completed = "COMPLETED",
-        /// Could not be made.
-        Failed = "FAILED",
-        /// Given up before anybody was reached, by an operator or because its slot had passed.
-        Cancelled = "CANCELLED",
-    }
+/// The first three are *open*: a prospect has at most one open conversation.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
+pub enum ConversationStatus {
+    /// Planned for its slot.
+    Scheduled,
+    /// Admitted; a phone may ring.
+    Dialing,
+    /// Answered.
+    InProgress,
+    /// Ended, with or without an outcome.
+    Completed,
+    /// Ended with the outcome `FAILED`.
+    Failed,
+    /// Not made: requeued, or cancelled by an operator.
+    Cancelled,
 }
 
 impl ConversationStatus {
-    /// Whether the call is still to come or under way.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Scheduled | Self::Dialing | Self::InProgress)
     }
-}
 
-spelled! {
-    /// Where a subscription stands; only an active one may call.
-    SubscriptionStatus {
-        /// In force.
-        Active = "ACTIVE",
-        /// Held by the client.
-        Paused = "PAUSED",
-        /// Past its end.
-        Expired = "EXPIRED",
-        /// Given up.
-        Cancelled = "CANCELLED",
+    /// The status of a conversation that has ended.
+    pub fn after(disposition: Disposition, outcome: Option<Outcome>) -> Self {
+        match (disposition, outcome) {
+            (Disposition::Over, Some(Outcome::Failed)) => Self::Failed,
+            (Disposition::Over, _) => Self::Completed,
+            (Disposition::Requeued | Disposition::Cancelled, _) => Self::Cancelled,
+        }
     }
 }
 
-spelled! {
-    /// What came of a conversation.
-    Outcome {
-        /// The prospect agreed to an appointment.
-        AppointmentSet = "APPOINTMENT_SET",
-        /// The prospect asked to be called back.
-        CallbackRequested = "CALLBACK_REQUESTED",
-        /// The prospect declined.
-        NotInterested = "NOT_INTERESTED",
-        /// The prospect asked never to be called again.
-        DoNotCall = "DO_NOT_CALL",
-        /// Nobody was reached.
-        NoResponse = "NO_RESPONSE",
-        /// The call could not be made.
-        Failed = "FAILED",
+/// What happens to a call that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Disposition {
+    /// The call was made, or rejected by the provider: it has an outcome, or a talk without one.
+    Over,
+    /// The call was not made: the prospect returns to planning unchanged.
+    Requeued,
+    /// An operator cancelled the call: the prospect returns to planning, talk is charged.
+    Cancelled,
+}
+
+impl Disposition {
+    /// Whether a record with this disposition may replace the record of a closed conversation.
+    pub fn may_replace(self, recorded: ConversationStatus) -> bool {
+        match self {
+            Self::Over => true,
+            Self::Cancelled => recorded == ConversationStatus::Cancelled,
+            Self::Requeued => false,
+        }
     }
 }
 
-spelled! {
-    /// Why a conversation ended as it did, where the outcome alone does not say it.
-    Reason {
-        /// The phone rang out.
-        NoAnswer = "no_answer",
-        /// The line was engaged.
-        Busy = "busy",
-        /// The callee's side turned the call away.
-        Rejected = "rejected",
-        /// A machine answered.
-        Voicemail = "voicemail",
-        /// There is no such number.
-        InvalidNumber = "invalid_number",
-        /// The telephone network failed.
-        CarrierFailed = "carrier_failed",
-        /// The agent reported nothing.
-        NoReport = "no_report",
-        /// The provider refused the call for good.
-        RefusedByProvider = "refused_by_provider",
-        /// The provider or the client reported a failure.
-        ReportedFailure = "reported_failure",
-        /// The provider no longer knows a call that it had accepted.
-        Vanished = "vanished",
-        /// The guard refused the call.
-        NotAdmitted = "not_admitted",
-        /// The slot passed before the call could be made.
-        TooLate = "too_late",
-        /// A request may or may not have reached the provider, and no trace of a call was found.
-        NeverPlaced = "never_placed",
-        /// The call's workflow was terminated before the call was over.
-        Abandoned = "abandoned",
-        /// The number was put on a do-not-call list while the call waited or was under way.
-        Suppressed = "suppressed",
-        /// An operator cancelled the call.
-        CancelledByOperator = "cancelled_by_operator",
-    }
+/// The result of a conversation.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
+pub enum Outcome {
+    AppointmentSet,
+    CallbackRequested,
+    NotInterested,
+    /// The callee has opted out.
+    DoNotCall,
+    /// Nobody answered, or a machine did.
+    NoResponse,
+    /// The call could not be made.
+    Failed,
+}
+
+/// Why a conversation ended, where the outcome does not say it.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum Reason {
+    /// The phone rang until the ring timeout.
+    NoAnswer,
+    Busy,
+    /// The callee declined the call.
+    Rejected,
+    /// A machine answered.
+    Voicemail,
+    /// The number does not exist.
+    InvalidNumber,
+    /// The telephone network failed.
+    CarrierFailed,
+    /// Answered and ended without a report.
+    NoReport,
+    RejectedByProvider,
+    /// The provider or the user's system reported a failure.
+    ReportedFailure,
+    /// The provider has lost a call that it had accepted.
+    Vanished,
+    /// Admission denied the call.
+    Denied,
+    /// The slot passed before the call could be made.
+    TooLate,
+    /// The answer to a dial request was lost, and the provider has no such call.
+    NeverPlaced,
+    /// The workflow was terminated before the call ended.
+    Abandoned,
+    /// The number was suppressed while the call waited or was in progress.
+    Suppressed,
+    CancelledByOperator,
 }
 
 #[cfg(test)]
@@ -159,17 +224,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_spelling_reads_back() {
-        for status in ProspectStatus::ALL {
-            assert_eq!(ProspectStatus::parse(status.as_str()), Some(*status));
+    fn every_name_parses_back() {
+        for status in ProspectStatus::VARIANTS {
+            assert_eq!(status.into_str().parse(), Ok(*status));
         }
-        assert_eq!(Outcome::parse("appointment_set"), None);
+        assert!("appointment_set".parse::<Outcome>().is_err());
     }
 
     #[test]
-    fn the_json_spelling_is_the_database_spelling() {
-        let open: Vec<_> =
-            ConversationStatus::ALL.iter().filter(|s| s.is_open()).map(|s| s.as_str()).collect();
+    fn json_name_is_the_database_name() {
+        let open = ConversationStatus::VARIANTS.iter().filter(|status| status.is_open());
+        let open: Vec<_> = open.map(|status| status.into_str()).collect();
         assert_eq!(open, ["SCHEDULED", "DIALING", "IN_PROGRESS"]);
+        assert_eq!(Reason::NoAnswer.to_string(), "no_answer");
     }
 }

@@ -1,59 +1,54 @@
-//! What plan runs and the guard said, and for how long that is kept.
+//! The decisions of admission, and pruning of old decisions.
 
 use chrono::{DateTime, Utc};
+use domain::BlockReason;
+use domain::ids::{ConversationId, ProspectId, UserId};
 use sqlx::PgConnection;
 
 use crate::StoreError;
 
-/// Decisions removed in one go.
-const PRUNED_AT_ONCE: i64 = 20_000;
+/// The maximum number of decisions that one statement deletes.
+const MAX_PRUNED: i64 = 20_000;
 
-/// An answer of the guard.
-pub struct GuardDecision<'a> {
-    /// The call that asked.
-    pub conversation_id: &'a str,
-    /// Its client.
-    pub user_id: &'a str,
-    /// The person to call.
-    pub prospect_id: &'a str,
-    /// `admitted`, `later` or `refused`.
+/// A decision of admission.
+pub struct AdmissionDecision<'a> {
+    pub conversation_id: &'a ConversationId,
+    pub user_id: &'a UserId,
+    pub prospect_id: &'a ProspectId,
+    /// `admitted`, `deferred` or `denied`.
     pub verdict: &'static str,
-    /// Why not, as [`domain::guard::Objection`] spells it.
-    pub reason: Option<String>,
-    /// The same as a sentence.
-    pub detail: Option<String>,
-    /// When it asks again.
-    pub next_try: Option<DateTime<Utc>>,
+    pub reason: Option<BlockReason>,
+    /// The reason as a sentence.
+    pub detail: Option<&'a str>,
+    pub retry_at: Option<DateTime<Utc>>,
     /// Calls left of the user's day.
     pub calls_left: Option<i32>,
-    /// Minutes left.
     pub minutes_left: Option<i32>,
-    /// Lines that it could have had.
     pub lines_free: Option<i32>,
 }
 
-/// Keeps an answer of the guard, unless it is the same as the one before.
-pub async fn keep(
+/// Saves a decision, unless it equals the previous one of the call.
+pub async fn save(
     conn: &mut PgConnection,
-    new: &GuardDecision<'_>,
+    new: &AdmissionDecision<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into guard_decisions (conversation_id, user_id, prospect_id, verdict, reason,
-            detail, next_try, calls_left, minutes_left, lines_free, decided_at)
+        "insert into admission_decisions (conversation_id, user_id, prospect_id, verdict, reason,
+            detail, retry_at, calls_left, minutes_left, lines_free, decided_at)
         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
         where not exists (
-            select 1 from (select verdict, reason, detail from guard_decisions
+            select 1 from (select verdict, reason, detail from admission_decisions
                 where conversation_id = $1 order by id desc limit 1) last
             where (last.verdict, last.reason, last.detail) is not distinct from ($4, $5, $6)
         )",
-        new.conversation_id,
-        new.user_id,
-        new.prospect_id,
+        new.conversation_id.as_str(),
+        new.user_id.as_str(),
+        new.prospect_id.as_str(),
         new.verdict,
-        new.reason,
+        new.reason.map(|reason| reason.into_str()),
         new.detail,
-        new.next_try,
+        new.retry_at,
         new.calls_left,
         new.minutes_left,
         new.lines_free,
@@ -64,20 +59,20 @@ pub async fn keep(
     Ok(())
 }
 
-/// Removes decisions from before a moment; how many there were.
+/// Deletes decisions from before a time; returns their number.
 pub async fn prune(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let plans = sqlx::query!(
         "delete from plan_decisions where id in
             (select id from plan_decisions where decided_at < $1 order by decided_at limit $2)",
         before,
-        PRUNED_AT_ONCE
+        MAX_PRUNED
     );
     let plans = plans.execute(&mut *conn).await?.rows_affected();
-    let guards = sqlx::query!(
-        "delete from guard_decisions where id in
-            (select id from guard_decisions where decided_at < $1 order by decided_at limit $2)",
+    let admissions = sqlx::query!(
+        "delete from admission_decisions where id in
+            (select id from admission_decisions where decided_at < $1 order by decided_at limit $2)",
         before,
-        PRUNED_AT_ONCE
+        MAX_PRUNED
     );
-    Ok(plans + guards.execute(&mut *conn).await?.rows_affected())
+    Ok(plans + admissions.execute(&mut *conn).await?.rows_affected())
 }

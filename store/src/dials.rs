@@ -1,20 +1,21 @@
-//! The ledger of requests to ring a phone.
+//! Dials: requests to ring a phone.
 //!
-//! `INTENDED`: no request that may live has left. `SENT`: one may have been accepted; it is never
-//! repeated. `PLACED`: the provider has the call. `NOT_PLACED`: it has not, and never will.
+//! `INTENDED`: no request was sent. `SENT`: a request may have been accepted; it is never repeated. `PLACED`: the provider
+//! has the call. `NOT_PLACED`: the provider does not have the call and never will.
 
 use chrono::{DateTime, Utc};
+use domain::ids::{ConversationId, DialId, ProspectId, UserId};
 use domain::status::ConversationStatus;
 use sqlx::PgConnection;
 
-use crate::{StoreError, word};
+use crate::{StoreError, parse_enum};
 
-/// Where a dial stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum DialState {
-    /// No request that may live has left.
+    /// No request was sent, or it was certainly not accepted.
     Intended,
-    /// A request left and may have been accepted.
+    /// A request was sent and may have been accepted.
     Sent,
     /// The provider has the call.
     Placed,
@@ -22,50 +23,36 @@ pub enum DialState {
     NotPlaced,
 }
 
-impl DialState {
-    fn parse(text: &str) -> Option<Self> {
-        match text {
-            "INTENDED" => Some(Self::Intended),
-            "SENT" => Some(Self::Sent),
-            "PLACED" => Some(Self::Placed),
-            "NOT_PLACED" => Some(Self::NotPlaced),
-            _ => None,
-        }
-    }
-}
-
-/// A row of the ledger.
 pub struct Dial {
-    /// Its id.
-    pub id: String,
-    /// The conversation it belongs to.
-    pub conversation_id: String,
-    /// The client.
-    pub user_id: String,
-    /// The person to call.
-    pub prospect_id: String,
-    /// Where it stands.
+    pub id: DialId,
+    pub conversation_id: ConversationId,
+    pub user_id: UserId,
+    pub prospect_id: ProspectId,
     pub state: DialState,
     /// The number to ring.
     pub phone: String,
-    /// The subscription that pays.
+    /// The subscription that is charged.
     pub subscription_id: String,
-    /// Minutes held for it.
     pub reserved_minutes: i32,
-    /// The last moment at which the request may leave.
-    pub good_until: DateTime<Utc>,
-    /// The provider's id of the call.
+    /// The last time at which the request may leave.
+    pub dial_deadline: DateTime<Utc>,
     pub provider_call_id: Option<String>,
     /// The carrier's id of the leg.
     pub carrier_call_id: Option<String>,
-    /// Why the provider did not place it.
-    pub refusal: Option<String>,
-    /// When the request left.
+    /// Why the provider did not place the call.
+    pub rejection: Option<String>,
+    /// When the request was sent.
     pub sent_at: Option<DateTime<Utc>>,
-    /// When it was over.
+    /// When the dial was over.
     pub closed_at: Option<DateTime<Utc>>,
-    /// Where its conversation stands.
     pub conversation_status: ConversationStatus,
+}
+
+impl Dial {
+    /// Whether a request was sent and the dial is not over.
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, DialState::Sent | DialState::Placed) && self.closed_at.is_none()
+    }
 }
 
 struct Row {
@@ -77,125 +64,163 @@ struct Row {
     phone: String,
     subscription_id: String,
     reserved_minutes: i32,
-    good_until: DateTime<Utc>,
+    dial_deadline: DateTime<Utc>,
     provider_call_id: Option<String>,
     carrier_call_id: Option<String>,
-    refusal: Option<String>,
+    rejection: Option<String>,
     sent_at: Option<DateTime<Utc>>,
     closed_at: Option<DateTime<Utc>>,
     conversation_status: String,
 }
 
-impl Row {
-    fn read(self) -> Result<Dial, StoreError> {
-        let status = &self.conversation_status;
-        Ok(Dial {
-            state: word("dials.state", &self.state, DialState::parse)?,
-            conversation_status: word("conversations.status", status, ConversationStatus::parse)?,
-            id: self.id,
-            conversation_id: self.conversation_id,
-            user_id: self.user_id,
-            prospect_id: self.prospect_id,
-            phone: self.phone,
-            subscription_id: self.subscription_id,
-            reserved_minutes: self.reserved_minutes,
-            good_until: self.good_until,
-            provider_call_id: self.provider_call_id,
-            carrier_call_id: self.carrier_call_id,
-            refusal: self.refusal,
-            sent_at: self.sent_at,
-            closed_at: self.closed_at,
+impl TryFrom<Row> for Dial {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            state: parse_enum("dials.state", &row.state)?,
+            conversation_status: parse_enum("conversations.status", &row.conversation_status)?,
+            id: row.id.into(),
+            conversation_id: row.conversation_id.into(),
+            user_id: row.user_id.into(),
+            prospect_id: row.prospect_id.into(),
+            phone: row.phone,
+            subscription_id: row.subscription_id,
+            reserved_minutes: row.reserved_minutes,
+            dial_deadline: row.dial_deadline,
+            provider_call_id: row.provider_call_id,
+            carrier_call_id: row.carrier_call_id,
+            rejection: row.rejection,
+            sent_at: row.sent_at,
+            closed_at: row.closed_at,
         })
     }
 }
 
 /// Locks a dial until the end of the transaction.
-pub async fn lock(conn: &mut PgConnection, id: &str) -> Result<Option<Dial>, StoreError> {
+pub async fn lock(conn: &mut PgConnection, id: &DialId) -> Result<Option<Dial>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
-            d.phone, d.subscription_id, d.reserved_minutes, d.good_until, d.provider_call_id,
-            d.carrier_call_id, d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
+            d.phone, d.subscription_id, d.reserved_minutes, d.dial_deadline, d.provider_call_id,
+            d.carrier_call_id, d.rejection, d.sent_at, d.closed_at,
+            c.status::text as "conversation_status!"
         from dials d join conversations c on c.id = d.conversation_id
         where d.id = $1 for update of d"#,
-        id
+        id.as_str()
     )
     .fetch_optional(conn)
     .await?;
-    row.map(Row::read).transpose()
+    row.map(Dial::try_from).transpose()
+}
+
+/// Reads a dial.
+pub async fn read(conn: &mut PgConnection, id: &DialId) -> Result<Option<Dial>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
+            d.phone, d.subscription_id, d.reserved_minutes, d.dial_deadline, d.provider_call_id,
+            d.carrier_call_id, d.rejection, d.sent_at, d.closed_at,
+            c.status::text as "conversation_status!"
+        from dials d join conversations c on c.id = d.conversation_id
+        where d.id = $1"#,
+        id.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Dial::try_from).transpose()
 }
 
 /// Locks a conversation's last dial until the end of the transaction.
 pub async fn lock_last(
     conn: &mut PgConnection,
-    conversation_id: &str,
+    conversation_id: &ConversationId,
 ) -> Result<Option<Dial>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
-            d.phone, d.subscription_id, d.reserved_minutes, d.good_until, d.provider_call_id,
-            d.carrier_call_id, d.refusal, d.sent_at, d.closed_at, c.status::text as "conversation_status!"
+            d.phone, d.subscription_id, d.reserved_minutes, d.dial_deadline, d.provider_call_id,
+            d.carrier_call_id, d.rejection, d.sent_at, d.closed_at,
+            c.status::text as "conversation_status!"
         from dials d join conversations c on c.id = d.conversation_id
-        where d.conversation_id = $1 order by d.number desc limit 1 for update of d"#,
-        conversation_id
+        where d.conversation_id = $1 order by d.sequence desc limit 1 for update of d"#,
+        conversation_id.as_str()
     )
     .fetch_optional(conn)
     .await?;
-    row.map(Row::read).transpose()
+    row.map(Dial::try_from).transpose()
 }
 
-/// Dials that a conversation has had.
-pub async fn count(conn: &mut PgConnection, conversation_id: &str) -> Result<i32, StoreError> {
+/// Reads a conversation's last dial.
+pub async fn read_last(
+    conn: &mut PgConnection,
+    conversation_id: &ConversationId,
+) -> Result<Option<Dial>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
+            d.phone, d.subscription_id, d.reserved_minutes, d.dial_deadline, d.provider_call_id,
+            d.carrier_call_id, d.rejection, d.sent_at, d.closed_at,
+            c.status::text as "conversation_status!"
+        from dials d join conversations c on c.id = d.conversation_id
+        where d.conversation_id = $1 order by d.sequence desc limit 1"#,
+        conversation_id.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Dial::try_from).transpose()
+}
+
+/// Counts the dials of a conversation.
+pub async fn count(
+    conn: &mut PgConnection,
+    conversation_id: &ConversationId,
+) -> Result<i32, StoreError> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from dials where conversation_id = $1"#,
-        conversation_id
+        conversation_id.as_str()
     )
     .fetch_one(conn)
     .await?;
     Ok(count as i32)
 }
 
-/// A dial that the guard admits.
+/// An admitted dial.
 pub struct NewDial<'a> {
-    /// Its id.
-    pub id: &'a str,
-    /// The conversation it belongs to.
-    pub conversation_id: &'a str,
-    /// Counts the conversation's dials from 1.
-    pub number: i32,
-    /// The client.
-    pub user_id: &'a str,
-    /// The person to call.
-    pub prospect_id: &'a str,
+    pub id: &'a DialId,
+    pub conversation_id: &'a ConversationId,
+    /// 1-based count of the conversation's dials.
+    pub sequence: i32,
+    pub user_id: &'a UserId,
+    pub prospect_id: &'a ProspectId,
     /// The number to ring.
     pub phone: &'a str,
-    /// The subscription that pays.
+    /// The subscription that is charged.
     pub subscription_id: &'a str,
-    /// Minutes held for it.
     pub reserved_minutes: i32,
-    /// The last moment at which the request may leave.
-    pub good_until: DateTime<Utc>,
+    /// The last time at which the request may leave.
+    pub dial_deadline: DateTime<Utc>,
 }
 
-/// Enters a dial and the reservation of its minutes, and takes a line for it.
+/// Inserts a dial, reserves its minutes and occupies a line.
 pub async fn insert(
     conn: &mut PgConnection,
     new: &NewDial<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into dials (id, conversation_id, number, user_id, prospect_id, phone,
-            subscription_id, reserved_minutes, good_until, intended_at)
+        "insert into dials (id, conversation_id, sequence, user_id, prospect_id, phone,
+            subscription_id, reserved_minutes, dial_deadline, intended_at)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        new.id,
-        new.conversation_id,
-        new.number,
-        new.user_id,
-        new.prospect_id,
+        new.id.as_str(),
+        new.conversation_id.as_str(),
+        new.sequence,
+        new.user_id.as_str(),
+        new.prospect_id.as_str(),
         new.phone,
         new.subscription_id,
         new.reserved_minutes,
-        new.good_until,
+        new.dial_deadline,
         now
     )
     .execute(&mut *conn)
@@ -204,15 +229,15 @@ pub async fn insert(
         "insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
         values ($1, $2, $3, 'reserve', $4)",
         new.subscription_id,
-        new.conversation_id,
-        new.id,
+        new.conversation_id.as_str(),
+        new.id.as_str(),
         -new.reserved_minutes
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
         "update conversations set status = 'DIALING', updated_at = $2 where id = $1",
-        new.conversation_id,
+        new.conversation_id.as_str(),
         now
     )
     .execute(conn)
@@ -220,62 +245,62 @@ pub async fn insert(
     Ok(())
 }
 
-/// Moves the last moment at which the request may leave.
-pub async fn renew(
+/// Moves the dial deadline.
+pub async fn set_deadline(
     conn: &mut PgConnection,
-    id: &str,
-    good_until: DateTime<Utc>,
+    id: &DialId,
+    dial_deadline: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query!("update dials set good_until = $2 where id = $1", id, good_until)
+    sqlx::query!("update dials set dial_deadline = $2 where id = $1", id.as_str(), dial_deadline)
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Notes that the request is about to leave.
+/// Marks the request as sent, before it leaves.
 pub async fn mark_sent(
     conn: &mut PgConnection,
-    id: &str,
+    id: &DialId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query!("update dials set state = 'SENT', sent_at = $2 where id = $1", id, now)
+    sqlx::query!("update dials set state = 'SENT', sent_at = $2 where id = $1", id.as_str(), now)
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Notes that the request that left was certainly not accepted, and may be made again.
-pub async fn mark_unsent(conn: &mut PgConnection, id: &str) -> Result<(), StoreError> {
+/// Marks a sent request as certainly not accepted: it may be repeated.
+pub async fn mark_not_sent(conn: &mut PgConnection, id: &DialId) -> Result<(), StoreError> {
     sqlx::query!(
         "update dials set state = 'INTENDED', sent_at = null where id = $1 and state = 'SENT'",
-        id
+        id.as_str()
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Notes that no request will leave any more.
-pub async fn mark_withdrawn(conn: &mut PgConnection, id: &str) -> Result<(), StoreError> {
+/// Marks the dial as cancelled: no request will be sent.
+pub async fn mark_cancelled(conn: &mut PgConnection, id: &DialId) -> Result<(), StoreError> {
     sqlx::query!(
-        "update dials set state = 'NOT_PLACED', refusal = 'withdrawn'
+        "update dials set state = 'NOT_PLACED', rejection = 'cancelled'
         where id = $1 and state = 'INTENDED'",
-        id
+        id.as_str()
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Notes that the provider has the call.
+/// Marks the dial as placed.
 pub async fn mark_placed(
     conn: &mut PgConnection,
-    id: &str,
+    id: &DialId,
     provider_call_id: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update dials set state = 'PLACED', provider_call_id = $2 where id = $1 and state = 'SENT'",
-        id,
+        id.as_str(),
         provider_call_id
     )
     .execute(conn)
@@ -283,16 +308,16 @@ pub async fn mark_placed(
     Ok(())
 }
 
-/// Notes that the provider refused the call for good.
-pub async fn mark_refused(
+/// Marks the dial as rejected by the provider for good.
+pub async fn mark_rejected(
     conn: &mut PgConnection,
-    id: &str,
-    refusal: &str,
+    id: &DialId,
+    rejection: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update dials set state = 'NOT_PLACED', refusal = $2 where id = $1 and state = 'SENT'",
-        id,
-        refusal
+        "update dials set state = 'NOT_PLACED', rejection = $2 where id = $1 and state = 'SENT'",
+        id.as_str(),
+        rejection
     )
     .execute(conn)
     .await?;

@@ -1,31 +1,31 @@
-//! Lines: how many calls may be under way at once, and who waits for one.
+//! Lines: the limit of calls in progress, and the queue for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::{ConversationId, UserId};
 use sqlx::PgConnection;
 
 use crate::StoreError;
 
-/// Key of the lock under which lines are counted and taken.
+/// The key of the advisory lock under which lines are counted and occupied.
 const LINES_LOCK: i64 = 0x6c69_6e65_7300;
 
-/// A call that has not asked for so long no longer waits: it is gone, or its worker is.
-const FORGOTTEN_AFTER: TimeDelta = TimeDelta::seconds(45);
+/// A call that has not asked for a line for this time no longer counts as waiting.
+const WAITING_TIMEOUT: TimeDelta = TimeDelta::seconds(45);
 
-/// Lines in use by other conversations, and how many of them wait before this one.
+/// Lines in use by other conversations, and the position in the queue.
 pub struct Lines {
-    /// In use in all.
+    /// Lines in use by all users.
     pub in_use: i32,
-    /// In use by the user.
     pub in_use_by_user: i32,
-    /// Calls of earlier slots that wait, of users who may have a further line.
+    /// Waiting calls with earlier slots, of users that may use another line.
     pub waiting_before: i32,
 }
 
-/// Counts lines. Until the end of the transaction nobody else takes one.
+/// Counts lines and locks them: until the end of the transaction no other transaction occupies one.
 pub async fn lock(
     conn: &mut PgConnection,
-    conversation_id: &str,
-    user_id: &str,
+    conversation_id: &ConversationId,
+    user_id: &UserId,
     slot: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Result<Lines, StoreError> {
@@ -37,7 +37,7 @@ pub async fn lock(
             (select count(*) from dials where closed_at is null and conversation_id <> $1
                 and user_id = $2) as "in_use_by_user!",
             (select count(*) from conversations w
-                where w.asked_for_line_at > $4 and w.status = 'SCHEDULED'
+                where w.waiting_for_line_at > $4 and w.status = 'SCHEDULED'
                     and (w.slot, w.id) < ($3, $1)
                     and (w.user_id = $2 or not exists (
                         select 1 from settings t join advanced_settings a on a.setting_id = t.id
@@ -45,10 +45,10 @@ pub async fn lock(
                             select count(*) from dials d
                             where d.user_id = w.user_id and d.closed_at is null)
                     ))) as "waiting_before!""#,
-        conversation_id,
-        user_id,
+        conversation_id.as_str(),
+        user_id.as_str(),
         slot,
-        now - FORGOTTEN_AFTER
+        now - WAITING_TIMEOUT
     )
     .fetch_one(conn)
     .await?;
@@ -59,17 +59,17 @@ pub async fn lock(
     })
 }
 
-/// Notes that a conversation asked for a line and got none, or that it waits for none.
-pub async fn note_waiting(
+/// Stores since when a conversation waits for a line; `None` if it does not wait.
+pub async fn set_waiting(
     conn: &mut PgConnection,
-    conversation_id: &str,
-    asked: Option<DateTime<Utc>>,
+    conversation_id: &ConversationId,
+    since: Option<DateTime<Utc>>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update conversations set asked_for_line_at = $2
-        where id = $1 and asked_for_line_at is distinct from $2",
-        conversation_id,
-        asked
+        "update conversations set waiting_for_line_at = $2
+        where id = $1 and waiting_for_line_at is distinct from $2",
+        conversation_id.as_str(),
+        since
     )
     .execute(conn)
     .await?;

@@ -1,67 +1,66 @@
-//! What the record of an outcome writes, all within one transaction.
+//! Recording how a call ended, in one transaction.
 
 use chrono::{DateTime, Utc};
-use domain::late::Recorded;
-use domain::status::{ConversationStatus, Outcome, ProspectStatus, Reason};
+use domain::facts::CallSummary;
+use domain::ids::{ConversationId, DialId, ProspectId, UserId};
+use domain::status::{ConversationStatus, ProspectStatus, Reason};
 use sqlx::PgConnection;
 
 use crate::dials::Dial;
-use crate::{StoreError, word};
+use crate::{StoreError, parse_enum};
 
-/// A conversation and what is recorded of it.
+/// A conversation and its record.
 #[derive(Clone, Debug)]
 pub struct RecordedCall {
-    /// On whose behalf the call was made.
-    pub user_id: String,
-    /// Where it stands.
+    pub user_id: UserId,
     pub status: ConversationStatus,
-    /// What is recorded.
-    pub recorded: Recorded,
+    pub summary: CallSummary,
 }
 
-/// Locks a conversation and reads what is recorded of it.
-pub async fn recorded(
+/// Locks a conversation and reads its record.
+pub async fn lock_recorded(
     conn: &mut PgConnection,
-    conversation_id: &str,
+    conversation_id: &ConversationId,
 ) -> Result<Option<RecordedCall>, StoreError> {
     let row = sqlx::query!(
         r#"select user_id, status::text as "status!", outcome::text as "outcome", reason, outcome_time,
-            notes, joined_at, ended_at, talk_secs
+            notes, answered_at, ended_at, talk_secs
         from conversations where id = $1 for update"#,
-        conversation_id
+        conversation_id.as_str()
     )
     .fetch_optional(conn)
     .await?;
     row.map(|row| {
-        let status = word("conversations.status", &row.status, ConversationStatus::parse)?;
+        let status = parse_enum("conversations.status", &row.status)?;
         let outcome = row.outcome.as_deref();
-        let outcome = outcome.map(|text| word("conversations.outcome", text, Outcome::parse));
+        let outcome = outcome.map(|outcome| parse_enum("conversations.outcome", outcome));
         let reason = row.reason.as_deref();
-        let reason = reason.map(|text| word("conversations.reason", text, Reason::parse));
-        let recorded = Recorded {
+        let reason = reason.map(|reason| parse_enum("conversations.reason", reason));
+        let summary = CallSummary {
             outcome: outcome.transpose()?,
             reason: reason.transpose()?,
             time: row.outcome_time,
             notes: row.notes,
-            joined: row.joined_at,
-            ended: row.ended_at,
+            answered_at: row.answered_at,
+            ended_at: row.ended_at,
             talk_secs: i64::from(row.talk_secs.unwrap_or(0)),
+            superseded: Vec::new(),
         };
-        Ok(RecordedCall { user_id: row.user_id, status, recorded })
+        Ok(RecordedCall { user_id: row.user_id.into(), status, summary })
     })
     .transpose()
 }
 
-/// Notes that somebody answered, in a conversation that rings.
+/// Marks a ringing conversation as answered.
 pub async fn mark_answered(
     conn: &mut PgConnection,
-    conversation_id: &str,
+    conversation_id: &ConversationId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update conversations set status = 'IN_PROGRESS', updated_at = $2
         where id = $1 and status = 'DIALING'",
-        conversation_id,
+        conversation_id.as_str(),
         now
     )
     .execute(conn)
@@ -69,23 +68,18 @@ pub async fn mark_answered(
     Ok(())
 }
 
-/// What is written to a conversation when it closes.
+/// The end of a conversation.
 #[derive(Clone, Debug)]
 pub struct ClosedConversation<'a> {
-    pub id: &'a str,
+    pub id: &'a ConversationId,
     pub status: ConversationStatus,
-    pub outcome: Option<Outcome>,
-    pub reason: Option<Reason>,
-    /// The time of the appointment or of the callback.
-    pub time: Option<DateTime<Utc>>,
+    pub summary: &'a CallSummary,
     pub notes: Option<&'a str>,
+    pub reason: Option<Reason>,
     pub transcript: Option<&'a str>,
-    pub joined: Option<DateTime<Utc>>,
-    pub ended: Option<DateTime<Utc>>,
-    pub talk_secs: i64,
 }
 
-/// Closes a conversation with what came of it.
+/// Closes a conversation, or replaces its record.
 pub async fn close_conversation(
     conn: &mut PgConnection,
     closed: &ClosedConversation<'_>,
@@ -94,20 +88,20 @@ pub async fn close_conversation(
     sqlx::query!(
         "update conversations set status = $2::text::conversation_status,
             outcome = $3::text::call_outcome, reason = $4, notes = $5,
-            transcript = coalesce(transcript, $6), joined_at = coalesce($7, joined_at),
+            transcript = coalesce(transcript, $6), answered_at = coalesce($7, answered_at),
             ended_at = coalesce($8, ended_at), talk_secs = $9,
-            outcome_time = $10, settled_at = coalesce(settled_at, $11), updated_at = $11
+            outcome_time = $10, recorded_at = coalesce(recorded_at, $11), updated_at = $11
         where id = $1",
-        closed.id,
-        closed.status.as_str(),
-        closed.outcome.map(Outcome::as_str),
-        closed.reason.map(|reason| reason.as_str()),
+        closed.id.as_str(),
+        closed.status.into_str(),
+        closed.summary.outcome.map(|outcome| outcome.into_str()),
+        closed.reason.map(|reason| reason.into_str()),
         closed.notes,
         closed.transcript,
-        closed.joined,
-        closed.ended,
-        i32::try_from(closed.talk_secs).unwrap_or(i32::MAX),
-        closed.time,
+        closed.summary.answered_at,
+        closed.summary.ended_at,
+        i32::try_from(closed.summary.talk_secs).unwrap_or(i32::MAX),
+        closed.summary.time,
         now
     )
     .execute(conn)
@@ -115,27 +109,26 @@ pub async fn close_conversation(
     Ok(())
 }
 
-/// What is known of a dial at its end.
-pub struct Closed<'a> {
+/// The end of a dial.
+pub struct ClosedDial<'a> {
     /// Whether the provider had the call.
     pub placed: bool,
-    /// The provider's id of the call.
     pub provider_call_id: Option<&'a str>,
     /// The carrier's id of the leg.
     pub carrier_call_id: Option<&'a str>,
-    /// Minutes to charge in all.
+    /// Minutes to charge for the dial.
     pub minutes: i32,
 }
 
-/// Closes a dial, frees its line, gives back what was reserved and charges what was talked. Each
-/// happens once however often this runs; a charge that turns out to be another is corrected.
+/// Closes a dial, frees its line, releases its reservation and charges the talk. Idempotent; a different charge is
+/// corrected by a ledger entry.
 pub async fn close_dial(
     conn: &mut PgConnection,
     dial: &Dial,
-    closed: &Closed<'_>,
+    closed: &ClosedDial<'_>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    // What is left of the subscription bounds the charge, so nobody else may spend it meanwhile.
+    // The balance limits the charge, so no other transaction may change it meanwhile.
     sqlx::query!("select id from subscriptions where id = $1 for update", dial.subscription_id)
         .fetch_optional(&mut *conn)
         .await?;
@@ -145,7 +138,7 @@ pub async fn close_dial(
             carrier_call_id = coalesce(carrier_call_id, $4), closed_at = coalesce(closed_at, $5),
             sent_at = case when $2 then coalesce(sent_at, intended_at) else sent_at end
         where id = $1",
-        dial.id,
+        dial.id.as_str(),
         closed.placed,
         closed.provider_call_id,
         closed.carrier_call_id,
@@ -153,27 +146,27 @@ pub async fn close_dial(
     )
     .execute(&mut *conn)
     .await?;
-    enter_minutes(conn, dial, "release", dial.reserved_minutes).await?;
-    enter_minutes(conn, dial, "charge", -closed.minutes).await?;
+    add_ledger_entry(conn, dial, "release", dial.reserved_minutes).await?;
+    add_ledger_entry(conn, dial, "charge", -closed.minutes).await?;
     let charged = charged_of_dial(conn, &dial.id).await?;
-    enter_minutes(conn, dial, "correct", charged - closed.minutes).await
+    add_ledger_entry(conn, dial, "correct", charged - closed.minutes).await
 }
 
-/// Minutes charged for a dial.
-pub async fn charged_of_dial(conn: &mut PgConnection, dial_id: &str) -> Result<i32, StoreError> {
+/// Reads the minutes charged for a dial.
+pub async fn charged_of_dial(conn: &mut PgConnection, dial_id: &DialId) -> Result<i32, StoreError> {
     let minutes = sqlx::query_scalar!(
         r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
         where dial_id = $1 and kind in ('charge', 'correct')"#,
-        dial_id
+        dial_id.as_str()
     )
     .fetch_one(conn)
     .await?;
     Ok(minutes as i32)
 }
 
-/// Enters minutes for a dial, unless an entry of that kind, of which there is only one, is there.
-/// Minutes that a subscription no longer has are not taken from it.
-async fn enter_minutes(
+/// Adds a ledger entry for a dial, unless there is one of a kind that is allowed once. The balance of the subscription
+/// limits a charge.
+async fn add_ledger_entry(
     conn: &mut PgConnection,
     dial: &Dial,
     kind: &str,
@@ -192,8 +185,8 @@ async fn enter_minutes(
         ) as capped where minutes <> 0
         on conflict (dial_id, kind) where kind in ('reserve', 'release', 'charge') do nothing",
         dial.subscription_id,
-        dial.conversation_id,
-        dial.id,
+        dial.conversation_id.as_str(),
+        dial.id.as_str(),
         kind,
         minutes
     )
@@ -202,12 +195,15 @@ async fn enter_minutes(
     Ok(())
 }
 
-/// Minutes charged for a conversation.
-pub async fn charged(conn: &mut PgConnection, conversation_id: &str) -> Result<i32, StoreError> {
+/// Reads the minutes charged for a conversation.
+pub async fn charged(
+    conn: &mut PgConnection,
+    conversation_id: &ConversationId,
+) -> Result<i32, StoreError> {
     let minutes = sqlx::query_scalar!(
         r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
         where conversation_id = $1 and kind in ('charge', 'correct')"#,
-        conversation_id
+        conversation_id.as_str()
     )
     .fetch_one(conn)
     .await?;
@@ -217,59 +213,71 @@ pub async fn charged(conn: &mut PgConnection, conversation_id: &str) -> Result<i
 /// Whether a prospect has a later conversation in which it was dialled.
 pub async fn was_called_again(
     conn: &mut PgConnection,
-    prospect_id: &str,
-    conversation_id: &str,
+    prospect_id: &ProspectId,
+    conversation_id: &ConversationId,
 ) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"select exists (select 1 from conversations c
             join dials d on d.conversation_id = c.id and d.sent_at is not null
             where c.prospect_id = $1
-                and c.number > (select number from conversations where id = $2)) as "exists!""#,
-        prospect_id,
-        conversation_id
+                and c.sequence > (select sequence from conversations where id = $2)) as "exists!""#,
+        prospect_id.as_str(),
+        conversation_id.as_str()
     )
     .fetch_one(conn)
     .await?)
 }
 
-/// How many conversations of a prospect have ended for a reason.
-pub async fn endings(
+/// Counts the recorded conversations of a prospect that ended for a reason.
+pub async fn count_ended_for(
     conn: &mut PgConnection,
-    prospect_id: &str,
+    prospect_id: &ProspectId,
     reason: Option<Reason>,
 ) -> Result<i32, StoreError> {
     let count = sqlx::query_scalar!(
         r#"select count(*) as "count!" from conversations
-        where prospect_id = $1 and reason is not distinct from $2 and settled_at is not null
+        where prospect_id = $1 and reason is not distinct from $2 and recorded_at is not null
             and status <> 'CANCELLED'"#,
-        prospect_id,
-        reason.map(|reason| reason.as_str())
+        prospect_id.as_str(),
+        reason.map(|reason| reason.into_str())
     )
     .fetch_one(conn)
     .await?;
     Ok(count as i32)
 }
 
-/// Where a call leaves its prospect.
-pub struct Moved {
-    /// Where it stands now.
+/// The effect of a call on its prospect.
+pub struct ProspectUpdate {
     pub status: ProspectStatus,
-    /// When it was promised a call.
+    /// When the callback is due.
     pub rescheduled_for: Option<DateTime<Utc>>,
-    /// Whether that is a new promise.
+    /// Whether the callback is a new one.
     pub newly_rescheduled: bool,
-    /// When it was contacted; nothing leaves that as it is.
+    /// When the prospect was contacted; `None` keeps the stored time.
     pub contacted: Option<DateTime<Utc>>,
-    /// Until when it rests, if it is to be called again by nobody's promise.
-    pub rests_until: Option<DateTime<Utc>>,
+    /// The end of the cool-down.
+    pub next_call_at: Option<DateTime<Utc>>,
 }
 
-/// Moves a prospect on. One who asked not to be called stays so, whatever else came, and one whom
-/// the client has taken off the list meanwhile is not put back by a call that reached nobody.
-pub async fn move_prospect(
+impl ProspectUpdate {
+    /// The effect of an opt-out.
+    pub fn opt_out() -> Self {
+        Self {
+            status: ProspectStatus::DoNotCall,
+            rescheduled_for: None,
+            newly_rescheduled: false,
+            contacted: None,
+            next_call_at: None,
+        }
+    }
+}
+
+/// Updates a prospect after a call. `DO_NOT_CALL` is final, and a call without a response does not make a prospect
+/// callable that the user has set to another status meanwhile.
+pub async fn update_prospect(
     conn: &mut PgConnection,
-    prospect_id: &str,
-    moved: &Moved,
+    prospect_id: &ProspectId,
+    update: &ProspectUpdate,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
@@ -279,28 +287,28 @@ pub async fn move_prospect(
         where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')
             and (status in ('INITIAL', 'RESCHEDULED', 'NOT_RESPONDED', 'FAILED')
                 or $2 not in ('NOT_RESPONDED', 'FAILED'))",
-        prospect_id,
-        moved.status.as_str(),
-        moved.rescheduled_for,
-        moved.newly_rescheduled,
-        moved.contacted,
+        prospect_id.as_str(),
+        update.status.into_str(),
+        update.rescheduled_for,
+        update.newly_rescheduled,
+        update.contacted,
         now,
-        moved.rests_until
+        update.next_call_at
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Notes that a prospect was talked to, and leaves everything else of it as it is.
+/// Stores that a prospect was contacted.
 pub async fn touch_prospect(
     conn: &mut PgConnection,
-    prospect_id: &str,
+    prospect_id: &ProspectId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update prospects set last_contacted = $2, updated_at = $2 where id = $1",
-        prospect_id,
+        prospect_id.as_str(),
         now
     )
     .execute(conn)
@@ -308,12 +316,12 @@ pub async fn touch_prospect(
     Ok(())
 }
 
-/// Enters the appointment of a conversation, or moves it.
+/// Inserts the appointment of a conversation, or updates it.
 pub async fn set_appointment(
     conn: &mut PgConnection,
-    conversation_id: &str,
-    user_id: &str,
-    prospect_id: &str,
+    conversation_id: &ConversationId,
+    user_id: &UserId,
+    prospect_id: &ProspectId,
     time: DateTime<Utc>,
     notes: Option<&str>,
 ) -> Result<(), StoreError> {
@@ -323,9 +331,9 @@ pub async fn set_appointment(
         values ($1, $1, $2, $3, $4, $5)
         on conflict (conversation_id) do update
             set appointment_time = excluded.appointment_time, notes = excluded.notes",
-        conversation_id,
-        user_id,
-        prospect_id,
+        conversation_id.as_str(),
+        user_id.as_str(),
+        prospect_id.as_str(),
         time,
         notes
     )
@@ -335,59 +343,57 @@ pub async fn set_appointment(
 }
 
 /// A number that must not be called any more.
-pub struct Suppressed<'a> {
-    /// The client for whom it holds.
-    pub user_id: &'a str,
-    /// The person who asked for it.
-    pub prospect_id: &'a str,
-    /// The number that was dialled; nothing for the prospect's own.
-    pub dialled: Option<&'a str>,
-    /// The call in which it was asked for.
-    pub conversation_id: &'a str,
+pub struct NewSuppression<'a> {
+    pub user_id: &'a UserId,
+    pub prospect_id: &'a ProspectId,
+    /// The number that was dialled; the prospect's number if `None`.
+    pub dialed: Option<&'a str>,
+    /// The call in which the callee has opted out.
+    pub conversation_id: &'a ConversationId,
 }
 
-/// Removes the appointment of a conversation that came to something else.
-pub async fn drop_appointment(
+/// Deletes the appointment of a conversation.
+pub async fn delete_appointment(
     conn: &mut PgConnection,
-    conversation_id: &str,
+    conversation_id: &ConversationId,
 ) -> Result<(), StoreError> {
-    sqlx::query!("delete from appointments where conversation_id = $1", conversation_id)
+    sqlx::query!("delete from appointments where conversation_id = $1", conversation_id.as_str())
         .execute(conn)
         .await?;
     Ok(())
 }
 
-/// Puts a number on a client's do-not-call list.
-pub async fn suppress(conn: &mut PgConnection, new: &Suppressed<'_>) -> Result<(), StoreError> {
+/// Puts a number on a user's do-not-call list.
+pub async fn suppress(conn: &mut PgConnection, new: &NewSuppression<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into suppressions (user_id, phone, reason, conversation_id)
         select $1, phone, 'asked on a call', $4 from (
             select coalesce($3, (select phone from prospects where id = $2)) as phone
         ) as number where phone is not null
         on conflict (user_id, phone) do nothing",
-        new.user_id,
-        new.prospect_id,
-        new.dialled,
-        new.conversation_id
+        new.user_id.as_str(),
+        new.prospect_id.as_str(),
+        new.dialed,
+        new.conversation_id.as_str()
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Whether a number is on a do-not-call list of a client, or of all.
+/// Whether a number is on a do-not-call list of the user or of all users.
 pub async fn is_suppressed(
     conn: &mut PgConnection,
-    user_id: &str,
-    prospect_id: &str,
-    dialled: Option<&str>,
+    user_id: &UserId,
+    prospect_id: &ProspectId,
+    dialed: Option<&str>,
 ) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"select exists (select 1 from suppressions where (user_id is null or user_id = $1)
             and phone = coalesce($3, (select phone from prospects where id = $2))) as "exists!""#,
-        user_id,
-        prospect_id,
-        dialled
+        user_id.as_str(),
+        prospect_id.as_str(),
+        dialed
     )
     .fetch_one(conn)
     .await?)
@@ -396,12 +402,12 @@ pub async fn is_suppressed(
 /// Stores a transcript.
 pub async fn store_transcript(
     conn: &mut PgConnection,
-    conversation_id: &str,
+    conversation_id: &ConversationId,
     transcript: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update conversations set transcript = $2 where id = $1",
-        conversation_id,
+        conversation_id.as_str(),
         transcript
     )
     .execute(conn)

@@ -1,44 +1,48 @@
-//! What a sweep reads.
+//! Calls that a sweep or the suppressions watcher looks at.
 
 use chrono::{DateTime, Utc};
+use domain::ids::ConversationId;
 use sqlx::PgConnection;
 
 use crate::StoreError;
 
-/// Open conversations that should have moved on by now, if their workflow lives: those not dialled
-/// long after their slot, and those dialled a while ago.
+/// Finds open conversations that a live workflow would have moved on: not dialled long after the slot, or dialled and
+/// unchanged for a while.
 pub async fn overdue(
     conn: &mut PgConnection,
     slot_before: DateTime<Utc>,
-    dialled_before: DateTime<Utc>,
+    dialed_before: DateTime<Utc>,
     limit: u32,
-) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!(
-        "select c.id from conversations c
-        where (c.status = 'SCHEDULED' and c.slot < $1)
-            or (c.status in ('DIALING', 'IN_PROGRESS') and c.updated_at < $2)
-        order by c.updated_at limit $3",
+) -> Result<Vec<ConversationId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"select id as "id!" from open_conversations
+        where (status = 'SCHEDULED' and slot < $1)
+            or (status <> 'SCHEDULED' and updated_at < $2)
+        order by updated_at limit $3"#,
         slot_before,
-        dialled_before,
+        dialed_before,
         i64::from(limit)
     )
     .fetch_all(conn)
-    .await?)
+    .await?;
+    Ok(ids.into_iter().map(ConversationId::from).collect())
 }
 
-/// Open conversations whose number is on a do-not-call list, but for those in which the callee asked for it.
-pub async fn open_and_suppressed(conn: &mut PgConnection) -> Result<Vec<String>, StoreError> {
-    Ok(sqlx::query_scalar!(
-        r#"select c.id as "id!" from conversations c
+/// Finds open conversations whose number is suppressed, without those in which the callee has opted out.
+pub async fn open_and_suppressed(
+    conn: &mut PgConnection,
+) -> Result<Vec<ConversationId>, StoreError> {
+    let ids = sqlx::query_scalar!(
+        r#"select c.id as "id!" from open_conversations c
             join prospects p on p.id = c.prospect_id
             join suppressions s on s.phone = p.phone and (s.user_id is null or s.user_id = c.user_id)
-        where c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')
-            and s.conversation_id is distinct from c.id
+        where s.conversation_id is distinct from c.id
         union
         select d.conversation_id from dials d
             join suppressions s on s.phone = d.phone and (s.user_id is null or s.user_id = d.user_id)
         where d.closed_at is null and s.conversation_id is distinct from d.conversation_id"#
     )
     .fetch_all(conn)
-    .await?)
+    .await?;
+    Ok(ids.into_iter().map(ConversationId::from).collect())
 }

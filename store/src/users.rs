@@ -1,14 +1,14 @@
-//! A user with everything that must be there before anybody may be called on its behalf.
+//! Users with their settings and subscription.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-use domain::hours::{DailyWindow, Weekdays};
-use domain::slots::SkipReason;
+use domain::hours::DailyWindow;
+use domain::ids::UserId;
+use domain::weekdays::Weekdays;
+use domain::{Block, BlockReason};
 use sqlx::PgConnection;
 
 use crate::StoreError;
 
-/// A user's settings and subscription, as far as they are there.
-#[derive(Debug)]
 struct Row {
     name: String,
     paused: bool,
@@ -30,30 +30,28 @@ struct Row {
     per_day: Option<i32>,
 }
 
-/// A user for whom calls may be made.
+/// A user with valid settings and an active subscription.
 #[derive(Debug)]
 pub struct Profile {
-    /// The user's name.
     pub name: String,
-    /// Whether the user, or the whole service, is paused.
+    /// Whether the user or the whole service is paused.
     pub paused: bool,
-    /// The user's company.
     pub company_name: Option<String>,
     /// The daily calling window.
     pub window: DailyWindow,
-    /// Calls that may be under way at once; nothing if only the lines bound them.
+    /// Calls that may be in progress at once; `None` for the limit of the service.
     pub max_concurrent_calls: Option<i32>,
-    /// Calls that may be made to one prospect in all.
+    /// Calls that may be made to one prospect.
     pub max_attempts: i32,
     /// The script of the first call.
     pub initial: String,
     /// The script of every later call.
     pub follow_up: String,
-    /// The language to speak.
+    /// A BCP 47 tag.
     pub language: String,
-    /// The voice to speak with, as stored.
+    /// The voice as stored.
     pub voice: String,
-    /// What is said when the callee stays silent.
+    /// Said if the callee stays silent.
     pub first_message: String,
     /// The active subscription.
     pub subscription_id: String,
@@ -63,37 +61,35 @@ pub struct Profile {
     pub per_day: i32,
 }
 
-/// Why no call may be made for a user.
+/// A user at planning or admission.
 #[derive(Debug)]
-pub struct NotReady {
-    /// Why.
-    pub reason: SkipReason,
-    /// What exactly is missing or wrong, as a sentence.
-    pub detail: String,
+pub enum UserState {
+    Ready(Box<Profile>),
+    /// The user was deleted, or its settings or subscription are missing or invalid.
+    Blocked(Block),
 }
 
-/// Loads a user and locks its active subscription until the end of the transaction, so that
-/// minutes and daily calls are counted by one at a time. A period that has passed gets its minutes
-/// granted first. The outer nothing: there is no such user.
-pub async fn lock_profile(
+/// Reads a user and locks its active subscription until the end of the transaction, so that only one transaction counts
+/// its minutes and daily calls. Grants the minutes of a new period first.
+pub async fn lock_user_state(
     conn: &mut PgConnection,
-    user_id: &str,
+    user_id: &UserId,
     now: DateTime<Utc>,
-) -> Result<Option<Result<Profile, NotReady>>, StoreError> {
+) -> Result<UserState, StoreError> {
     sqlx::query!(
         "select id from subscriptions where user_id = $1 and status = 'ACTIVE' for update",
-        user_id
+        user_id.as_str()
     )
     .fetch_optional(&mut *conn)
     .await?;
     grant_passed_periods(conn, user_id, now).await?;
-    profile(conn, user_id).await
+    user_state(conn, user_id).await
 }
 
-/// Grants the minutes of every period that has begun since the last one was granted.
+/// Grants the minutes of every period that has begun since the last grant.
 async fn grant_passed_periods(
     conn: &mut PgConnection,
-    user_id: &str,
+    user_id: &UserId,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
@@ -113,7 +109,7 @@ async fn grant_passed_periods(
         )
         insert into minute_ledger (subscription_id, kind, minutes)
         select id, 'grant', minutes from begun where minutes > 0",
-        user_id,
+        user_id.as_str(),
         now
     )
     .execute(conn)
@@ -121,11 +117,11 @@ async fn grant_passed_periods(
     Ok(())
 }
 
-/// Loads a user without locking anything.
-pub async fn profile(
+/// Reads a user.
+pub async fn user_state(
     conn: &mut PgConnection,
-    user_id: &str,
-) -> Result<Option<Result<Profile, NotReady>>, StoreError> {
+    user_id: &UserId,
+) -> Result<UserState, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select u.name, u.company_name,
@@ -145,20 +141,23 @@ pub async fn profile(
         left join subscriptions b on b.user_id = u.id and b.status = 'ACTIVE'
         left join plans p on p.id = b.plan_id
         where u.id = $1"#,
-        user_id
+        user_id.as_str()
     )
     .fetch_optional(&mut *conn)
     .await?;
-    Ok(row.map(Row::ready))
+    Ok(match row.map(Row::into_profile) {
+        Some(Ok(profile)) => UserState::Ready(Box::new(profile)),
+        Some(Err(block)) => UserState::Blocked(block),
+        None => UserState::Blocked(BlockReason::UserDeleted.into()),
+    })
 }
 
 impl Row {
-    fn ready(self) -> Result<Profile, NotReady> {
+    fn into_profile(self) -> Result<Profile, Block> {
         let (Some(subscription_id), Some(minutes_left), Some(per_day)) =
             (self.subscription_id, self.minutes_left, self.per_day)
         else {
-            let reason = SkipReason::NoActiveSubscription;
-            return Err(NotReady { reason, detail: reason.sentence().to_owned() });
+            return Err(BlockReason::NoActiveSubscription.into());
         };
         let (Some(time_zone), Some(start_at), Some(end_at), Some(max_attempts)) =
             (self.time_zone, self.start_at, self.end_at, self.max_attempts)
@@ -175,9 +174,9 @@ impl Row {
         };
         let window = DailyWindow::new(&time_zone, start_at, end_at)
             .and_then(|window| window.on(Weekdays::from_iso(self.calling_days.unwrap_or_default())))
-            .map_err(|error| NotReady {
-                reason: SkipReason::WindowInvalid,
-                detail: format!("AdvancedSetting: {error}."),
+            .map_err(|error| {
+                let detail = format!("AdvancedSetting: {error}.");
+                Block::with_detail(BlockReason::WindowInvalid, detail)
             })?
             .without(self.days_off.unwrap_or_default());
         Ok(Profile {
@@ -199,9 +198,7 @@ impl Row {
     }
 }
 
-fn missing(table: &str) -> NotReady {
-    NotReady {
-        reason: SkipReason::SettingsMissing,
-        detail: format!("The user has no {table}; insert one to have its prospects called."),
-    }
+fn missing(table: &str) -> Block {
+    let detail = format!("The user has no {table}; insert one to have its prospects called.");
+    Block::with_detail(BlockReason::SettingsMissing, detail)
 }

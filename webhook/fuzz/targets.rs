@@ -100,10 +100,10 @@ pub fn report_arguments(input: &[u8]) {
 fn assert_round_trip(event: &RoutedEvent) {
     let message = &event.message;
     let payload = serde_json::to_value(message).expect("a message is JSON");
-    let user = message.user_id.clone().unwrap_or_default();
-    let received = workflows::events::read(payload, &user);
+    let user = message.user_id.clone().unwrap_or_else(|| UserId::new(""));
+    let received = workflows::events::parse_message(payload, &user);
     assert_eq!(received.as_ref(), Some(message));
-    let _ = message.event.clone().facts();
+    let _ = message.event.clone().into_dial_events();
 }
 
 fn split_line(input: &[u8]) -> (&[u8], &[u8]) {

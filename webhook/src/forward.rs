@@ -14,7 +14,7 @@ use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNames
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
-use workflows::activities::calls::LateInput;
+use workflows::activities::calls::LateEventInput;
 use workflows::attributes::USER_ID;
 use workflows::ids::{TASK_QUEUE, call_workflow, late_event_workflow};
 use workflows::{Call, LateEvent};
@@ -110,7 +110,7 @@ impl EventForwarder {
         let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
         if let Some(user) = &message.user_id
             && let Ok(described) = handle.describe(Default::default()).await
-            && described.search_attributes().get(&USER_ID).is_some_and(|owner| owner != *user)
+            && described.search_attributes().get(&USER_ID).is_some_and(|owner| owner != user.as_str())
         {
             // The workflow would ignore the event too, but only after it is in its history. To the
             // user a call of another user looks like no call.
@@ -125,7 +125,7 @@ impl EventForwarder {
                 Err(ForwardError::Signal(WorkflowInteractionError::Rpc(status)))
             }
             Err(WorkflowInteractionError::NotFound(_)) => {
-                if message.event.matters_late() {
+                if message.event.is_relevant_late() {
                     self.start_late_event(conversation, payload).await?;
                 }
                 Ok(Forwarded::NoRunningWorkflow)
@@ -142,7 +142,7 @@ impl EventForwarder {
     ) -> Result<(), ForwardError> {
         let digest = Sha256::digest(message.to_string());
         let id = late_event_workflow(conversation, &hex::encode(&digest[..8]));
-        let input = LateInput { conversation_id: conversation.to_string(), message };
+        let input = LateEventInput { conversation_id: conversation.clone(), message };
         let options = WorkflowStartOptions::new(TASK_QUEUE, id)
             .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)

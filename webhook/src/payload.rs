@@ -9,7 +9,7 @@ pub mod user_webhook;
 use domain::ids::ConversationId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use workflows::events::Message;
+use workflows::events::EventMessage;
 
 /// An authenticated request whose payload is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,7 +31,7 @@ impl Malformed {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoutedEvent {
     pub conversation: ConversationId,
-    pub message: Message,
+    pub message: EventMessage,
 }
 
 /// Parses a body that must be a JSON object. If a key is repeated, the last value counts.

@@ -11,6 +11,7 @@ use bootstrap::secrets::SecretSettings;
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
+use url::{Host, Url};
 use workflows::clock::ClockOffset;
 
 /// Plans calls, makes them and settles their records.
@@ -34,11 +35,11 @@ pub struct Config {
 
     /// Address of the Ultravox API
     #[arg(long, env, default_value = "https://api.ultravox.ai", value_parser = parse_url)]
-    pub ultravox_api_url: String,
+    pub ultravox_api_url: Url,
 
     /// Number that callees see, as +12125550100
     #[arg(long, env, value_parser = parse_number)]
-    pub telnyx_from_number: String,
+    pub telnyx_from_number: PhoneNumber,
 
     /// Key of the Telnyx account; with it a call that is cancelled while it rings stops ringing
     #[arg(long, env, hide_env_values = true)]
@@ -50,11 +51,11 @@ pub struct Config {
 
     /// Address of the Telnyx API
     #[arg(long, env, default_value = "https://api.telnyx.com", value_parser = parse_url)]
-    pub telnyx_api_url: String,
+    pub telnyx_api_url: Url,
 
     /// Public address of the webhook server, as https://calls.example.com
     #[arg(long, env, value_parser = parse_url)]
-    pub service_url: String,
+    pub service_url: Url,
 
     /// What webhooks are signed with
     #[command(flatten)]
@@ -148,7 +149,7 @@ impl Config {
         match (key, sid) {
             (Some(key), Some(sid)) => {
                 let key = SecretString::from(key);
-                Ok(Some(Telnyx::new(&self.telnyx_api_url, sid.to_owned(), key)?))
+                Ok(Some(Telnyx::new(self.telnyx_api_url.clone(), sid.to_owned(), key)?))
             }
             (None, None) => Ok(None),
             (Some(_), None) => bail!("TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it"),
@@ -160,7 +161,7 @@ impl Config {
     pub fn calls(&self, webhook_secrets: Live<Vec<SecretString>>) -> CallSettings {
         CallSettings {
             from_number: self.telnyx_from_number.clone(),
-            service_url: self.service_url.clone(),
+            service_url: self.service_url.as_str().trim_end_matches('/').to_owned(),
             webhook_secrets,
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout,
@@ -201,18 +202,17 @@ fn parse_api_key(text: &str) -> Result<SecretString, String> {
         .ok_or_else(|| "must be 8 letters or digits, a dot, and 32 letters or digits".to_owned())
 }
 
-fn parse_number(text: &str) -> Result<String, String> {
-    PhoneNumber::parse(text).map(|number| number.to_string()).map_err(|error| error.to_string())
+fn parse_number(text: &str) -> Result<PhoneNumber, String> {
+    PhoneNumber::parse(text).map_err(|error| error.to_string())
 }
 
-fn parse_url(text: &str) -> Result<String, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match rest.map(|rest| rest.trim_end_matches('/')) {
-        Some(rest) if !rest.is_empty() && !rest.contains(['?', '#', ' ']) => {
-            Ok(text.trim_end_matches('/').to_owned())
-        }
-        _ => Err("must look like https://calls.example.com".to_owned()),
-    }
+/// Parses an http or https URL without query and fragment.
+fn parse_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| {
+        let plain = url.query().is_none() && url.fragment().is_none();
+        matches!(url.scheme(), "http" | "https") && plain && !text.contains(char::is_whitespace)
+    });
+    url.ok_or_else(|| "must look like https://calls.example.com".to_owned())
 }
 
 fn parse_voice(text: &str) -> Result<(String, String), String> {
@@ -224,14 +224,13 @@ fn parse_voice(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn is_loopback(url: &str) -> bool {
-    let host = url.split("://").nth(1).unwrap_or("");
-    let host = host.split('/').next().unwrap_or("");
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or(""),
-        None => host.split(':').next().unwrap_or(""),
-    };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => domain == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
 }
 
 #[cfg(test)]
@@ -267,7 +266,7 @@ mod tests {
     fn sound_settings_are_taken() {
         let config = parse(&[("--clock-offset-secs", "-60")]).unwrap();
         assert_eq!(config.secrets.webhook_secrets.len(), 2);
-        assert_eq!(config.service_url, "https://calls.example.com");
+        assert_eq!(config.service_url.as_str(), "https://calls.example.com/");
         assert_eq!(config.voices[0], ("female".to_owned(), "Jessica".to_owned()));
     }
 
@@ -294,10 +293,10 @@ mod tests {
         let error = parse(&[api, ("--clock-offset-secs", "5")]).unwrap_err();
         assert!(error.to_string().contains("CLOCK_OFFSET_SECS"));
         for here in ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080/api"] {
-            assert!(is_loopback(here), "{here}");
+            assert!(is_loopback(&here.parse().unwrap()), "{here}");
         }
         for away in ["http://localhost.example.com", "https://127.example.com", "http://10.0.0.1"] {
-            assert!(!is_loopback(away), "{away}");
+            assert!(!is_loopback(&away.parse().unwrap()), "{away}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::str::FromStr as _;
 
 use domain::hours::parse_zone;
+use domain::ids::UserId;
 use domain::phone::PhoneNumber;
 use phonenumber::country;
 
@@ -41,7 +42,7 @@ pub enum ImportError {
 /// What is imported, and how.
 pub struct Import<'a> {
     /// Whose prospects they are.
-    pub user_id: &'a str,
+    pub user_id: &'a UserId,
     /// The region of numbers without a country code, ISO 3166-1.
     pub region: &'a str,
     /// Whether nothing is written.
@@ -77,7 +78,7 @@ pub async fn import(
         .map_err(|_| ImportError::Region(how.region.to_owned()))?;
     let mut tx = store.begin().await?;
     if !imports::user_exists(&mut tx, how.user_id).await? {
-        return Err(ImportError::NoUser(how.user_id.to_owned()));
+        return Err(ImportError::NoUser(how.user_id.to_string()));
     }
     let mut lines = Lines::open(file, region)?;
     let mut imported = Imported::default();

@@ -1,12 +1,12 @@
 //! The process that hosts workflows and activities.
 
 pub mod config;
+pub mod explain;
 pub mod import;
 mod schedule;
 mod search_attributes;
 mod suppressions;
 pub mod tools;
-pub mod why;
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .await
         .context("connecting to PostgreSQL at DATABASE_URL")?;
     store.migrate().await.context("applying the migrations")?;
-    let ultravox = Ultravox::new(&config.ultravox_api_url, config.ultravox_api_key.clone())?;
+    let ultravox = Ultravox::new(config.ultravox_api_url.clone(), config.ultravox_api_key.clone())?;
 
     let telnyx = config.telnyx()?;
 
@@ -51,7 +51,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
 
-    let clock = Clock::ahead(config.clock_offset());
+    let clock = Clock::new(config.clock_offset());
     let calls = Calls::new(store.clone(), ultravox, telnyx, config.calls(secrets), clock);
     let options = WorkerOptions::new(TASK_QUEUE)
         .register_workflow::<PlanCalls>()?
@@ -67,7 +67,7 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     let runtime = Runtime::from_current_tokio(options_of_runtime)?;
     let mut worker = Worker::new(&runtime, client.clone(), options)
         .map_err(|error| anyhow!("starting the worker: {error}"))?;
-    schedule::keep_equal(&client, &config).await?;
+    schedule::sync_schedules(&client, &config).await?;
     info!(namespace, taskQueue = TASK_QUEUE, "Worker started");
 
     let watching = tokio::spawn(suppressions::watch(store, client));

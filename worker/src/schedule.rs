@@ -1,4 +1,4 @@
-//! The schedules of plan runs and of sweeps, kept equal to the configuration.
+//! The schedules of plan runs and of sweeps.
 
 use std::time::Duration;
 
@@ -10,34 +10,32 @@ use temporalio_client::schedules::{
 use temporalio_client::tonic::Code;
 use tracing::info;
 use workflows::ids::{PLAN_SCHEDULE, SWEEP_SCHEDULE, TASK_QUEUE};
-use workflows::plan_calls::{PlanInput, PlanSummary};
+use workflows::plan_calls::{PlanCallsInput, PlanPhase, PlanSummary};
 use workflows::sweep_calls::SweepCallsInput;
 use workflows::{PlanCalls, SweepCalls};
 
 use crate::config::Config;
 
-/// Seconds from one sweep to the next.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
-/// Calls looked at in one sweep.
-const SWEEP_LIMIT: u32 = 500;
+/// The maximum number of calls of one sweep.
+const MAX_SWEPT_CALLS: u32 = 500;
 
-/// Creates the schedules or brings them up to the configuration. One that is paused stays paused.
-pub(crate) async fn keep_equal(client: &Client, config: &Config) -> Result<()> {
+/// Creates the schedules, or updates them to the settings. A paused schedule stays paused.
+pub(crate) async fn sync_schedules(client: &Client, config: &Config) -> Result<()> {
     let interval = Duration::from_secs(u64::from(config.schedule_interval) * 60);
-    keep(client, PLAN_SCHEDULE, planning(config), interval).await?;
-    let input = SweepCallsInput { limit: SWEEP_LIMIT };
-    let sweeping =
-        ScheduleAction::start_workflow(SweepCalls::run, input, TASK_QUEUE, SWEEP_SCHEDULE);
-    keep(client, SWEEP_SCHEDULE, sweeping, SWEEP_INTERVAL).await?;
+    sync(client, PLAN_SCHEDULE, plan_action(config), interval).await?;
+    let input = SweepCallsInput { limit: MAX_SWEPT_CALLS };
+    let sweep = ScheduleAction::start_workflow(SweepCalls::run, input, TASK_QUEUE, SWEEP_SCHEDULE);
+    sync(client, SWEEP_SCHEDULE, sweep, SWEEP_INTERVAL).await?;
     info!(
         intervalMinutes = config.schedule_interval,
         batchSize = config.batch_size,
-        "Schedules are up to date"
+        "Schedules match the settings"
     );
     Ok(())
 }
 
-async fn keep(
+async fn sync(
     client: &Client,
     id: &'static str,
     action: ScheduleAction,
@@ -66,7 +64,7 @@ async fn keep(
                     .set_action(action)
                     .set_spec(ScheduleSpec::from_interval(interval))
                     .set_overlap_policy(ScheduleOverlapPolicy::Skip)
-                    // A run that is missed by more is of no use: the next one does the same.
+                    // A run that is later than the next one is of no use.
                     .set_catchup_window(interval);
             },
             Default::default(),
@@ -75,14 +73,14 @@ async fn keep(
         .with_context(|| format!("updating the schedule {id}"))
 }
 
-fn planning(config: &Config) -> ScheduleAction {
-    let input = PlanInput {
+fn plan_action(config: &Config) -> ScheduleAction {
+    let input = PlanCallsInput {
         batch_size: config.batch_size,
         interval_minutes: config.schedule_interval,
         clock_offset: config.clock_offset(),
         from: None,
         so_far: PlanSummary::default(),
-        promises_after: None,
+        phase: PlanPhase::default(),
     };
     ScheduleAction::start_workflow(PlanCalls::run, input, TASK_QUEUE, PLAN_SCHEDULE)
 }

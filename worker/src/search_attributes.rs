@@ -1,4 +1,4 @@
-//! The search attributes that calls carry, made known to the server.
+//! Registers the search attributes of the calls with the server.
 
 use std::collections::HashMap;
 
@@ -10,9 +10,9 @@ use temporalio_common::protos::temporal::api::operatorservice::v1::{
     AddSearchAttributesRequest, ListSearchAttributesRequest,
 };
 use tracing::info;
-use workflows::attributes::{KEYWORDS, MOMENTS};
+use workflows::attributes::{DATETIMES, KEYWORDS};
 
-/// Adds those that the namespace does not have yet.
+/// Adds the search attributes that the namespace does not have yet.
 pub(crate) async fn register(client: &Client, namespace: &str) -> Result<()> {
     let mut operator = client.connection().operator_service();
     let request = ListSearchAttributesRequest { namespace: namespace.to_owned() };
@@ -23,10 +23,10 @@ pub(crate) async fn register(client: &Client, namespace: &str) -> Result<()> {
         .into_inner()
         .custom_attributes;
     let keywords = KEYWORDS.map(|name| (name, IndexedValueType::Keyword));
-    let moments = MOMENTS.map(|name| (name, IndexedValueType::Datetime));
+    let datetimes = DATETIMES.map(|name| (name, IndexedValueType::Datetime));
     let missing: HashMap<String, i32> = keywords
         .into_iter()
-        .chain(moments)
+        .chain(datetimes)
         .filter(|(name, _)| !known.contains_key(*name))
         .map(|(name, kind)| (name.to_owned(), kind as i32))
         .collect();
@@ -38,13 +38,13 @@ pub(crate) async fn register(client: &Client, namespace: &str) -> Result<()> {
         AddSearchAttributesRequest { search_attributes: missing, namespace: namespace.to_owned() };
     match operator.add_search_attributes(request.into_request()).await {
         Ok(_) => info!(names, "Added search attributes"),
-        // Another worker was faster.
+        // Another worker has added them.
         Err(status) if status.code() == Code::AlreadyExists => {}
         Err(status) => {
             return Err(status).with_context(|| {
                 format!(
-                    "adding the search attributes {names}; where the worker may not, as on \
-                    Temporal Cloud, an administrator adds them beforehand"
+                    "adding the search attributes {names}; if the worker has no permission, as on \
+                    Temporal Cloud, an administrator must add them"
                 )
             });
         }

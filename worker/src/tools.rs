@@ -1,8 +1,8 @@
 //! What can be asked of the records by hand, beside the service: `worker plan`, `worker why`, `worker import`.
 
+mod explain;
 mod import;
 mod plan;
-mod why;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,8 +29,9 @@ pub struct Tools {
 enum Tool {
     /// Show what a plan run would do, and touch nothing
     Plan(plan::Plan),
-    /// Tell why a prospect is called, or is not
-    Why(why::Why),
+    /// Explain why a prospect is or is not called
+    #[command(alias = "why")]
+    Explain(explain::Explain),
     /// Import prospects from a CSV file
     Import(import::Import),
 }
@@ -54,7 +55,7 @@ impl Records {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        Clock::ahead(ClockOffset(self.clock_offset_secs)).now()
+        Clock::new(ClockOffset(self.clock_offset_secs)).now()
     }
 }
 
@@ -71,7 +72,7 @@ struct Planner {
 
 /// Whether the arguments ask for a tool instead of the service.
 pub fn are_asked_for(args: &[OsString]) -> bool {
-    let names = ["plan", "why", "import", "help"];
+    let names = ["plan", "explain", "why", "import", "help"];
     args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| names.contains(&arg))
 }
 
@@ -83,7 +84,7 @@ pub async fn run(args: Vec<OsString>) -> ExitCode {
     };
     let done = match tools.tool {
         Tool::Plan(plan) => plan.run().await,
-        Tool::Why(why) => why.run().await,
+        Tool::Explain(explain) => explain.run().await,
         Tool::Import(import) => import.run().await,
     };
     match done {

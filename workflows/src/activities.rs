@@ -1,4 +1,4 @@
-//! The activities that workflows need: name, input and output. Implemented elsewhere.
+//! The activities that workflows call: names, inputs and outputs. The crate `activities` implements them.
 
 macro_rules! activity {
     ($(#[$doc:meta])* $name:ident = $wire:literal, $input:ty => $output:ty) => {

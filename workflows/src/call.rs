@@ -1,105 +1,83 @@
 //! One planned call, from its slot to its records.
 
-#![allow(missing_docs, reason = "the macro makes constants beside each method")]
-
-mod ending;
-mod moving;
-mod placing;
-mod settling;
+mod call_end;
+mod dialing;
+mod monitoring;
+mod recording;
+mod rescheduling;
 mod wait;
-mod watch;
 
 use chrono::{DateTime, Utc};
-use domain::facts::{Event, Facts};
+use domain::facts::{DialEvent, DialFacts};
+use domain::ids::{ConversationId, DialId, ProspectId, UserId};
 use domain::status::{Outcome, Reason};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use temporalio_workflow::{
     SyncWorkflowContext, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
     workflow, workflow_methods,
 };
 
-use crate::activities::calls::{Admitted, DialRef};
+use crate::activities::calls::{Admitted, ConversationRef, DialRef};
 use crate::attributes;
 use crate::clock::ClockOffset;
 use crate::events;
-use ending::Ending;
+use call_end::CallEnd;
+use dialing::Dialed;
 
-/// Why an operator's wish to move a call was not granted, as a sentence.
-type Unmoved = Box<dyn std::error::Error + Send + Sync>;
+/// Why the slot was not moved, as a sentence.
+type RescheduleError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Which call to make.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallInput {
-    /// The conversation; its row is there before the workflow starts.
-    pub conversation_id: String,
-    /// The client on whose behalf the call is made.
-    pub user_id: String,
-    /// The person to call.
-    pub prospect_id: String,
-    /// The moment to call.
+    /// The conversation; its row exists before the workflow starts.
+    pub conversation_id: ConversationId,
+    pub user_id: UserId,
+    pub prospect_id: ProspectId,
+    /// The time for which the call is planned.
     pub slot: DateTime<Utc>,
-    /// How far the service's clock stands ahead.
     #[serde(default)]
     pub clock_offset: ClockOffset,
 }
 
-/// What came of the call: the workflow's result.
+/// The result of the workflow.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallResult {
-    /// The outcome.
     pub outcome: Option<Outcome>,
-    /// Why, where the outcome does not say it.
+    /// Why the call ended, where the outcome does not say it.
     pub reason: Option<Reason>,
     /// Minutes charged.
     pub minutes: i32,
 }
 
-/// Where a call stands, as the search attribute `CallState` says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The state of a call, as in the search attribute `CallState`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", const_into_str)]
 pub enum CallState {
-    /// For its slot, for hours or for a line.
+    /// Waits for its slot, for calling hours or for a line.
     Waiting,
-    /// The request to the provider is being made.
+    /// The request to the provider is being sent.
     Dialing,
     /// The provider has the call, or may have it.
     Ringing,
-    /// Somebody answered.
     Talking,
-    /// Over; its records are being written.
-    Settling,
-    /// Done.
-    Settled,
+    /// Over; the outcome is being recorded.
+    Recording,
+    Recorded,
 }
 
-impl CallState {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Dialing => "dialing",
-            Self::Ringing => "ringing",
-            Self::Talking => "talking",
-            Self::Settling => "settling",
-            Self::Settled => "settled",
-        }
-    }
-}
-
-/// What the query `progress` answers.
+/// The answer to the query `progress`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// Where the call stands.
     pub state: CallState,
-    /// The same as a sentence.
+    /// The state as a sentence.
     pub details: String,
-    /// The moment for which it is planned.
     pub slot: DateTime<Utc>,
-    /// The dial, once there is one.
-    pub dial_id: Option<String>,
-    /// The provider's id of the call, once it is known.
+    pub dial_id: Option<DialId>,
     pub provider_call_id: Option<String>,
 }
 
@@ -110,97 +88,94 @@ pub struct Call {
     state: CallState,
     details: String,
     dial: Option<Admitted>,
-    /// Everything heard, with the dial it was said of: a reset may bring back what was said of
-    /// an earlier one.
-    heard: Vec<(Option<String>, Event)>,
-    facts: Facts,
-    /// When the guard was first asked.
+    /// All events with their dials: after a reset, events of an earlier dial may arrive.
+    events: Vec<(Option<DialId>, DialEvent)>,
+    /// The facts of the present dial.
+    facts: DialFacts,
+    /// When this run first asked for admission.
     first_asked: Option<DateTime<Utc>>,
-    /// Counts the moves of the slot.
-    moves: u64,
+    /// How often the slot was moved.
+    reschedules: u64,
     transcript: Option<String>,
 }
 
 #[workflow_methods]
 impl Call {
-    /// A call that has not begun.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, input: CallInput) -> Self {
         Self {
-            first_asked: None,
             input,
             state: CallState::Waiting,
             details: String::new(),
             dial: None,
-            heard: Vec::new(),
-            facts: Facts::default(),
-            moves: 0,
+            events: Vec::new(),
+            facts: DialFacts::default(),
+            first_asked: None,
+            reschedules: 0,
             transcript: None,
         }
     }
 
-    /// Waits for the slot, dials, follows the call to its end and settles its records.
+    /// Waits for the slot, dials, monitors the call to its end and records the outcome.
     #[run(name = "Call")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CallResult> {
-        let (ending, dial) = match placing::place(ctx).await? {
-            Ok(dial) => (watch::follow(ctx, &dial).await, Some(dial)),
-            Err(ending) => (ending, None),
+        let (end, dial) = match dialing::wait_and_dial(ctx).await? {
+            Dialed::Live(dial) => (monitoring::monitor(ctx, &dial).await, Some(dial)),
+            Dialed::NotMade(end) => (end, None),
         };
-        let mut result = settling::settle(ctx, &ending).await?;
-        if let Some(dial) = dial.filter(|_| ctx.state(|call| call.facts.may_go_on())) {
-            let recorded = ctx.state(|call| call.record(&ending));
-            watch::see_off(ctx, &dial).await;
-            if ctx.state(|call| call.record(&ending)) != recorded {
-                result = settling::settle(ctx, &ending).await?;
-            }
+        let mut result = recording::record_outcome(ctx, &end).await?;
+        if let Some(dial) = dial
+            && monitoring::ensure_hung_up(ctx, &dial, &end).await
+        {
+            result = recording::record_outcome(ctx, &end).await?;
         }
-        match ending {
-            Ending::Cancelled => Err(WorkflowTermination::cancelled()),
+        match end {
+            CallEnd::Cancelled => Err(WorkflowTermination::cancelled()),
             _ => Ok(result),
         }
     }
 
-    /// Takes in what the webhook server heard of the call.
+    /// Takes an event from the webhook server.
     #[signal(name = "call_event")]
     pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
-        let Some(message) = events::read(payload, &self.input.user_id) else { return };
-        let (events, transcript) = message.event.facts();
-        // The longest one, whichever comes first.
+        let Some(message) = events::parse_message(payload, &self.input.user_id) else { return };
+        let (events, transcript) = message.event.into_dial_events();
+        // The longest transcript counts, in any order of arrival.
         let length = |text: &Option<String>| text.as_ref().map(String::len);
         if length(&transcript) > length(&self.transcript) {
             self.transcript = transcript;
         }
         for event in events {
-            self.hear(message.dial_id.clone(), event);
+            self.apply_event(message.dial_id.clone(), event);
         }
     }
 
-    /// Moves the slot of a call that waits; answers with the new slot, or says why not.
+    /// Moves the slot of a waiting call; returns the new slot, or an error that says why it stays.
     #[update(name = "reschedule")]
     pub async fn reschedule(
         ctx: &mut WorkflowContext<Self>,
         slot: DateTime<Utc>,
-    ) -> Result<DateTime<Utc>, Unmoved> {
-        moving::move_slot(ctx, Some(slot)).await
+    ) -> Result<DateTime<Utc>, RescheduleError> {
+        rescheduling::reschedule(ctx, Some(slot)).await
     }
 
-    /// Only a call that waits can be moved.
     #[update_validator(reschedule)]
-    fn may_reschedule(
+    fn validate_reschedule(
         &self,
         _ctx: &WorkflowContextView,
         _slot: &DateTime<Utc>,
-    ) -> Result<(), Unmoved> {
-        moving::may_move(self)
+    ) -> Result<(), RescheduleError> {
+        rescheduling::check_waiting(self)
     }
 
-    /// Has a call that waits made at once; answers with the new slot, or says why not.
+    /// Moves the slot of a waiting call to now; returns the new slot, or an error that says why it stays.
     #[update(name = "call_now")]
-    pub async fn call_now(ctx: &mut WorkflowContext<Self>) -> Result<DateTime<Utc>, Unmoved> {
-        moving::move_slot(ctx, None).await
+    pub async fn call_now(
+        ctx: &mut WorkflowContext<Self>,
+    ) -> Result<DateTime<Utc>, RescheduleError> {
+        rescheduling::reschedule(ctx, None).await
     }
 
-    /// Tells where the call stands.
     #[query(name = "progress")]
     pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
         Progress {
@@ -214,27 +189,30 @@ impl Call {
 }
 
 impl Call {
-    /// Learns from an event, unless it is about another dial than the present one.
-    fn hear(&mut self, dial: Option<String>, event: Event) {
-        self.heard.push((dial.clone(), event.clone()));
-        // Who asked not to be called is heard whichever dial it was said on.
-        let refusal =
-            matches!(&event, Event::Reported(report) if report.outcome() == Outcome::DoNotCall);
-        if refusal || self.concerns_us(dial.as_deref()) {
-            self.facts.learn(event);
+    /// Stores an event, and applies it if it belongs to the present dial. An opt-out applies to any dial.
+    fn apply_event(&mut self, dial: Option<DialId>, event: DialEvent) {
+        self.events.push((dial.clone(), event.clone()));
+        let opt_out =
+            matches!(&event, DialEvent::Reported(report) if report.outcome() == Outcome::DoNotCall);
+        if opt_out || self.is_present_dial(dial.as_ref()) {
+            self.facts.apply(event);
         }
     }
 
-    /// Takes up a dial: from now on only what is said of it counts.
-    fn take_up(&mut self, dial: Admitted) {
+    /// Sets the present dial: from now on, only its events count.
+    fn set_dial(&mut self, dial: Admitted) {
         self.dial = Some(dial);
-        self.facts = Facts::default();
-        for (about, event) in std::mem::take(&mut self.heard) {
-            self.hear(about, event);
+        self.facts = DialFacts::default();
+        for (dial, event) in std::mem::take(&mut self.events) {
+            self.apply_event(dial, event);
         }
     }
 
-    /// A dial, with the provider's id of its call if that was heard.
+    /// Before there is a dial, an event with a dial belongs to an earlier run.
+    fn is_present_dial(&self, dial: Option<&DialId>) -> bool {
+        dial.is_none_or(|id| self.dial.as_ref().is_some_and(|present| present.dial_id == *id))
+    }
+
     fn dial_ref(&self, dial: &Admitted) -> DialRef {
         DialRef {
             dial_id: dial.dial_id.clone(),
@@ -242,17 +220,13 @@ impl Call {
         }
     }
 
-    /// Before there is a dial, what is said of one is about an earlier one.
-    fn concerns_us(&self, about: Option<&str>) -> bool {
-        match about {
-            Some(about) => self.dial.as_ref().is_some_and(|dial| about == dial.dial_id),
-            None => true,
-        }
+    fn conversation_ref(&self) -> ConversationRef {
+        ConversationRef { conversation_id: self.input.conversation_id.clone() }
     }
 }
 
-/// Shows where the call stands: in the UI, in the query and, where calls in that state are worth
-/// finding, in the search attribute. The end is shown there together with the outcome.
+/// Shows the state in the UI, in the query and in the search attribute. The attribute gets the last states together with
+/// the outcome, which saves an event.
 fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String>) {
     let details = details.into();
     ctx.set_current_details(details.clone());
@@ -260,8 +234,8 @@ fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String
         call.details = details;
         std::mem::replace(&mut call.state, state) != state
     });
-    let searched = !matches!(state, CallState::Settling | CallState::Settled);
-    if changed && searched {
-        ctx.upsert_search_attributes([attributes::CALL_STATE.value_set(state.word().into())]);
+    let searchable = !matches!(state, CallState::Recording | CallState::Recorded);
+    if changed && searchable {
+        ctx.upsert_search_attributes([attributes::CALL_STATE.value_set(state.into_str().into())]);
     }
 }

@@ -1,223 +1,162 @@
-//! What the webhook server tells a call's workflow.
+//! The signal by which the webhook server passes events to a call's workflow.
 //!
-//! A signal that can't be read would block its workflow for good. So the workflow takes any JSON,
-//! reads it field by field and passes over what it does not understand.
+//! A signal that can't be decoded would block its workflow for good. So the workflow takes any JSON, parses it and
+//! ignores what it does not understand.
 
 use chrono::{DateTime, Utc};
-use domain::facts::{EndReason, Event, Unreached};
-use domain::report::{Report, Source};
-use domain::status::Outcome;
+use domain::facts::{DialEvent, EndReason, HangupCause};
+use domain::ids::{DialId, UserId};
+use domain::report::{Report, ReportSource, ReportedOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The name of the signal.
 pub const SIGNAL: &str = "call_event";
 
-/// A call event and the dial that it is about.
+/// An event and the dial to which it belongs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Message {
-    /// The dial; nothing if the sender does not know of dials.
+pub struct EventMessage {
+    /// `None` if the sender does not know dials.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dial_id: Option<String>,
-    /// The user whose word it is; then it counts for that user's calls alone. Nothing if it is the
-    /// word of somebody who may speak of every call.
+    pub dial_id: Option<DialId>,
+    /// The user whose system has sent the event: it counts for calls of this user only. `None` if the sender may report
+    /// on every call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
-    /// What was said.
+    pub user_id: Option<UserId>,
     pub event: CallEvent,
 }
 
-/// One thing said of a call, checked by the webhook server.
+/// An authenticated event of a call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum CallEvent {
     /// The call was created.
     Started {
-        /// The provider's id of the call, if the provider itself said so.
+        /// Set if the provider itself is the sender.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_call_id: Option<String>,
     },
-    /// Somebody answered.
-    Joined {
-        /// The provider's id of the call, if known.
+    /// The callee picked up.
+    Answered {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_call_id: Option<String>,
-        /// When.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<DateTime<Utc>>,
     },
-    /// The provider says that the call is over.
+    /// The provider reports the end of the call.
     Ended {
-        /// The provider's id of the call.
         provider_call_id: String,
-        /// When somebody answered.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        joined: Option<DateTime<Utc>>,
-        /// When the call ended.
+        answered_at: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        ended: Option<DateTime<Utc>>,
-        /// The provider's word for why.
+        ended_at: Option<DateTime<Utc>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
+        reason: Option<EndReason>,
     },
-    /// A client's system says that the call is over.
+    /// The user's system reports the end of the call.
     Completed {
-        /// Seconds of talk.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         talk_secs: Option<i64>,
-        /// The transcript, which comes no other way in this form.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         transcript: Option<String>,
-        /// What came of it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        report: Option<Reported>,
+        report: Option<ReportedOutcome>,
     },
-    /// A client's system says that the call failed.
+    /// The user's system reports a failure.
     Failed {
-        /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// The agent reported an outcome through its tool.
-    Reported(Reported),
-    /// The carrier says something of the phone's leg.
+    /// The agent reports an outcome through its tool.
+    Reported(ReportedOutcome),
+    /// The carrier reports on the telephone leg.
     Carrier {
         /// The carrier's id of the leg.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         carrier_call_id: Option<String>,
-        /// Why nobody was reached, if nobody was.
+        /// Why the callee was not reached.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        unreached: Option<CarrierWord>,
+        unreached: Option<HangupCause>,
         /// Whether a machine answered.
         #[serde(default)]
         machine: bool,
     },
 }
 
-/// Why the carrier says that nobody was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CarrierWord {
-    /// The phone rang out.
-    NoAnswer,
-    /// The line was engaged.
-    Busy,
-    /// The callee's side turned the call away.
-    Rejected,
-    /// There is no such number.
-    InvalidNumber,
-    /// The network failed.
-    Failed,
-}
-
-/// An outcome that was reported.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Reported {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The time of the appointment or of the callback.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time: Option<DateTime<Utc>>,
-    /// Free text beside it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub notes: Option<String>,
-}
-
-/// Reads the payload of a signal to a call of that user; nothing if it is not one of ours, or is
-/// the word of another user.
-pub fn read(payload: Value, user: &str) -> Option<Message> {
-    let message: Message = serde_json::from_value(payload).ok()?;
-    let may_speak = message.user_id.as_deref().is_none_or(|speaker| speaker == user);
-    may_speak.then_some(message)
+/// Parses the payload of a signal to a call of `user`; `None` if it is no event, or an event of another user's system.
+pub fn parse_message(payload: Value, user: &UserId) -> Option<EventMessage> {
+    let message: EventMessage = serde_json::from_value(payload).ok()?;
+    let may_report = message.user_id.as_ref().is_none_or(|sender| sender == user);
+    may_report.then_some(message)
 }
 
 impl CallEvent {
-    /// Whether the event may still say something when its call's workflow has ended. The others
-    /// come late in the normal course of things: a call that nobody joined, say, is settled by
-    /// the carrier's word before the provider's.
-    pub fn matters_late(&self) -> bool {
+    /// Whether the event may change the records of a call whose workflow has ended. The other events arrive late in
+    /// normal operation: an unanswered call, for example, is recorded by the carrier's event before the provider's.
+    pub fn is_relevant_late(&self) -> bool {
         match self {
-            Self::Ended { joined, .. } => joined.is_some(),
+            Self::Ended { answered_at, .. } => answered_at.is_some(),
             Self::Completed { .. } | Self::Failed { .. } | Self::Reported(_) => true,
-            Self::Started { .. } | Self::Joined { .. } | Self::Carrier { .. } => false,
+            Self::Started { .. } | Self::Answered { .. } | Self::Carrier { .. } => false,
         }
     }
 
-    /// What the event says, in the words of the domain, and a transcript if it brought one.
-    pub fn facts(self) -> (Vec<Event>, Option<String>) {
+    /// The event as dial events, and its transcript.
+    pub fn into_dial_events(self) -> (Vec<DialEvent>, Option<String>) {
         let mut transcript = None;
         let events = match self {
-            Self::Started { provider_call_id } => placed(provider_call_id),
-            Self::Joined { provider_call_id, at } => {
-                placed(provider_call_id).into_iter().chain([Event::Joined { at }]).collect()
+            Self::Started { provider_call_id } => placed(provider_call_id).into_iter().collect(),
+            Self::Answered { provider_call_id, at } => {
+                placed(provider_call_id).into_iter().chain([DialEvent::Answered { at }]).collect()
             }
-            Self::Ended { provider_call_id, joined, ended, reason } => vec![
-                Event::Placed { provider_call_id },
-                Event::Ended { joined, ended, reason: end_reason(reason.as_deref()) },
-            ],
+            Self::Ended { provider_call_id, answered_at, ended_at, reason } => {
+                let reason = reason.unwrap_or(EndReason::Other);
+                vec![
+                    DialEvent::Placed { provider_call_id },
+                    DialEvent::Ended { answered_at, ended_at, reason },
+                ]
+            }
             Self::Completed { talk_secs, transcript: text, report } => {
                 transcript = text;
-                let report = report.and_then(|report| report.from(Source::Client));
-                report.into_iter().chain([Event::Completed { talk_secs }]).collect()
+                let report = report.and_then(|report| reported(report, ReportSource::User));
+                report.into_iter().chain([DialEvent::Completed { talk_secs }]).collect()
             }
-            Self::Failed { reason } => vec![Event::Failed { reason }],
-            Self::Reported(report) => report.from(Source::Agent).into_iter().collect(),
+            Self::Failed { reason } => vec![DialEvent::Failed { reason }],
+            Self::Reported(report) => reported(report, ReportSource::Agent).into_iter().collect(),
             Self::Carrier { carrier_call_id, unreached, machine } => {
-                let carried = carrier_call_id.map(|id| Event::Carried { carrier_call_id: id });
-                let unreached = unreached.map(|word| Event::Unreached(word.into()));
-                let machine = machine.then_some(Event::Voicemail);
-                carried.into_iter().chain(unreached).chain(machine).collect()
+                let started = carrier_call_id
+                    .map(|carrier_call_id| DialEvent::LegStarted { carrier_call_id });
+                let unreached = unreached.map(DialEvent::Unreached);
+                let machine = machine.then_some(DialEvent::Voicemail);
+                started.into_iter().chain(unreached).chain(machine).collect()
             }
         };
         (events, transcript)
     }
 }
 
-impl From<CarrierWord> for Unreached {
-    fn from(word: CarrierWord) -> Self {
-        match word {
-            CarrierWord::NoAnswer => Self::NoAnswer,
-            CarrierWord::Busy => Self::Busy,
-            CarrierWord::Rejected => Self::Rejected,
-            CarrierWord::InvalidNumber => Self::InvalidNumber,
-            CarrierWord::Failed => Self::Failed,
-        }
-    }
+fn reported(outcome: ReportedOutcome, source: ReportSource) -> Option<DialEvent> {
+    Report::new(outcome, source).ok().map(DialEvent::Reported)
 }
 
-impl Reported {
-    fn from(self, source: Source) -> Option<Event> {
-        Report::new(self.outcome, self.time, self.notes, source).ok().map(Event::Reported)
-    }
-}
-
-fn placed(provider_call_id: Option<String>) -> Vec<Event> {
-    provider_call_id.map(|id| Event::Placed { provider_call_id: id }).into_iter().collect()
-}
-
-/// The provider's `endReason` in the words of the domain.
-pub(crate) fn end_reason(word: Option<&str>) -> EndReason {
-    match word {
-        Some("unjoined") => EndReason::Unjoined,
-        Some("hangup") => EndReason::Hangup,
-        Some("agent_hangup") => EndReason::AgentHangup,
-        Some("timeout") => EndReason::Timeout,
-        Some("connection_error") => EndReason::ConnectionError,
-        Some("system_error") => EndReason::SystemError,
-        _ => EndReason::Other,
-    }
+fn placed(provider_call_id: Option<String>) -> Option<DialEvent> {
+    provider_call_id.map(|provider_call_id| DialEvent::Placed { provider_call_id })
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::status::Outcome;
     use serde_json::json;
 
     use super::*;
 
+    fn parse(payload: Value) -> Option<EventMessage> {
+        parse_message(payload, &UserId::new("u1"))
+    }
+
     #[test]
-    fn what_is_not_an_event_is_passed_over() {
+    fn payload_that_is_no_event_is_ignored() {
         for payload in [
             json!(null),
             json!("ended"),
@@ -226,38 +165,42 @@ mod tests {
             json!({"event": {"kind": "ended", "providerCallId": 7}}),
             json!({"event": {"kind": "reported", "outcome": "MAYBE"}}),
         ] {
-            assert_eq!(read(payload.clone(), "u1"), None, "{payload}");
+            assert_eq!(parse(payload.clone()), None, "{payload}");
         }
     }
 
     #[test]
-    fn fields_that_are_added_later_do_no_harm() {
+    fn unknown_fields_and_unknown_end_reasons_are_accepted() {
         let event = json!({"kind": "started", "providerCallId": "u1", "colour": "red"});
-        let message = read(json!({"event": event, "weight": 3}), "u1").unwrap();
+        let message = parse(json!({"event": event, "weight": 3})).unwrap();
         assert_eq!(message.event, CallEvent::Started { provider_call_id: Some("u1".into()) });
+        let event = json!({"kind": "ended", "providerCallId": "u1", "reason": "meteorite"});
+        let message = parse(json!({"event": event})).unwrap();
+        let CallEvent::Ended { reason, .. } = message.event else { panic!("{message:?}") };
+        assert_eq!(reason, Some(EndReason::Other));
     }
 
     #[test]
-    fn a_users_word_counts_for_its_own_calls_alone() {
-        let said = json!({"userId": "u1", "event": {"kind": "failed"}});
-        assert!(read(said.clone(), "u1").is_some());
-        assert_eq!(read(said, "u2"), None);
+    fn event_of_a_users_system_counts_for_its_own_calls_only() {
+        let payload = json!({"userId": "u1", "event": {"kind": "failed"}});
+        assert!(parse_message(payload.clone(), &UserId::new("u1")).is_some());
+        assert_eq!(parse_message(payload, &UserId::new("u2")), None);
     }
 
     #[test]
-    fn an_event_survives_the_wire() {
+    fn event_round_trips_through_json() {
         let event = CallEvent::Completed {
             talk_secs: Some(240),
             transcript: Some("Booked!".into()),
-            report: Some(Reported {
+            report: Some(ReportedOutcome {
                 outcome: Outcome::AppointmentSet,
                 time: Some("2025-02-26T15:00:00Z".parse().unwrap()),
                 notes: None,
             }),
         };
-        let message = Message { dial_id: None, user_id: None, event };
-        let read = read(serde_json::to_value(&message).unwrap(), "u1").unwrap();
-        let (events, transcript) = read.event.facts();
+        let message = EventMessage { dial_id: None, user_id: None, event };
+        let parsed = parse(serde_json::to_value(&message).unwrap()).unwrap();
+        let (events, transcript) = parsed.event.into_dial_events();
         assert_eq!(transcript.as_deref(), Some("Booked!"));
         assert_eq!(events.len(), 2);
     }

@@ -1,32 +1,30 @@
-//! What is heard of a call after its workflow has ended.
-
-#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+//! An event that arrived after its call's workflow had ended.
 
 use temporalio_workflow::{
     WorkflowContext, WorkflowContextView, WorkflowResult, workflow, workflow_methods,
 };
 
-use crate::activities::calls::{Applied, ApplyLate, LateInput};
+use crate::activities::calls::{ApplyLateEvent, LateEventInput, LateEventResult};
 use crate::presets;
 
-/// The workflow of one late event. That it ran is the record that the event came.
+/// The workflow of one late event.
 #[workflow]
 pub struct LateEvent {
-    input: LateInput,
+    input: LateEventInput,
 }
 
 #[workflow_methods]
 impl LateEvent {
-    /// An event that has not been looked at.
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, input: LateInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, input: LateEventInput) -> Self {
         Self { input }
     }
 
-    /// Applies the event if it still says something new.
+    /// Applies the event to the records.
     #[run(name = "LateEvent")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Applied> {
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<LateEventResult> {
         let input = ctx.state(|event| event.input.clone());
-        Ok(ctx.execute_activity(ApplyLate, input, presets::database("apply_late")).await?)
+        let options = presets::database("apply_late_event");
+        Ok(ctx.execute_activity(ApplyLateEvent, input, options).await?)
     }
 }

@@ -1,7 +1,6 @@
-//! What happens in which order: the workflows, and the interfaces of the activities they need.
+//! The workflows, and the interfaces of the activities that they call.
 //!
-//! Nothing here touches the world. Time comes from the workflow's context, everything else from
-//! activities whose implementations live elsewhere.
+//! Workflows do no I/O. Time comes from the workflow context, everything else from activities.
 
 pub mod activities;
 pub mod attributes;

@@ -1,4 +1,4 @@
-//! Time-outs and retries, one preset for each thing that an activity depends on.
+//! Timeouts and retries: one preset for each dependency of an activity.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
-/// An activity that only needs the database: retried until it is back.
+/// An activity that needs only the database: retried until it succeeds. A cancellation of the workflow does not stop it.
 pub(crate) fn database(id: &str) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(secs(30))
         .activity_id(id)
@@ -20,17 +20,16 @@ pub(crate) fn database(id: &str) -> ActivityOptions {
         .build()
 }
 
-/// The same for an activity that may run beside another of its kind.
-pub(crate) fn database_unnamed() -> ActivityOptions {
+/// As [`database`], for an activity that may run several times at once.
+pub(crate) fn database_without_id() -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(secs(30))
         .retry_policy(retry(secs(1), secs(30)))
         .cancellation_token(WorkflowCancellationToken::new())
         .build()
 }
 
-/// The same, run in the worker that holds the workflow, without a trip through the server: one
-/// try, after which the visible kind takes over.
-pub(crate) fn database_at_once() -> LocalActivityOptions {
+/// A local activity that needs only the database: one attempt. A regular activity is the fallback.
+pub(crate) fn local_database() -> LocalActivityOptions {
     LocalActivityOptions::builder()
         .start_to_close_timeout(secs(5))
         .schedule_to_close_timeout(secs(5))
@@ -39,7 +38,7 @@ pub(crate) fn database_at_once() -> LocalActivityOptions {
         .build()
 }
 
-/// A sweep: the next one takes up what it leaves.
+/// A sweep: the next sweep continues where a failed one stopped.
 pub(crate) fn sweep() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close: secs(600),
@@ -49,7 +48,7 @@ pub(crate) fn sweep() -> ActivityOptions {
     .build()
 }
 
-/// A plan for one user: given up after a while, so that one user can't hold up the others.
+/// The plan of one user: limited, so that one user does not delay the others.
 pub(crate) fn plan() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close: secs(300),
@@ -59,8 +58,8 @@ pub(crate) fn plan() -> ActivityOptions {
     .build()
 }
 
-/// The request that rings a phone. It is retried only where nothing has left, as with a key that
-/// an operator must mend; it decides itself when it is too late.
+/// The dial request. It is retried only if no request was sent, for example with a rejected API key; the activity itself
+/// stops when it is too late.
 pub(crate) fn dial(token: WorkflowCancellationToken) -> ActivityOptions {
     ActivityOptions::with_start_to_close_timeout(secs(35))
         .activity_id("dial")
@@ -69,18 +68,17 @@ pub(crate) fn dial(token: WorkflowCancellationToken) -> ActivityOptions {
         .build()
 }
 
-/// A question to the provider: given up after a while, since whoever asks will ask again and may
-/// learn the answer from elsewhere meanwhile.
+/// A request to the provider: limited, since the workflow repeats it, or an event may answer it meanwhile.
 pub(crate) fn provider() -> ActivityOptions {
-    bounded(secs(90))
+    limited(secs(90))
 }
 
-/// A question to the provider that can go without an answer.
-pub(crate) fn provider_for_a_while() -> ActivityOptions {
-    bounded(secs(600))
+/// The transcript: a call is recorded without it after this time.
+pub(crate) fn transcript() -> ActivityOptions {
+    limited(secs(600))
 }
 
-fn bounded(schedule_to_close: Duration) -> ActivityOptions {
+fn limited(schedule_to_close: Duration) -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
         schedule_to_close,
         start_to_close: secs(35),

@@ -1,24 +1,21 @@
-//! Settling what terminated workflows left behind.
-
-#![allow(missing_docs, reason = "the macro makes constants beside each method")]
+//! A sweep: recording the calls of terminated or lost workflows.
 
 use serde::{Deserialize, Serialize};
 use temporalio_workflow::{
     WorkflowContext, WorkflowContextView, WorkflowResult, workflow, workflow_methods,
 };
 
-use crate::activities::calls::{Sweep, SweepInput, Swept};
+use crate::activities::calls::{Sweep, SweepInput, SweepResult};
 use crate::presets;
 
-/// What a sweep is told by its schedule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepCallsInput {
-    /// Calls to look at in one sweep.
+    /// The maximum number of calls that one sweep looks at.
     pub limit: u32,
 }
 
-/// The workflow of one sweep: a workflow that is terminated runs no cleanup of its own.
+/// The workflow of one sweep. A terminated workflow runs no code of its own, so its call is recorded here.
 #[workflow]
 pub struct SweepCalls {
     input: SweepCallsInput,
@@ -26,15 +23,14 @@ pub struct SweepCalls {
 
 #[workflow_methods]
 impl SweepCalls {
-    /// A sweep that has not begun.
     #[init]
     pub fn new(_ctx: &WorkflowContextView, input: SweepCallsInput) -> Self {
         Self { input }
     }
 
-    /// Settles the calls that have no workflow any more.
+    /// Records the calls that have no workflow any more.
     #[run(name = "SweepCalls")]
-    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<Swept> {
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<SweepResult> {
         let limit = ctx.state(|sweep| sweep.input.limit);
         Ok(ctx.execute_activity(Sweep, SweepInput { limit }, presets::sweep()).await?)
     }

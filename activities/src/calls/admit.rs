@@ -1,276 +1,264 @@
-//! The guard: the last word before a phone rings, and the reservation that goes with it.
+//! `calls.admit`: whether the call may be dialled now, and the reservation for it.
 
 use chrono::{DateTime, Utc};
-use domain::guard::{self, Circumstances, Objection, Refusal, Verdict};
+use domain::admission::{self, AdmissionContext, Verdict};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
 use domain::rules::Rule;
 use domain::status::ConversationStatus;
+use domain::{Block, BlockReason};
+use store::admission::{LockedConversation, ProspectState};
+use store::decisions::{self, AdmissionDecision};
+use store::dials::{self, Dial, DialState, NewDial};
+use store::lines::{self, Lines};
+use store::phone_state::{self, PhoneState};
+use store::users::{self, Profile, UserState};
+use store::{Connection, StoreError, admission as rows, rules};
 use tracing::info;
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 
-use super::speech::speech;
+use super::agent_script::fill_script;
 use super::{CallSettings, Calls};
-use store::decisions::{self, GuardDecision};
-use store::dials::{self, Dial, DialState, NewDial};
-use store::guard::{self as rows, LockedConversation, ProspectNow};
-use store::lines::{self, Lines};
-use store::numbers::{self, NumberNow};
-use store::users::{self, Profile};
-use store::{Connection, StoreError, rules};
 
-impl Calls {
-    /// Decides whether a conversation may be dialled now, and reserves what it needs. Every answer is kept.
-    pub async fn decide(&self, input: &AdmitInput) -> Result<Admission, StoreError> {
-        let conversation_id = input.conversation_id.as_str();
-        let mut tx = self.store.begin().await?;
-        let Some(conversation) = rows::lock_conversation(&mut tx, conversation_id).await? else {
-            return Ok(refused(Objection::AlreadySettled.into()));
-        };
-        let mut told = Told {
-            user_id: conversation.user_id.clone(),
-            prospect_id: conversation.prospect_id.clone(),
-            ..Told::default()
-        };
-        let admission = self.decide_locked(&mut tx, input, conversation, &mut told).await?;
-        if !matches!(admission, Admission::Admitted(_)) {
-            // Nothing has changed, but that a settled call was opened: it stays closed.
-            drop(tx);
-            tx = self.store.begin().await?;
-        }
-        self.keep(&mut tx, conversation_id, &told, &admission).await?;
-        tx.commit().await?;
-        Ok(admission)
+/// Decides whether a conversation may be dialled now, reserves minutes and a line for it, and saves the decision.
+pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreError> {
+    let id = &input.conversation_id;
+    let mut tx = calls.store.begin().await?;
+    let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+        return Ok(deny(BlockReason::AlreadyRecorded.into()));
+    };
+    let (user_id, prospect_id) = (conversation.user_id.clone(), conversation.prospect_id.clone());
+    let decision = decide(calls, &mut tx, input, conversation).await?;
+    if !matches!(decision.admission, Admission::Admitted(_)) {
+        // Roll back the reopening of a recorded call.
+        drop(tx);
+        tx = calls.store.begin().await?;
     }
+    let now = calls.clock.now();
+    let waits_for_line = decision.reason == Some(BlockReason::LinesBusy);
+    lines::set_waiting(&mut tx, id, waits_for_line.then_some(now)).await?;
+    let (verdict, detail, retry_at) = match &decision.admission {
+        Admission::Admitted(_) => ("admitted", None, None),
+        Admission::Deferred { until, detail } => ("deferred", Some(detail.as_str()), Some(*until)),
+        Admission::Denied { detail, .. } => ("denied", Some(detail.as_str()), None),
+    };
+    let saved = AdmissionDecision {
+        conversation_id: id,
+        user_id: &user_id,
+        prospect_id: &prospect_id,
+        verdict,
+        reason: decision.reason,
+        detail,
+        retry_at,
+        calls_left: decision.budget.map(|budget| budget.calls_left),
+        minutes_left: decision.budget.map(|budget| budget.minutes_left),
+        lines_free: decision.budget.map(|budget| budget.lines_free),
+    };
+    decisions::save(&mut tx, &saved, now).await?;
+    tx.commit().await?;
+    Ok(decision.admission)
+}
 
-    async fn decide_locked(
-        &self,
-        tx: &mut Connection,
-        input: &AdmitInput,
-        conversation: LockedConversation,
-        told: &mut Told,
-    ) -> Result<Admission, StoreError> {
-        let (conversation_id, run_id) = (input.conversation_id.as_str(), input.run_id.as_str());
-        let slot = input.first_asked.unwrap_or_else(|| self.clock.now());
-        let conversation = if conversation.status.is_open() {
-            conversation
-        } else if rows::reopen(tx, conversation_id, run_id, slot, self.clock.now()).await? {
-            // Only an operator's reset brings a settled call here: it is to be made again, now.
-            LockedConversation { status: ConversationStatus::Scheduled, slot, ..conversation }
-        } else {
-            return Ok(refused(Objection::AlreadySettled.into()));
-        };
-        let held = dials::lock_last(tx, conversation_id).await?.filter(|d| d.closed_at.is_none());
-        if let Some(dial) = held.as_ref().filter(|dial| dial.state != DialState::Intended) {
-            // It may be ringing: it is taken up, whatever the guard would say now.
-            rows::note_run(tx, conversation_id, run_id).await?;
-            let taken_up = Admitted { taken_up: true, ..self.admitted(dial) };
-            return Ok(Admission::Admitted(taken_up));
-        }
-        let now = self.clock.now();
-        let profile = match users::lock_profile(tx, &conversation.user_id, now).await? {
-            Some(Ok(profile)) => profile,
-            Some(Err(why)) => return Ok(refused(not_ready(why.detail))),
-            None => return Ok(refused(Objection::UserNotReady.into())),
-        };
-        let prospect = rows::prospect(tx, &conversation.prospect_id, conversation_id).await?;
-        let Some(prospect) = prospect else {
-            return Ok(refused(Objection::ProspectGone.into()));
-        };
-        if let Err(error) = speech(&self.settings, &profile, &prospect.name, prospect.attempts > 0)
-        {
-            let objection = Objection::ScriptInvalid;
-            return Ok(refused(Refusal { objection, detail: format!("{error}.") }));
-        }
-        let call = Asked { id: conversation_id, conversation, profile, prospect, held };
-        let admission = self.weigh(tx, &call, told).await?;
-        if matches!(admission, Admission::Admitted(_)) {
-            rows::note_run(tx, conversation_id, run_id).await?;
-        }
-        Ok(admission)
+/// A decision, and what is saved with it.
+struct Decision {
+    admission: Admission,
+    reason: Option<BlockReason>,
+    /// `None` if the decision did not depend on it.
+    budget: Option<Budget>,
+}
+
+#[derive(Clone, Copy)]
+struct Budget {
+    calls_left: i32,
+    minutes_left: i32,
+    lines_free: i32,
+}
+
+impl From<Block> for Decision {
+    fn from(block: Block) -> Self {
+        Self { reason: Some(block.reason), admission: deny(block), budget: None }
     }
+}
 
-    /// Puts the question to the rules and acts on their answer.
-    async fn weigh(
-        &self,
-        conn: &mut Connection,
-        call: &Asked<'_>,
-        told: &mut Told,
-    ) -> Result<Admission, StoreError> {
-        let now = self.clock.now();
-        let user_id = &call.conversation.user_id;
-        let day_start = call.profile.window.day_start(now);
-        let today = rows::calls_today(conn, user_id, day_start, call.id).await?;
-        let lines = lines::lock(conn, call.id, user_id, call.conversation.slot, now).await?;
-        // Under the lock of the lines: nobody else takes the number meanwhile.
-        let (phone, prospect_id) = (&call.prospect.phone, &call.conversation.prospect_id);
-        let number = numbers::number(conn, phone, user_id, prospect_id, call.id, now).await?;
-        let rules = rules::legal(conn).await?;
-        let circumstances = call.circumstances(&self.settings, now, today, &lines, &number, &rules);
-        told.note(&circumstances);
-        match guard::decide(&circumstances) {
-            Verdict::Refuse(why) => Ok(refused(why)),
-            Verdict::Later { until, why } => {
-                told.waits_for_line = why.objection == Objection::LinesBusy;
-                told.objection = Some(why.objection);
-                Ok(Admission::Later { until, why: why.detail })
-            }
-            Verdict::Admit { reserve_minutes, good_until } => match &call.held {
-                Some(dial) => {
-                    dials::renew(conn, &dial.id, good_until).await?;
-                    Ok(Admission::Admitted(self.admitted(dial)))
-                }
-                None => {
-                    let number = dials::count(conn, call.id).await? + 1;
-                    let id = DialId::nth(&ConversationId::new(call.id), number);
-                    let new = NewDial {
-                        id: id.as_str(),
-                        conversation_id: call.id,
-                        number,
-                        user_id: &call.conversation.user_id,
-                        prospect_id: &call.conversation.prospect_id,
-                        phone: &call.prospect.phone,
-                        subscription_id: &call.profile.subscription_id,
-                        reserved_minutes: reserve_minutes,
-                        good_until,
-                    };
-                    dials::insert(conn, &new, now).await?;
-                    info!(
-                        userId = call.conversation.user_id,
-                        prospectId = call.conversation.prospect_id,
-                        conversationId = call.id,
-                        dialId = id.as_str(),
-                        reservedMinutes = reserve_minutes,
-                        "Admitted call"
-                    );
-                    Ok(Admission::Admitted(self.terms(id.as_str(), reserve_minutes)))
-                }
-            },
+impl From<BlockReason> for Decision {
+    fn from(reason: BlockReason) -> Self {
+        Block::from(reason).into()
+    }
+}
+
+fn deny(block: Block) -> Admission {
+    Admission::Denied { reason: block.reason, detail: block.detail }
+}
+
+async fn decide(
+    calls: &Calls,
+    conn: &mut Connection,
+    input: &AdmitInput,
+    conversation: LockedConversation,
+) -> Result<Decision, StoreError> {
+    let (id, run_id) = (&input.conversation_id, input.run_id.as_str());
+    let now = calls.clock.now();
+    let first_asked = input.first_asked.unwrap_or(now);
+    let conversation = if conversation.status.is_open() {
+        conversation
+    } else if rows::reopen(conn, id, run_id, first_asked, now).await? {
+        // An operator has reset the workflow of a recorded call: it is made again, now.
+        let status = ConversationStatus::Scheduled;
+        LockedConversation { status, slot: first_asked, ..conversation }
+    } else {
+        return Ok(BlockReason::AlreadyRecorded.into());
+    };
+    let dial = dials::lock_last(conn, id).await?.filter(|dial| dial.closed_at.is_none());
+    if let Some(dial) = dial.as_ref().filter(|dial| dial.state != DialState::Intended) {
+        // The phone may ring: the run resumes this dial, whatever the rules say now.
+        rows::set_run(conn, id, run_id).await?;
+        let terms = terms(&calls.settings, &dial.id, dial.reserved_minutes);
+        let admission = Admission::Admitted(Admitted { resumed: true, ..terms });
+        return Ok(Decision { admission, reason: None, budget: None });
+    }
+    let profile = match users::lock_user_state(conn, &conversation.user_id, now).await? {
+        UserState::Ready(profile) => profile,
+        UserState::Blocked(block) => return Ok(block.into()),
+    };
+    let prospect = rows::prospect_state(conn, &conversation.prospect_id, id).await?;
+    let Some(prospect) = prospect else {
+        return Ok(BlockReason::ProspectDeleted.into());
+    };
+    let follow_up = prospect.attempts > 0;
+    if let Err(block) = fill_script(&calls.settings, &profile, &prospect.name, follow_up) {
+        return Ok(block.into());
+    }
+    let call = PendingCall { id, conversation, profile: *profile, prospect, dial };
+    let decision = evaluate(calls, conn, &call, now).await?;
+    if matches!(decision.admission, Admission::Admitted(_)) {
+        rows::set_run(conn, id, run_id).await?;
+    }
+    Ok(decision)
+}
+
+/// Applies the rules of `domain::admission`, and reserves what an admitted call needs.
+async fn evaluate(
+    calls: &Calls,
+    conn: &mut Connection,
+    call: &PendingCall<'_>,
+    now: DateTime<Utc>,
+) -> Result<Decision, StoreError> {
+    let LockedConversation { user_id, prospect_id, slot, .. } = &call.conversation;
+    let day_start = call.profile.window.day_start(now);
+    let today = rows::count_calls_today(conn, user_id, day_start, call.id).await?;
+    let lines = lines::lock(conn, call.id, user_id, *slot, now).await?;
+    // Under the lock of the lines no other transaction starts a call to the number.
+    let phone = &call.prospect.phone;
+    let phone = phone_state::phone_state(conn, phone, user_id, prospect_id, call.id, now).await?;
+    let rules = rules::calling_rules(conn).await?;
+    let context = call.context(&calls.settings, now, today, &lines, &phone, &rules);
+    let budget = Some(Budget {
+        calls_left: context.calls_left_today,
+        minutes_left: context.minutes_left,
+        lines_free: context.lines_free,
+    });
+    match admission::decide(&context) {
+        Verdict::Deny(block) => Ok(Decision { budget, ..block.into() }),
+        Verdict::Defer { until, block } => {
+            let admission = Admission::Deferred { until, detail: block.detail };
+            Ok(Decision { admission, reason: Some(block.reason), budget })
         }
-    }
-
-    /// Keeps what was said, and whether the call waits for a line.
-    async fn keep(
-        &self,
-        conn: &mut Connection,
-        conversation_id: &str,
-        told: &Told,
-        admission: &Admission,
-    ) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        lines::note_waiting(conn, conversation_id, told.waits_for_line.then_some(now)).await?;
-        let objection = told.objection.map(|objection| objection.as_str().to_owned());
-        let (verdict, reason, detail, next_try) = match admission {
-            Admission::Admitted(_) => ("admitted", None, None, None),
-            Admission::Later { until, why } => {
-                ("later", objection, Some(why.clone()), Some(*until))
-            }
-            Admission::Refused { objection, why } => {
-                ("refused", Some(objection.clone()), Some(why.clone()), None)
-            }
-        };
-        let decision = GuardDecision {
-            conversation_id,
-            user_id: &told.user_id,
-            prospect_id: &told.prospect_id,
-            verdict,
-            reason,
-            detail,
-            next_try,
-            calls_left: told.calls_left,
-            minutes_left: told.minutes_left,
-            lines_free: told.lines_free,
-        };
-        decisions::keep(conn, &decision, now).await
-    }
-
-    fn admitted(&self, dial: &Dial) -> Admitted {
-        self.terms(&dial.id, dial.reserved_minutes)
-    }
-
-    fn terms(&self, dial_id: &str, reserved_minutes: i32) -> Admitted {
-        Admitted {
-            dial_id: dial_id.to_owned(),
-            join_timeout_secs: self.settings.join_timeout_secs(),
-            max_duration_secs: minutes::longest_call_secs(reserved_minutes),
-            taken_up: false,
+        Verdict::Admit { reserve_minutes, dial_deadline } => {
+            let admitted = reserve(calls, conn, call, reserve_minutes, dial_deadline, now).await?;
+            Ok(Decision { admission: Admission::Admitted(admitted), reason: None, budget })
         }
     }
 }
 
-/// A call that asks to be made, with all that its rows say.
-struct Asked<'a> {
-    id: &'a str,
+/// Inserts the dial of an admitted call, or extends the one that was admitted before and not sent.
+async fn reserve(
+    calls: &Calls,
+    conn: &mut Connection,
+    call: &PendingCall<'_>,
+    reserved_minutes: i32,
+    dial_deadline: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<Admitted, StoreError> {
+    if let Some(dial) = &call.dial {
+        dials::set_deadline(conn, &dial.id, dial_deadline).await?;
+        return Ok(terms(&calls.settings, &dial.id, dial.reserved_minutes));
+    }
+    let LockedConversation { user_id, prospect_id, .. } = &call.conversation;
+    let sequence = dials::count(conn, call.id).await? + 1;
+    let id = DialId::nth(call.id, sequence);
+    let new = NewDial {
+        id: &id,
+        conversation_id: call.id,
+        sequence,
+        user_id,
+        prospect_id,
+        phone: &call.prospect.phone,
+        subscription_id: &call.profile.subscription_id,
+        reserved_minutes,
+        dial_deadline,
+    };
+    dials::insert(conn, &new, now).await?;
+    info!(
+        userId = %user_id,
+        prospectId = %prospect_id,
+        conversationId = %call.id,
+        dialId = %id,
+        reservedMinutes = reserved_minutes,
+        "Admitted call"
+    );
+    Ok(terms(&calls.settings, &id, reserved_minutes))
+}
+
+fn terms(settings: &CallSettings, dial_id: &DialId, reserved_minutes: i32) -> Admitted {
+    Admitted {
+        dial_id: dial_id.clone(),
+        join_timeout_secs: settings.join_timeout_secs(),
+        max_duration_secs: minutes::max_call_secs(reserved_minutes),
+        resumed: false,
+    }
+}
+
+/// A call that asks for admission, with its rows.
+struct PendingCall<'a> {
+    id: &'a ConversationId,
     conversation: LockedConversation,
     profile: Profile,
-    prospect: ProspectNow,
-    /// A dial that was admitted before and has not left.
-    held: Option<Dial>,
+    prospect: ProspectState,
+    /// A dial that was admitted before and not sent.
+    dial: Option<Dial>,
 }
 
-impl Asked<'_> {
-    fn circumstances<'a>(
+impl PendingCall<'_> {
+    fn context<'a>(
         &'a self,
         settings: &CallSettings,
         now: DateTime<Utc>,
-        today: i32,
+        calls_today: i32,
         lines: &Lines,
-        number: &'a NumberNow,
+        phone: &'a PhoneState,
         rules: &'a [Rule],
-    ) -> Circumstances<'a> {
-        let held_minutes = self.held.as_ref().map_or(0, |dial| dial.reserved_minutes);
-        let of_user = self.profile.max_concurrent_calls.map(|most| most - lines.in_use_by_user);
+    ) -> AdmissionContext<'a> {
+        let held_minutes = self.dial.as_ref().map_or(0, |dial| dial.reserved_minutes);
+        let of_user = self.profile.max_concurrent_calls.map(|max| max - lines.in_use_by_user);
         let of_all = settings.max_concurrent_calls - lines.in_use;
-        Circumstances {
+        AdmissionContext {
             now,
             slot: self.conversation.slot,
             paused: self.profile.paused,
             window: &self.profile.window,
             rules,
             strict: settings.strict_calling_hours,
-            status: self.prospect.status,
-            phone: &self.prospect.phone,
-            zone: self.prospect.time_zone.as_deref(),
-            state: self.prospect.state.as_deref(),
-            suppressed: self.prospect.suppressed,
+            callee: self.prospect.callee(),
             attempts_left: self.profile.max_attempts - self.prospect.attempts,
-            number: &number.log,
-            number_busy: number.busy,
-            number_rests_until: number.rests_until,
-            calls_left_today: self.profile.per_day - today,
+            phone_usage: &phone.usage,
+            phone_busy: phone.busy,
+            phone_cool_down_until: phone.cool_down_until,
+            calls_left_today: self.profile.per_day - calls_today,
             minutes_left: self.profile.minutes_left + held_minutes,
-            longest_call_minutes: settings.max_call_minutes,
+            max_call_minutes: settings.max_call_minutes,
             lines_free: of_user.map_or(of_all, |of_user| of_user.min(of_all)),
-            // A call that was admitted has its line.
-            waiting_before: if self.held.is_some() { 0 } else { lines.waiting_before },
+            // A call that was admitted before has its line.
+            waiting_before: if self.dial.is_some() { 0 } else { lines.waiting_before },
         }
     }
-}
-
-/// What is kept of a decision beside the answer.
-#[derive(Default)]
-struct Told {
-    user_id: String,
-    prospect_id: String,
-    objection: Option<Objection>,
-    waits_for_line: bool,
-    calls_left: Option<i32>,
-    minutes_left: Option<i32>,
-    lines_free: Option<i32>,
-}
-
-impl Told {
-    fn note(&mut self, c: &Circumstances<'_>) {
-        self.calls_left = Some(c.calls_left_today);
-        self.minutes_left = Some(c.minutes_left);
-        self.lines_free = Some(c.lines_free);
-    }
-}
-
-fn not_ready(detail: String) -> Refusal {
-    Refusal { objection: Objection::UserNotReady, detail }
-}
-
-fn refused(why: Refusal) -> Admission {
-    Admission::Refused { objection: why.objection.as_str().to_owned(), why: why.detail }
 }

@@ -1,142 +1,144 @@
-//! Settling calls whose workflow ended without settling them.
+//! `calls.sweep`: recording the calls of terminated or lost workflows.
 
 use chrono::TimeDelta;
-use domain::facts::Facts;
-use domain::guard::MAX_LATENESS;
-use domain::ids::ConversationId;
-use domain::status::Reason;
+use domain::admission::MAX_LATENESS;
+use domain::facts::{CallSummary, DialFacts};
+use domain::ids::{ConversationId, DialId};
+use domain::monitor::UNKNOWN_DIAL_SLACK;
+use domain::status::{Disposition, Reason};
+use store::dials::{self, Dial};
+use store::{StoreError, decisions, sweeps};
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{Client, WorkflowExecutionStatus};
 use tracing::{info, warn};
 use workflows::Call;
-use workflows::activities::calls::{Closing, DialRef, Leg, Record, Swept};
+use workflows::activities::calls::{CallRecord, DialRef, HangUpInput, SweepInput, SweepResult};
 use workflows::ids::call_workflow;
 
-use super::Calls;
+use super::{Calls, collect_transcript, fetch_status, hang_up, record_outcome};
 use crate::failure::Failure;
-use store::dials::{self, Dial, DialState};
-use store::{StoreError, decisions, sweeps};
 
-/// How long a call may be under way before its workflow is looked for.
-const DIALLED_FOR: TimeDelta = TimeDelta::minutes(1);
-/// How long after the join time-out an unknown request is still looked for.
-const UNKNOWN_SLACK: TimeDelta = TimeDelta::seconds(60);
+/// How long a dialled call may stay unchanged before the sweep looks for its workflow.
+const MIN_AGE: TimeDelta = TimeDelta::minutes(1);
 
-impl Calls {
-    /// Settles what is over of the calls without a workflow, and ends the others.
-    pub async fn sweep_up(&self, client: &Client, limit: u32) -> Result<Swept, Failure> {
-        let now = self.clock.now();
-        let mut tx = self.store.begin().await?;
-        let slot_before = now - MAX_LATENESS - DIALLED_FOR;
-        let overdue = sweeps::overdue(&mut tx, slot_before, now - DIALLED_FOR, limit).await?;
-        drop(tx);
-        let mut swept = Swept { pruned: self.prune_decisions().await?, ..Swept::default() };
-        for conversation in overdue {
-            // One that can't be settled now must not keep the others waiting.
-            match self.sweep_one(client, &conversation).await {
-                Ok(None) => {}
-                Ok(Some(true)) => swept.settled.push(conversation),
-                Ok(Some(false)) => swept.ending.push(conversation),
-                Err(error) => {
-                    warn!(conversationId = conversation, %error, "Could not be swept up yet");
-                    swept.ending.push(conversation);
-                }
+/// Records the calls without a workflow that are over, and hangs up the others.
+pub async fn run(
+    calls: &Calls,
+    client: &Client,
+    input: &SweepInput,
+) -> Result<SweepResult, Failure> {
+    let now = calls.clock.now();
+    let slot_before = now - MAX_LATENESS - MIN_AGE;
+    let mut conn = calls.store.read().await?;
+    let overdue = sweeps::overdue(&mut conn, slot_before, now - MIN_AGE, input.limit).await?;
+    drop(conn);
+    let mut result = SweepResult { pruned: prune_decisions(calls).await?, ..Default::default() };
+    for id in overdue {
+        // A call that can't be recorded yet must not delay the others.
+        match sweep_one(calls, client, &id).await {
+            Ok(Swept::HasWorkflow) => {}
+            Ok(Swept::Recorded) => result.recorded.push(id),
+            Ok(Swept::Ending) => result.ending.push(id),
+            Err(error) => {
+                warn!(conversationId = %id, %error, "The call could not be recorded yet");
+                result.ending.push(id);
             }
         }
-        Ok(swept)
     }
+    Ok(result)
+}
 
-    /// Removes decisions that are older than they are kept; how many.
-    async fn prune_decisions(&self) -> Result<u64, StoreError> {
-        let before = self.clock.now() - TimeDelta::days(i64::from(self.settings.decision_days));
-        let mut tx = self.store.begin().await?;
-        let pruned = decisions::prune(&mut tx, before).await?;
-        tx.commit().await?;
-        Ok(pruned)
+/// What a sweep found of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Swept {
+    HasWorkflow,
+    Recorded,
+    /// The call is not over yet; a hang-up was requested.
+    Ending,
+}
+
+/// Deletes decisions that are older than `DECISION_DAYS`; returns their number.
+async fn prune_decisions(calls: &Calls) -> Result<u64, StoreError> {
+    let before = calls.clock.now() - TimeDelta::days(i64::from(calls.settings.decision_days));
+    let mut tx = calls.store.begin().await?;
+    let pruned = decisions::prune(&mut tx, before).await?;
+    tx.commit().await?;
+    Ok(pruned)
+}
+
+async fn sweep_one(calls: &Calls, client: &Client, id: &ConversationId) -> Result<Swept, Failure> {
+    if is_running(client, id).await? {
+        return Ok(Swept::HasWorkflow);
     }
+    let swept = record_abandoned(calls, id).await?;
+    let recorded = swept == Swept::Recorded;
+    info!(conversationId = %id, recorded, "Swept a call without a workflow");
+    Ok(swept)
+}
 
-    /// Nothing if the call has its workflow; else whether it is settled now.
-    async fn sweep_one(&self, client: &Client, id: &str) -> Result<Option<bool>, Failure> {
-        if is_running(client, id).await? {
-            return Ok(None);
-        }
-        let settled = self.settle_abandoned(id).await?;
-        info!(conversationId = id, settled, "Swept up a call without a workflow");
-        Ok(Some(settled))
-    }
-
-    /// Settles a call that nobody follows any more; false if it is not over yet.
-    pub async fn settle_abandoned(&self, conversation_id: &str) -> Result<bool, Failure> {
-        let mut tx = self.store.begin().await?;
-        let last = dials::lock_last(&mut tx, conversation_id).await?;
-        drop(tx);
-        let is_out = |dial: &&Dial| {
-            let out = matches!(dial.state, DialState::Sent | DialState::Placed);
-            out && dial.closed_at.is_none()
-        };
-        let Some(dial) = last.as_ref().filter(is_out) else {
-            let dial_id = last.map(|dial| dial.id);
-            self.settle(&given_back(conversation_id, dial_id, Reason::Abandoned)).await?;
-            return Ok(true);
-        };
-        let mut facts = Facts::default();
-        let about = DialRef { dial_id: dial.id.clone(), provider_call_id: None };
-        for event in self.sight(&about).await?.events() {
-            facts.learn(event);
-        }
-        if facts.is_over() {
-            if facts.is_answered() {
-                for event in self.collect(&about).await?.events() {
-                    facts.learn(event);
-                }
+/// Records a call without a workflow, or hangs it up if it is not over.
+pub async fn record_abandoned(calls: &Calls, id: &ConversationId) -> Result<Swept, Failure> {
+    let last = dials::read_last(&mut *calls.store.read().await?, id).await?;
+    let Some(dial) = last.as_ref().filter(|dial| dial.is_live()) else {
+        let dial_id = last.map(|dial| dial.id);
+        record_outcome::run(calls, &requeued(id, dial_id, Reason::Abandoned)).await?;
+        return Ok(Swept::Recorded);
+    };
+    let dial_ref = DialRef { dial_id: dial.id.clone(), provider_call_id: None };
+    let mut facts = DialFacts::of(fetch_status::run(calls, &dial_ref).await?.into_events());
+    if facts.is_over() {
+        if facts.is_answered() {
+            for event in collect_transcript::run(calls, &dial_ref).await?.into_events() {
+                facts.apply(event);
             }
-            let record = Record {
-                dial_id: Some(dial.id.clone()),
-                provider_call_id: facts.provider_call_id().map(str::to_owned),
-                ..Record::over(conversation_id, &facts.conclusion())
-            };
-            self.settle(&record).await?;
-            return Ok(true);
         }
-        if !facts.is_placed() && self.is_lost(dial) {
-            let dial_id = Some(dial.id.clone());
-            self.settle(&given_back(conversation_id, dial_id, Reason::NeverPlaced)).await?;
-            return Ok(true);
-        }
-        let leg = Leg {
-            dial_id: dial.id.clone(),
+        let record = CallRecord {
+            dial_id: Some(dial.id.clone()),
             provider_call_id: facts.provider_call_id().map(str::to_owned),
-            carrier_call_id: dial.carrier_call_id.clone(),
-            answered: facts.is_answered(),
+            ..CallRecord::new(id.clone(), Disposition::Over, facts.summary())
         };
-        self.end(&leg).await?;
-        Ok(false)
+        record_outcome::run(calls, &record).await?;
+        return Ok(Swept::Recorded);
     }
-
-    /// Whether a request that the provider does not show can no longer become a call.
-    fn is_lost(&self, dial: &Dial) -> bool {
-        let horizon = TimeDelta::seconds(self.settings.join_timeout_secs()) + UNKNOWN_SLACK;
-        dial.sent_at.is_some_and(|sent| self.clock.now() > sent + horizon)
+    if !facts.is_placed() && is_lost(calls, dial) {
+        let dial_id = Some(dial.id.clone());
+        record_outcome::run(calls, &requeued(id, dial_id, Reason::NeverPlaced)).await?;
+        return Ok(Swept::Recorded);
     }
+    let leg = HangUpInput {
+        dial_id: dial.id.clone(),
+        provider_call_id: facts.provider_call_id().map(str::to_owned),
+        carrier_call_id: dial.carrier_call_id.clone(),
+        answered: facts.is_answered(),
+    };
+    hang_up::run(calls, &leg).await?;
+    Ok(Swept::Ending)
 }
 
-fn given_back(conversation_id: &str, dial_id: Option<String>, reason: Reason) -> Record {
-    Record {
-        dial_id,
-        closing: Closing::GivenBack,
+/// Whether a request that the provider does not list can no longer become a call.
+fn is_lost(calls: &Calls, dial: &Dial) -> bool {
+    let limit = TimeDelta::seconds(calls.settings.join_timeout_secs()) + UNKNOWN_DIAL_SLACK;
+    dial.sent_at.is_some_and(|sent| calls.clock.now() > sent + limit)
+}
+
+fn requeued(id: &ConversationId, dial_id: Option<DialId>, reason: Reason) -> CallRecord {
+    let summary = CallSummary {
         reason: Some(reason),
-        notes: Some("The call's workflow was terminated.".to_owned()),
+        notes: Some("The workflow of the call was terminated.".to_owned()),
+        ..CallSummary::default()
+    };
+    CallRecord {
+        dial_id,
         never_placed: reason == Reason::NeverPlaced,
-        outcome: None,
-        ..Record::over(conversation_id, &Facts::default().conclusion())
+        ..CallRecord::new(id.clone(), Disposition::Requeued, summary)
     }
 }
 
-async fn is_running(client: &Client, conversation_id: &str) -> Result<bool, Failure> {
-    let id = call_workflow(&ConversationId::new(conversation_id));
-    match client.get_workflow_handle::<Call>(id).describe(Default::default()).await {
+async fn is_running(client: &Client, id: &ConversationId) -> Result<bool, Failure> {
+    let handle = client.get_workflow_handle::<Call>(call_workflow(id));
+    match handle.describe(Default::default()).await {
         Ok(description) => Ok(description.status() == WorkflowExecutionStatus::Running),
         Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
-        Err(error) => Err(Failure::Temporal(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }

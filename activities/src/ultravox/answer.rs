@@ -1,4 +1,4 @@
-//! What an answer to a request means.
+//! The meaning of the answers to a request for a call.
 
 use std::error::Error;
 use std::time::Duration;
@@ -11,79 +11,80 @@ use serde_json::Value;
 use super::UltravoxError;
 use super::wire::Call;
 
-/// Longest text of the provider that is kept, in characters.
-const WORDS: usize = 500;
-/// The wait where the provider does not say how long.
-const DEFAULT_WAIT: Duration = Duration::from_secs(15);
+/// The maximum length of an error text that is kept, in characters.
+const MAX_DETAIL_CHARS: usize = 500;
+/// The delay without `Retry-After`.
+const DEFAULT_BUSY_DELAY: Duration = Duration::from_secs(15);
 
-/// What became of a request for a call.
+/// The result of a request for a call.
 #[derive(Debug)]
 pub enum Created {
-    /// The provider has the call under this id.
+    /// The provider has the call, with this id.
     Placed(String),
-    /// The provider does not have the call: it has no room now.
+    /// The provider is at its limit and does not have the call; retry after this delay.
     Busy(Duration),
-    /// The provider does not have the call, and may have it once this is mended.
+    /// The provider does not have the call; an operator must act before a retry succeeds.
     NotPlaced(UltravoxError),
-    /// The provider does not have the call and will not take it as it is.
-    Refused(String),
-    /// The provider may have the call. It must not be asked for again.
+    /// The provider has rejected the call for good, in these words.
+    Rejected(String),
+    /// The provider may have the call: the request must not be repeated.
     Unknown(String),
 }
 
-/// Tells what became of a request for a call. Whatever is not plainly a refusal is unknown.
+/// Classifies the answer. An answer that is not clearly a rejection is unknown.
 pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created {
     let response = match sent {
         Ok(response) => response,
         Err(error) if error.is_connect() || error.is_builder() => {
             return Created::NotPlaced(error.into());
         }
-        Err(error) => return Created::Unknown(chain(&error.without_url())),
+        Err(error) => return Created::Unknown(error_chain(&error.without_url())),
     };
     let status = response.status();
     match status.as_u16() {
         201 | 200 => match response.json::<Call>().await {
             Ok(call) => Created::Placed(call.call_id),
-            Err(error) => Created::Unknown(chain(&error.without_url())),
+            Err(error) => Created::Unknown(error_chain(&error.without_url())),
         },
-        401 | 403 => Created::NotPlaced(UltravoxError::KeyRefused {
+        401 | 403 => Created::NotPlaced(UltravoxError::KeyRejected {
             status: status.as_u16(),
-            words: words(response).await,
+            detail: read_detail(response).await,
         }),
-        // These concern the account or the address, not the call: an operator mends them.
-        402 | 404 => Created::NotPlaced(UltravoxError::Answer {
+        // These concern the account or the URL, not the call.
+        402 | 404 => Created::NotPlaced(UltravoxError::UnexpectedAnswer {
             status: status.as_u16(),
-            words: words(response).await,
+            detail: read_detail(response).await,
         }),
-        429 => Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_WAIT)),
-        // The provider's own says when to come back. One that does not may be a gateway's, behind
-        // which the call was made.
+        429 => {
+            Created::Busy(retry_after(response.headers(), Utc::now()).unwrap_or(DEFAULT_BUSY_DELAY))
+        }
+        // The provider sends Retry-After. Without it the answer may be from a gateway, and the call may exist.
         503 => match retry_after(response.headers(), Utc::now()) {
             Some(wait) => Created::Busy(wait),
             None => Created::Unknown("answered 503 without Retry-After".to_owned()),
         },
-        400 | 422 => Created::Refused(words(response).await),
+        400 | 422 => Created::Rejected(read_detail(response).await),
         _ => Created::Unknown(format!("answered {status}")),
     }
 }
 
-/// The answer, if it is a success.
-pub(super) async fn checked(response: Response) -> Result<Response, UltravoxError> {
+/// Returns the answer if its status is a success.
+pub(super) async fn check_status(response: Response) -> Result<Response, UltravoxError> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);
     }
-    let words = words(response).await;
+    let detail = read_detail(response).await;
     let status = status.as_u16();
     Err(match StatusCode::from_u16(status) {
         Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
-            UltravoxError::KeyRefused { status, words }
+            UltravoxError::KeyRejected { status, detail }
         }
-        _ => UltravoxError::Answer { status, words },
+        _ => UltravoxError::UnexpectedAnswer { status, detail },
     })
 }
 
-/// How long to wait, by the header `Retry-After`: seconds or a date (RFC 9110, 10.2.3).
+/// Parses `Retry-After`: seconds or a date (RFC 9110, 10.2.3).
 pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(secs) = text.parse::<u64>() {
@@ -93,13 +94,13 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
     Some((date.to_utc() - now).to_std().unwrap_or_default())
 }
 
-/// The provider's words: `detail`, else the first text in the JSON, else the body as it is.
-async fn words(response: Response) -> String {
+/// Reads the error text: `detail`, otherwise the first string of the JSON, otherwise the body.
+async fn read_detail(response: Response) -> String {
     let body = response.text().await.unwrap_or_default();
-    let said = serde_json::from_str::<Value>(&body).ok().and_then(|json| {
+    let detail = serde_json::from_str::<Value>(&body).ok().and_then(|json| {
         json.get("detail").and_then(Value::as_str).map(str::to_owned).or_else(|| first_text(&json))
     });
-    said.unwrap_or(body).chars().filter(|c| *c != '\0').take(WORDS).collect()
+    detail.unwrap_or(body).chars().filter(|c| *c != '\0').take(MAX_DETAIL_CHARS).collect()
 }
 
 fn first_text(json: &Value) -> Option<String> {
@@ -111,8 +112,8 @@ fn first_text(json: &Value) -> Option<String> {
     }
 }
 
-/// An error with all that caused it, in one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+/// An error and its sources in one line.
+pub(super) fn error_chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -127,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_may_be_seconds_or_a_date() {
+    fn retry_after_is_seconds_or_a_date() {
         let now = "2025-02-25T14:00:00Z".parse().unwrap();
         for (text, wait) in [
             ("7", Some(7)),

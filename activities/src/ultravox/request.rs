@@ -1,99 +1,95 @@
-//! The request for a call. It holds no field that the provider's contract does not have: the
-//! provider refuses unknown ones.
+//! The request for a call. It has only fields of the provider's contract: the provider rejects unknown fields.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use domain::ids::{ConversationId, DialId};
+use domain::phone::PhoneNumber;
+use domain::report::REPORTABLE;
 use serde_json::{Value, json};
 
-/// The name of the tool by which the agent reports an outcome.
+/// The name of the tool with which the agent reports an outcome.
 pub const OUTCOME_TOOL: &str = "report_outcome";
-/// The key of the metadata under which a dial's id stands.
+/// The metadata key of the dial id.
 pub(super) const DIAL_KEY: &str = "dial_id";
-/// How long the agent waits for the callee's first word.
-const FIRST_WORD_SECS: u32 = 3;
-/// Seconds by which the carrier's own limit on a call lies beyond ours.
+/// Seconds for which the agent waits for the callee to speak first.
+const FIRST_WORD_TIMEOUT_SECS: u32 = 3;
+/// By how much the carrier's limit on a call exceeds ours, in seconds.
 const CARRIER_SLACK_SECS: i64 = 60;
 
-/// What the agent says, ready to be read out.
+/// The instructions and the voice of the agent, filled in for one callee.
 #[derive(Clone, Debug)]
-pub struct Speech {
-    /// What the agent is told to do.
-    pub script: String,
-    /// What it says if the callee stays silent.
+pub struct AgentScript {
+    pub instructions: String,
+    /// Said if the callee stays silent.
     pub first_message: String,
-    /// The language to speak, a BCP 47 tag.
+    /// A BCP 47 tag.
     pub language: String,
     /// A voice of the provider.
     pub voice: String,
 }
 
-/// A request for a call. It holds secrets, and so can't be printed.
+/// A request for a call. It contains secrets, so it has no `Debug`.
 #[derive(Clone)]
 pub struct CallRequest<'a> {
-    /// The dial.
-    pub dial_id: &'a str,
-    /// The conversation.
-    pub conversation_id: &'a str,
+    pub dial_id: &'a DialId,
+    pub conversation_id: &'a ConversationId,
     /// The number to ring.
     pub to: &'a str,
-    /// The number to show.
-    pub from: &'a str,
-    /// What to say.
-    pub speech: &'a Speech,
-    /// The callee's time zone, for dates that are agreed on.
+    /// The number that the callee sees.
+    pub from: &'a PhoneNumber,
+    pub script: &'a AgentScript,
+    /// The callee's time zone, for agreed times.
     pub zone: Tz,
-    /// The present moment, for the same.
     pub now: DateTime<Utc>,
-    /// How long the phone rings, in seconds.
     pub ring_timeout_secs: u32,
-    /// How long the provider waits for an answer, in seconds.
+    /// Seconds after which the provider gives up on an unanswered call.
     pub join_timeout_secs: i64,
-    /// The longest talk, in seconds.
+    /// Seconds of talk after which the provider ends the call.
     pub max_duration_secs: i64,
-    /// The public address of the webhook server, without a slash at the end.
+    /// The public URL of the webhook server, without a trailing slash.
     pub service_url: &'a str,
-    /// What the provider signs its callbacks with; nothing in unsigned operation.
+    /// The secret with which the provider signs its callbacks; `None` in unsigned operation.
     pub callback_secret: Option<&'a str>,
-    /// What the agent's tool shows us.
+    /// The bearer token of the agent's tool.
     pub outcome_token: &'a str,
-    /// What the carrier's callbacks show us.
+    /// The token in the URL of the carrier's callbacks.
     pub carrier_token: &'a str,
 }
 
 impl CallRequest<'_> {
-    /// The body for `POST /api/calls`.
+    /// The body of `POST /api/calls`.
     pub(super) fn body(&self) -> Value {
         json!({
-            "systemPrompt": self.prompt(),
-            "voice": self.speech.voice,
-            "languageHint": self.speech.language,
+            "systemPrompt": self.system_prompt(),
+            "voice": self.script.voice,
+            "languageHint": self.script.language,
             "firstSpeakerSettings": {
                 "user": {
                     "fallback": {
-                        "delay": format!("{FIRST_WORD_SECS}s"),
-                        "text": self.speech.first_message,
+                        "delay": format!("{FIRST_WORD_TIMEOUT_SECS}s"),
+                        "text": self.script.first_message,
                     }
                 }
             },
             "joinTimeout": format!("{}s", self.join_timeout_secs),
             "maxDuration": format!("{}s", self.max_duration_secs),
             "metadata": {
-                DIAL_KEY: self.dial_id,
-                "conversation_id": self.conversation_id,
+                DIAL_KEY: self.dial_id.as_str(),
+                "conversation_id": self.conversation_id.as_str(),
             },
             "medium": {
                 "telnyx": {
                     "outgoing": {
                         "to": self.to,
-                        "from": self.from,
+                        "from": self.from.as_str(),
                         "additionalParams": {
                             "Timeout": self.ring_timeout_secs,
                             "TimeLimit": self.max_duration_secs + CARRIER_SLACK_SECS,
-                            "StatusCallback": self.carrier_address(),
+                            "StatusCallback": self.carrier_url(),
                             "StatusCallbackEvent": "initiated ringing answered completed",
                             "MachineDetection": "Enable",
                             "AsyncAmd": true,
-                            "AsyncAmdStatusCallback": self.carrier_address(),
+                            "AsyncAmdStatusCallback": self.carrier_url(),
                         }
                     }
                 }
@@ -115,13 +111,13 @@ impl CallRequest<'_> {
         json!({ "url": format!("{}/webhooks/outcome", self.service_url), "secrets": secrets })
     }
 
-    /// Where the carrier tells of the leg. Its forms have no field of ours, so the address names
-    /// the dial, by a token: the carrier signs the body alone.
-    fn carrier_address(&self) -> String {
+    /// The URL of the carrier's callbacks. It contains a token of the dial: the callbacks have no field for it, and the
+    /// carrier signs only the body.
+    fn carrier_url(&self) -> String {
         format!("{}/webhooks/telnyx?dial={}", self.service_url, self.carrier_token)
     }
 
-    fn prompt(&self) -> String {
+    fn system_prompt(&self) -> String {
         let local = self.now.with_timezone(&self.zone).format("%A, %-d %B %Y, %H:%M");
         format!(
             "{script}\n\n\
@@ -136,7 +132,7 @@ impl CallRequest<'_> {
             hang up.\n\
             - If a machine answers, use leaveVoicemail with one short sentence.\n\
             - When the conversation is over, use hangUp.",
-            script = self.speech.script,
+            script = self.script.instructions,
             zone = self.zone,
         )
     }
@@ -160,9 +156,7 @@ impl CallRequest<'_> {
                 "dynamicParameters": [
                     dynamic("outcome", true, json!({
                         "type": "string",
-                        "enum": [
-                            "APPOINTMENT_SET", "CALLBACK_REQUESTED", "NOT_INTERESTED", "DO_NOT_CALL"
-                        ],
+                        "enum": REPORTABLE.map(|outcome| outcome.into_str()),
                     })),
                     dynamic("time", false, json!({
                         "type": "string",
@@ -176,11 +170,11 @@ impl CallRequest<'_> {
                     })),
                 ],
                 "staticParameters": [
-                    // For a time that the model gives without its offset.
+                    // For a time without an offset.
                     fixed("timeZone", self.zone.name()),
                 ],
                 "automaticParameters": [
-                    // In it our own answers leave what was reported before.
+                    // The webhook server's answers store earlier reports in it.
                     {
                         "name": "callState",
                         "location": "PARAMETER_LOCATION_BODY",

@@ -1,38 +1,24 @@
-//! What was said in a call, and what the agent's tool calls in it say.
+//! Transcripts, and the reports in the agent's tool calls.
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
-use domain::hours::named_moment;
-use domain::report::REPORTABLE;
-use domain::status::Outcome;
+use domain::hours::parse_local_time;
+use domain::report::{REPORTABLE, ReportedOutcome};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::request::OUTCOME_TOOL;
 use super::wire::Message;
 
-/// A call in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transcript {
-    /// One line for each turn, `Agent: …` or `Callee: …`.
+    /// One line per turn: `Agent: …` or `Callee: …`.
     pub text: String,
-    /// Outcomes that the agent reported and that were not refused.
-    pub reports: Vec<Reported>,
+    /// Reports of the agent that were not rejected.
+    pub reports: Vec<ReportedOutcome>,
     /// Whether the agent left a message on a machine.
     pub voicemail: bool,
-}
-
-/// The arguments of a report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reported {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The time of the appointment or of the callback.
-    pub time: Option<DateTime<Utc>>,
-    /// Free text.
-    pub notes: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -45,25 +31,25 @@ struct Arguments {
 }
 
 impl Transcript {
-    /// What messages say; a time without an offset is one of that zone.
-    pub(super) fn of(messages: &[Message], zone: Option<Tz>) -> Self {
-        let refused: BTreeSet<&str> = messages
+    /// Parses messages. `zone`: the zone of times without an offset.
+    pub(super) fn parse(messages: &[Message], zone: Option<Tz>) -> Self {
+        let rejected: BTreeSet<&str> = messages
             .iter()
-            .filter(|message| message.role == "MESSAGE_ROLE_TOOL_RESULT" && is_refusal(message))
+            .filter(|message| message.role == "MESSAGE_ROLE_TOOL_RESULT" && is_rejection(message))
             .filter_map(|message| message.invocation_id.as_deref())
             .collect();
         let mut transcript = Self::default();
         for message in messages {
             let text = message.text.as_deref().unwrap_or("").trim();
             match message.role.as_str() {
-                "MESSAGE_ROLE_AGENT" if !text.is_empty() => transcript.line("Agent", text),
-                "MESSAGE_ROLE_USER" if !text.is_empty() => transcript.line("Callee", text),
+                "MESSAGE_ROLE_AGENT" if !text.is_empty() => transcript.add_line("Agent", text),
+                "MESSAGE_ROLE_USER" if !text.is_empty() => transcript.add_line("Callee", text),
                 "MESSAGE_ROLE_TOOL_CALL" => {
                     let id = message.invocation_id.as_deref().unwrap_or("");
                     match message.tool_name.as_deref() {
                         Some("leaveVoicemail") => transcript.voicemail = true,
-                        Some(OUTCOME_TOOL) if !refused.contains(id) => {
-                            transcript.reports.extend(report(text, zone));
+                        Some(OUTCOME_TOOL) if !rejected.contains(id) => {
+                            transcript.reports.extend(parse_report(text, zone));
                         }
                         _ => {}
                     }
@@ -74,28 +60,27 @@ impl Transcript {
         transcript
     }
 
-    fn line(&mut self, who: &str, text: &str) {
+    fn add_line(&mut self, speaker: &str, text: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        self.text.push_str(who);
+        self.text.push_str(speaker);
         self.text.push_str(": ");
         self.text.push_str(&text.replace('\0', ""));
     }
 }
 
-/// Our own answer to a report that could not be taken.
-fn is_refusal(message: &Message) -> bool {
+/// Whether the message is the webhook server's rejection of a report.
+fn is_rejection(message: &Message) -> bool {
     let answer = message.text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
     answer.is_some_and(|answer| answer["accepted"] == Value::Bool(false))
 }
 
-fn report(arguments: &str, zone: Option<Tz>) -> Option<Reported> {
+fn parse_report(arguments: &str, zone: Option<Tz>) -> Option<ReportedOutcome> {
     let arguments: Arguments = serde_json::from_str(arguments).ok()?;
-    Some(Reported {
-        outcome: Outcome::parse(&arguments.outcome)
-            .filter(|outcome| REPORTABLE.contains(outcome))?,
-        time: arguments.time.as_deref().and_then(|time| named_moment(time, zone)),
+    Some(ReportedOutcome {
+        outcome: arguments.outcome.parse().ok().filter(|outcome| REPORTABLE.contains(outcome))?,
+        time: arguments.time.as_deref().and_then(|time| parse_local_time(time, zone)),
         notes: arguments.notes,
     })
 }
@@ -116,7 +101,7 @@ mod tests {
     #[test]
     fn turns_become_lines_and_tool_calls_become_reports() {
         let arguments = r#"{"outcome":"APPOINTMENT_SET","time":"2025-02-26T10:00:00-05:00"}"#;
-        let transcript = Transcript::of(
+        let transcript = Transcript::parse(
             &[
                 message("AGENT", None, "", "Hello?"),
                 message("USER", None, "", " Tomorrow at ten. "),
@@ -133,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_we_refused_or_cannot_read_is_none() {
-        let transcript = Transcript::of(
+    fn rejected_or_unreadable_report_is_ignored() {
+        let transcript = Transcript::parse(
             &[
                 message("TOOL_CALL", Some(OUTCOME_TOOL), "1", r#"{"outcome":"NOT_INTERESTED"}"#),
                 message(

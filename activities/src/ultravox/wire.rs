@@ -1,49 +1,48 @@
-//! The parts of the provider's answers that we read; every other field is passed over.
+//! The provider's answers: the fields that are read. Other fields are ignored.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use domain::facts::EndReason;
 use serde::Deserialize;
 
 use super::request::DIAL_KEY;
 
-/// A call as the provider describes it.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Call {
-    /// Its id.
     pub call_id: String,
-    /// When somebody answered.
+    /// When the callee picked up.
     #[serde(default)]
     pub joined: Option<DateTime<Utc>>,
-    /// When it ended.
     #[serde(default)]
     pub ended: Option<DateTime<Utc>>,
-    /// Why it ended.
     #[serde(default)]
-    pub end_reason: Option<String>,
-    /// What we gave along when we asked for it, and what the provider added.
+    end_reason: Option<String>,
+    /// The metadata of the request, with fields that the provider adds.
     #[serde(default)]
     pub metadata: BTreeMap<String, String>,
 }
 
 impl Call {
-    /// The dial that asked for this call.
+    /// The dial that has requested this call.
     pub fn dial_id(&self) -> Option<&str> {
         self.metadata.get(DIAL_KEY).map(String::as_str)
     }
+
+    pub fn end_reason(&self) -> Option<EndReason> {
+        self.end_reason.as_deref().map(parse_end_reason)
+    }
 }
 
-/// A page of a list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Page<T> {
-    /// The address of the next page.
+    /// The URL of the next page.
     #[serde(default)]
     pub next: Option<String>,
     pub results: Vec<T>,
 }
 
-/// One message of a call.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
@@ -55,4 +54,17 @@ pub(super) struct Message {
     pub invocation_id: Option<String>,
     #[serde(default)]
     pub tool_name: Option<String>,
+}
+
+/// Parses Ultravox's `endReason`.
+fn parse_end_reason(text: &str) -> EndReason {
+    match text {
+        "unjoined" => EndReason::Unanswered,
+        "hangup" => EndReason::CalleeHungUp,
+        "agent_hangup" => EndReason::AgentHungUp,
+        "timeout" => EndReason::MaxDurationReached,
+        "connection_error" => EndReason::ConnectionFailed,
+        "system_error" => EndReason::ProviderFailed,
+        _ => EndReason::Other,
+    }
 }

@@ -36,21 +36,21 @@ async fn a_call_that_is_admitted_holds_a_dial_a_line_and_its_minutes() {
     assert_eq!(
         service
             .row(
-                "select id, conversation_id, user_id, prospect_id, number, state, phone,
-                subscription_id, reserved_minutes, good_until at time zone 'UTC' as good_until,
+                "select id, conversation_id, user_id, prospect_id, sequence, state, phone,
+                subscription_id, reserved_minutes, dial_deadline at time zone 'UTC' as dial_deadline,
                 sent_at, closed_at, provider_call_id from dials"
             )
             .await,
         json!({"id": "p1-id-1.1", "conversation_id": "p1-id-1", "user_id": "user1-id",
             "prospect_id": "p1-id", "number": 1, "state": "INTENDED", "phone": "+1234567890",
             "subscription_id": "sub-user1-id", "reserved_minutes": 10,
-            "good_until": "2025-02-25T14:15:00", "sent_at": null, "closed_at": null,
+            "dial_deadline": "2025-02-25T14:15:00", "sent_at": null, "closed_at": null,
             "provider_call_id": null})
     );
     assert_eq!(service.entries().await, ["reserve -10"]);
     assert_eq!(service.minutes_left("sub-user1-id").await, 590);
-    let status = service.row("select status, settled_at from conversations").await;
-    assert_eq!(status, json!({"status": "DIALING", "settled_at": null}));
+    let status = service.row("select status, recorded_at from conversations").await;
+    assert_eq!(status, json!({"status": "DIALING", "recorded_at": null}));
 }
 
 #[tokio::test]
@@ -84,18 +84,18 @@ async fn every_circumstance_refuses_on_its_own_and_leaves_no_trace() {
         ),
         ("update plans set per_day = 0", "daily_limit"),
         ("update subscriptions set minutes_left = 0", "no_minutes"),
-        ("update subscriptions set status = 'CANCELLED'", "user_not_ready"),
-        ("delete from agent_settings", "user_not_ready"),
-        ("update advanced_settings set time_zone = 'Nowhere'", "user_not_ready"),
-        ("delete from users", "user_not_ready"),
-        ("delete from prospects", "prospect_gone"),
+        ("update subscriptions set status = 'CANCELLED'", "user_deleted"),
+        ("delete from agent_settings", "user_deleted"),
+        ("update advanced_settings set time_zone = 'Nowhere'", "user_deleted"),
+        ("delete from users", "user_deleted"),
+        ("delete from prospects", "prospect_deleted"),
         ("update prospects set time_zone = 'Nowhere'", "prospect_zone_unknown"),
         ("update prospects set time_zone = 'America/Los_Angeles'", "outside_hours"),
         ("update advanced_settings set start_at = '11:00'", "outside_hours"),
         ("update script_settings set initial = 'Hi {nickname}'", "script_invalid"),
         ("update agent_settings set first_message = 'Hi {companyName}'", "script_invalid"),
-        ("update conversations set status = 'COMPLETED', settled_at = now()", "already_settled"),
-        ("delete from conversations", "already_settled"),
+        ("update conversations set status = 'COMPLETED', recorded_at = now()", "already_recorded"),
+        ("delete from conversations", "already_recorded"),
     ] {
         service.clear().await;
         service.due_call(User::default(), Prospect::default()).await;
@@ -247,7 +247,7 @@ async fn attempts_are_counted_by_the_requests_that_left() {
     service.calls.settle(&back).await.unwrap();
     for number in [2, 3] {
         let next = format!(
-            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ('p1-id-{number}', 'user1-id', 'p1-id', {number}, '{NOW}', 'test')"
         );
         service.execute(next).await;
@@ -256,7 +256,7 @@ async fn attempts_are_counted_by_the_requests_that_left() {
             assert_eq!(refused(&admission), "attempts_used_up");
             break;
         }
-        service.execute("update dials set state = 'SENT', sent_at = intended_at where number = 1 and closed_at is null").await;
+        service.execute("update dials set state = 'SENT', sent_at = intended_at where sequence = 1 and closed_at is null").await;
         service.calls.settle(&talked("p1-id-2", 0)).await.unwrap();
     }
 }
@@ -292,8 +292,8 @@ async fn a_settled_call_in_which_nothing_was_agreed_is_made_again_after_a_reset(
     let again = admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap());
     assert_eq!(again.dial_id, "p1-id-1.2");
     assert_eq!(
-        service.row("select status, outcome, reason, settled_at from conversations").await,
-        json!({"status": "DIALING", "outcome": null, "reason": null, "settled_at": null})
+        service.row("select status, outcome, reason, recorded_at from conversations").await,
+        json!({"status": "DIALING", "outcome": null, "reason": null, "recorded_at": null})
     );
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "reserve -10"]);
 }
@@ -346,7 +346,7 @@ async fn a_settled_call_keeps_its_records_if_it_may_not_be_made_again() {
         (Outcome::NoResponse, "update service set paused_at = now()"),
         (
             Outcome::NoResponse,
-            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
                 values ('p1-id-2', 'user1-id', 'p1-id', 2, now(), 'next')",
         ),
     ] {

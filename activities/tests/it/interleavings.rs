@@ -97,7 +97,7 @@ async fn one_life(seed: u64, sets: u64) -> u64 {
 /// Up to four steps for conversations that are there, the same one more than once at times.
 async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
     let query = "select c.id, c.status::text, c.slot from conversations c
-        order by c.number desc, c.id limit 24";
+        order by c.sequence desc, c.id limit 24";
     let all: Vec<(String, String, DateTime<Utc>)> =
         sqlx::query_as(query).fetch_all(&service.database).await.unwrap();
     let mut steps = Vec::new();
@@ -206,6 +206,6 @@ async fn check(service: &Service, seed: u64) {
     let charged = service.row(charged).await["minutes"].as_i64().unwrap();
     assert_eq!(left + held + charged, granted, "seed {seed}");
     let idle = "select d.id from dials d join conversations c on c.id = d.conversation_id
-        where d.closed_at is null and c.settled_at is not null";
+        where d.closed_at is null and c.recorded_at is not null";
     assert_eq!(service.rows(idle).await, Vec::<serde_json::Value>::new(), "seed {seed}");
 }

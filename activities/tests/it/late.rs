@@ -236,7 +236,7 @@ async fn facts_that_were_known_are_not_lost_to_late_ones() {
     hear(&service, report("DO_NOT_CALL")).await;
     assert_eq!(
         service
-            .row("select joined_at at time zone 'UTC' as joined, talk_secs from conversations")
+            .row("select answered_at at time zone 'UTC' as joined, talk_secs from conversations")
             .await,
         json!({"joined": "2025-02-25T14:00:30", "talk_secs": 60})
     );
@@ -262,7 +262,7 @@ async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_br
     ] {
         let service = settled(unanswered()).await;
         let next = format!(
-            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
         );
         service.execute(next).await;
@@ -305,7 +305,7 @@ async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
         "p1-id-1.2"
     );
     service
-        .execute("update dials set state = 'SENT', sent_at = intended_at where number = 2")
+        .execute("update dials set state = 'SENT', sent_at = intended_at where sequence = 2")
         .await;
     let talk = Record {
         dial_id: Some("p1-id-1.2".to_owned()),
@@ -316,7 +316,7 @@ async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
     // What is still said of the first one does not touch the second, which is live.
     let stale = reported("p1-id-1", Outcome::AppointmentSet);
     later.settle(&stale).await.unwrap();
-    let live = service.row("select closed_at, state from dials where number = 2").await;
+    let live = service.row("select closed_at, state from dials where sequence = 2").await;
     assert_eq!(live, json!({"closed_at": null, "state": "SENT"}));
     later.settle(&talk).await.unwrap();
     // The event names the first dial: its talk is charged to it, and the outcome stays.
@@ -335,7 +335,7 @@ async fn a_prospect_who_was_talked_to_as_it_turns_out_late_is_not_called_again_a
     let service = settled(given_back()).await;
     assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
     let planned = service.plan("next", "user1-id", minutes_after(150)).await;
-    assert_eq!((planned.calls.len(), planned.skipped["contacted_recently"]), (0, 1));
+    assert_eq!((planned.calls.len(), planned.skipped["cooling_down"]), (0, 1));
 }
 
 #[tokio::test]

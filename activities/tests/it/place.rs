@@ -54,16 +54,16 @@ fn withheld(placement: &Placement) -> &str {
 
 async fn state(service: &Service) -> Value {
     let state = "select state, sent_at is not null as sent, provider_call_id as call, closed_at,
-        refusal from dials";
+        rejection from dials";
     service.row(state).await
 }
 
 fn intended() -> Value {
-    json!({"state": "INTENDED", "sent": false, "call": null, "closed_at": null, "refusal": null})
+    json!({"state": "INTENDED", "sent": false, "call": null, "closed_at": null, "rejection": null})
 }
 
 fn sent() -> Value {
-    json!({"state": "SENT", "sent": true, "call": null, "closed_at": null, "refusal": null})
+    json!({"state": "SENT", "sent": true, "call": null, "closed_at": null, "rejection": null})
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_dial_rings_one_phone_and_keeps_the_providers_id() {
     assert_eq!(
         state(&service).await,
         json!({"state": "PLACED", "sent": true, "call": provider_id(&placed), "closed_at": null,
-            "refusal": null})
+            "rejection": null})
     );
     assert_eq!(provider.violations().await, Vec::<Value>::new());
 }
@@ -218,7 +218,7 @@ async fn what_the_provider_will_never_take_is_refused_in_its_words() {
         }
         let state = state(&service).await;
         assert_eq!((&state["state"], &state["call"]), (&json!("NOT_PLACED"), &Value::Null));
-        assert!(state["refusal"].as_str().unwrap().contains("can't be dialled"));
+        assert!(state["rejection"].as_str().unwrap().contains("can't be dialled"));
     }
 }
 
@@ -253,15 +253,15 @@ async fn no_request_leaves_if_something_has_changed_since_the_guards_answer() {
         ),
         ("update prospects set status = 'DO_NOT_CALL'", "prospect_not_callable"),
         ("update prospects set status = 'BOOKED'", "prospect_not_callable"),
-        ("delete from prospects", "prospect_gone"),
-        ("delete from users", "prospect_gone"),
-        ("update subscriptions set status = 'CANCELLED'", "user_not_ready"),
-        ("delete from agent_settings", "user_not_ready"),
+        ("delete from prospects", "prospect_deleted"),
+        ("delete from users", "prospect_deleted"),
+        ("update subscriptions set status = 'CANCELLED'", "user_deleted"),
+        ("delete from agent_settings", "user_deleted"),
         ("update script_settings set initial = 'Hi {nickname}'", "script_invalid"),
         ("update prospects set time_zone = 'Nowhere'", "prospect_zone_unknown"),
-        ("update conversations set status = 'CANCELLED', settled_at = now()", "already_settled"),
-        ("update dials set closed_at = now()", "already_settled"),
-        ("delete from dials", "already_settled"),
+        ("update conversations set status = 'CANCELLED', recorded_at = now()", "already_recorded"),
+        ("update dials set closed_at = now()", "already_recorded"),
+        ("delete from dials", "already_recorded"),
     ] {
         admit(&service, Prospect::default()).await;
         service.execute(change).await;
@@ -308,7 +308,7 @@ async fn a_later_call_follows_up_on_an_earlier_one() {
     service.calls.settle(&crate::support::talked("p1-id-1", 10)).await.unwrap();
     service.execute("update script_settings set initial = '{broken}'").await;
     let next = format!(
-        "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+        "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
         values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
     );
     service.execute(next).await;

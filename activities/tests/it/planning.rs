@@ -44,16 +44,16 @@ async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
     assert!(planned.skipped.is_empty());
     let rows = service
         .rows(
-            "select id, user_id, prospect_id, number, status, plan_run, outcome
+            "select id, user_id, prospect_id, sequence, status, plan_run, outcome
             from conversations order by id",
         )
         .await;
     assert_eq!(
         rows,
         [
-            json!({"id": "p1-id-1", "user_id": "user1-id", "prospect_id": "p1-id", "number": 1,
+            json!({"id": "p1-id-1", "user_id": "user1-id", "prospect_id": "p1-id", "sequence": 1,
                 "status": "SCHEDULED", "plan_run": "run", "outcome": null}),
-            json!({"id": "p2-id-1", "user_id": "user1-id", "prospect_id": "p2-id", "number": 1,
+            json!({"id": "p2-id-1", "user_id": "user1-id", "prospect_id": "p2-id", "sequence": 1,
                 "status": "SCHEDULED", "plan_run": "run", "outcome": null}),
         ]
     );
@@ -141,11 +141,11 @@ async fn every_prospect_that_is_passed_over_is_told_why() {
             ('user1-id', '+12125550101', 'asked'), (null, '+12125550102', 'a list'),
             ('another', '+12125550103', 'asked')",
         "insert into conversations
-            (id, user_id, prospect_id, number, slot, plan_run, status, settled_at)
+            (id, user_id, prospect_id, sequence, slot, plan_run, status, recorded_at)
         values ('k-attempts-1', 'user1-id', 'k-attempts', 1, now(), 'old', 'COMPLETED', now()),
             ('l-open-1', 'user1-id', 'l-open', 1, '2025-02-25T14:00:00Z', 'old', 'SCHEDULED', null)",
-        "insert into dials (id, conversation_id, user_id, prospect_id, number, phone, state,
-            subscription_id, reserved_minutes, good_until, intended_at, sent_at, closed_at)
+        "insert into dials (id, conversation_id, user_id, prospect_id, sequence, phone, state,
+            subscription_id, reserved_minutes, dial_deadline, intended_at, sent_at, closed_at)
         values ('k-attempts-1.1', 'k-attempts-1', 'user1-id', 'k-attempts', 1, '+1234567890',
             'PLACED', 'sub-user1-id', 10, now(), now(), '2025-02-20T14:00:00Z', now())",
     ] {
@@ -160,7 +160,7 @@ async fn every_prospect_that_is_passed_over_is_told_why() {
     assert_eq!(
         reasons(&service, "run").await,
         [
-            why("a-recent", "contacted_recently", Some("2025-02-25T14:00:01")),
+            why("a-recent", "cooling_down", Some("2025-02-25T14:00:01")),
             why("c-phone", "phone_invalid", None),
             why("d-suppressed", "suppressed", None),
             why("e-suppressed-for-all", "suppressed", None),
@@ -276,7 +276,7 @@ async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
     Prospect::default().insert(&service.database).await.unwrap();
     service.plan("run", "user1-id", at(NOW)).await;
     service.execute(r#"DELETE FROM "Prospect""#).await;
-    service.execute("update conversations set status = 'CANCELLED', settled_at = now()").await;
+    service.execute("update conversations set status = 'CANCELLED', recorded_at = now()").await;
     Prospect::default().insert(&service.database).await.unwrap();
     let planned = service.plan("next", "user1-id", minutes_after(30)).await;
     assert_eq!(planned.calls[0].conversation_id, "p1-id-2");
@@ -362,7 +362,7 @@ async fn decisions_are_kept_for_their_time_and_then_removed() {
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
     service.plan("run", "user1-id", at(NOW)).await;
-    let kept = "select (select count(*) from plan_decisions) + (select count(*) from guard_decisions) as n";
+    let kept = "select (select count(*) from plan_decisions) + (select count(*) from admission_decisions) as n";
     assert_eq!(service.row(kept).await["n"], 2);
     let mut tx = service.store.begin().await.unwrap();
     assert_eq!(decisions::prune(&mut tx, at(NOW)).await.unwrap(), 0);
@@ -384,8 +384,8 @@ async fn a_rest_is_as_long_as_the_rules_say() {
         service.due_call(User::default(), Prospect::default()).await;
         service.admit("p1-id-1").await;
         let earlier = format!(
-            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run, status,
-                outcome, reason, settled_at)
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run, status,
+                outcome, reason, recorded_at)
             select 'e' || n, 'user1-id', 'p1-id', n + 10, now(), 'run', 'COMPLETED', 'NO_RESPONSE',
                 '{reason}', now() from generate_series(1, {past}) n"
         );

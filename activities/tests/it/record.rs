@@ -35,7 +35,7 @@ fn closed(closing: Closing, reason: Reason) -> Record {
 }
 
 async fn conversation(service: &Service) -> Value {
-    let query = "select status, outcome, reason, settled_at is not null as settled
+    let query = "select status, outcome, reason, recorded_at is not null as settled
         from conversations";
     service.row(query).await
 }
@@ -105,7 +105,7 @@ async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
             failed,
             "FAILED",
             json!("FAILED"),
-            Some("refused_by_provider"),
+            Some("rejected_by_provider"),
             stands("FAILED", None, 0),
             0,
         ),
@@ -158,7 +158,7 @@ async fn the_facts_of_a_call_are_kept() {
     assert_eq!(
         service
             .row(
-                "select notes, transcript, talk_secs, joined_at at time zone 'UTC' as joined,
+                "select notes, transcript, talk_secs, answered_at at time zone 'UTC' as joined,
                 ended_at at time zone 'UTC' as ended from conversations"
             )
             .await,

@@ -84,7 +84,7 @@ async fn every_table_that_clients_fill_can_be_changed_and_emptied_by_them() {
     service
         .execute(
             "insert into conversations
-            (id, user_id, prospect_id, number, slot, plan_run, status, settled_at)
+            (id, user_id, prospect_id, sequence, slot, plan_run, status, recorded_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 1, now(), 'run', 'COMPLETED', now())",
         )
         .await;
@@ -272,15 +272,15 @@ async fn a_prospect_has_one_open_conversation_and_a_conversation_one_live_dial()
     service.admit("p1-id-1").await;
     for (statement, constraint) in [
         (
-            "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ('p1-id-2', 'user1-id', 'p1-id', 2, now(), 'run')",
             "conversations_one_open_per_prospect",
         ),
         (
-            "insert into dials (id, conversation_id, user_id, prospect_id, number, phone,
-                subscription_id, reserved_minutes, good_until, intended_at)
+            "insert into dials (id, conversation_id, user_id, prospect_id, sequence, phone,
+                subscription_id, reserved_minutes, dial_deadline, intended_at)
             select 'p1-id-1.2', conversation_id, user_id, prospect_id, 2, phone, subscription_id,
-                reserved_minutes, good_until, intended_at from dials",
+                reserved_minutes, dial_deadline, intended_at from dials",
             "dials_one_live_per_conversation",
         ),
         (
@@ -289,7 +289,7 @@ async fn a_prospect_has_one_open_conversation_and_a_conversation_one_live_dial()
             "subscriptions_one_active_per_user",
         ),
         ("update dials set state = 'SENT'", "dials_sent_when_placed"),
-        ("update conversations set status = 'COMPLETED'", "conversations_settled_when_closed"),
+        ("update conversations set status = 'COMPLETED'", "conversations_recorded_when_closed"),
     ] {
         let refused = service.try_execute(statement).await.unwrap_err().to_string();
         assert!(refused.contains(constraint), "{statement}: {refused}");

@@ -7,7 +7,7 @@ fn rule(id: &str, jurisdiction: &str, days: &[i32], open: Option<(&str, &str)>) 
         days: Weekdays::from_iso(days.iter().copied()),
         open: open.map(|(opens, closes)| (opens.parse().unwrap(), closes.parse().unwrap())),
         cap_per_day: None,
-        cap_in_all: None,
+        cap_total: None,
         from: None,
         until: None,
     }
@@ -34,14 +34,14 @@ fn day(text: &str) -> NaiveDate {
 
 /// The hours of a day as `opens-closes`.
 fn hours(phone: &str, state: Option<&str>, date: &str) -> String {
-    match Law::of(&rules(), phone, state).span(day(date)) {
+    match Law::for_phone(&rules(), phone, state).span(day(date)) {
         Some((opens, closes)) => format!("{}-{}", opens.format("%H:%M"), closes.format("%H:%M")),
         None => "closed".to_owned(),
     }
 }
 
 #[test]
-fn the_strictest_rule_of_number_and_state_wins() {
+fn strictest_rule_of_number_and_state_wins() {
     // 2026-11-22 is a Sunday.
     for (phone, state, date, expected) in [
         ("+12125550100", None, "2026-11-23", "08:00-21:00"),
@@ -58,14 +58,14 @@ fn the_strictest_rule_of_number_and_state_wins() {
 }
 
 #[test]
-fn without_any_rule_the_federal_hours_hold() {
-    let law = Law::of(&[], "+12125550100", None);
-    assert_eq!(law.span(day("2026-11-22")), Some(OTHERWISE));
+fn federal_hours_apply_without_a_rule() {
+    let law = Law::for_phone(&[], "+12125550100", None);
+    assert_eq!(law.span(day("2026-11-22")), Some(DEFAULT_HOURS));
 }
 
 #[test]
-fn caps_go_with_the_number_or_the_state() {
-    let cap = |phone, state| Law::of(&rules(), phone, state).cap_per_day(day("2026-11-22"));
+fn caps_follow_number_and_state() {
+    let cap = |phone, state| Law::for_phone(&rules(), phone, state).cap_per_day(day("2026-11-22"));
     assert_eq!(cap("+13055550100", None), Some(3));
     assert_eq!(cap("+12125550100", Some("US-FL")), Some(3));
     assert_eq!(cap("+12125550100", None), None);

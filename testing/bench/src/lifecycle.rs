@@ -102,7 +102,7 @@ async fn settled(pool: &PgPool, count: usize) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let done: i64 =
-            sqlx::query_scalar("select count(*) from conversations where settled_at is not null")
+            sqlx::query_scalar("select count(*) from conversations where recorded_at is not null")
                 .fetch_one(pool)
                 .await?;
         if done as usize >= count {

@@ -48,7 +48,7 @@ pub async fn start_calls(
     .execute(pool)
     .await?;
     sqlx::query(
-        "insert into conversations (id, user_id, prospect_id, number, slot, plan_run)
+        "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
         select id || '-1', $2, id, 1, $3, 'bench' from unnest($1::text[]) as t(id)",
     )
     .bind(&prospects)

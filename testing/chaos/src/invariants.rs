@@ -37,13 +37,13 @@ const INVARIANTS: [(&str, &str, &str); 13] = [
     (
         "calls recorded as not placed that rang",
         "select id from conversations c
-        where reason in ('never_placed', 'not_admitted', 'too_late', 'abandoned')
+        where reason in ('never_placed', 'denied', 'too_late', 'abandoned')
             and exists (select from placed_calls p where p.conversation_id = c.id and p.rang)",
         CONVERSATIONS,
     ),
     (
         "conversations without an end",
-        "select id from conversations where settled_at is null",
+        "select id from conversations where recorded_at is null",
         CONVERSATIONS,
     ),
     (
@@ -96,7 +96,7 @@ const INVARIANTS: [(&str, &str, &str); 13] = [
         "select d.id from dials d
         join dials r on r.phone = d.phone and r.user_id = d.user_id
         join conversations c on c.id = r.conversation_id and c.outcome = 'DO_NOT_CALL'
-        where d.sent_at > c.settled_at",
+        where d.sent_at > c.recorded_at",
         DIALS,
     ),
     (

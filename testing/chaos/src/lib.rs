@@ -120,7 +120,7 @@ async fn wait_until_recorded(database: &PgPool, began: Instant) -> Result<()> {
     let mut last_progress = Instant::now();
     loop {
         let open: i64 =
-            sqlx::query_scalar("select count(*) from conversations where settled_at is null")
+            sqlx::query_scalar("select count(*) from conversations where recorded_at is null")
                 .fetch_one(database)
                 .await?;
         if open == 0 {

@@ -2,12 +2,11 @@
 //! is answered with a sentence that the agent can act on.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::hours::{named_moment, parse_zone};
-use domain::report::{REPORTABLE, Report, Source};
+use domain::hours::{parse_local_time, parse_zone};
+use domain::report::{REPORTABLE, Report, ReportSource, ReportedOutcome};
 use domain::status::Outcome;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use workflows::events::Reported;
 
 use super::fields::{LenientText, Object};
 
@@ -20,7 +19,7 @@ const MAX_NOTES_CHARS: usize = 2_000;
 /// An accepted report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AgentReport {
-    pub reported: Reported,
+    pub reported: ReportedOutcome,
     /// What the agent reads once the report is forwarded.
     pub answer: String,
     /// The new state of the call at the provider: JSON in ASCII.
@@ -59,7 +58,7 @@ struct PriorReport {
 pub fn read_report(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<AgentReport, String> {
     let arguments = Arguments::deserialize(body).unwrap_or_default();
     let outcome = arguments.outcome.trimmed().and_then(reportable_outcome).ok_or_else(|| {
-        let names = REPORTABLE.map(Outcome::as_str).join(", ");
+        let names = REPORTABLE.map(|outcome: Outcome| outcome.into_str()).join(", ");
         format!("That outcome is unknown. Use one of {names}.")
     })?;
     let time = match arguments.time.trimmed().filter(|time| !time.is_empty()) {
@@ -68,8 +67,9 @@ pub fn read_report(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Agen
     };
     let notes = arguments.notes.trimmed();
     let notes = notes.map(|notes| notes.chars().take(MAX_NOTES_CHARS).collect::<String>());
-    let report = Report::new(outcome, time, notes.clone(), Source::Agent)
-        .map_err(|_| "The agreed time is missing. Ask for it and report again.")?;
+    let report =
+        Report::new(ReportedOutcome { outcome, time, notes: notes.clone() }, ReportSource::Agent)
+            .map_err(|_| "The agreed time is missing. Ask for it and report again.")?;
     match report.time() {
         Some(time) if time <= now => {
             return Err("That time is in the past. Ask for another one.".to_owned());
@@ -84,18 +84,18 @@ pub fn read_report(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Agen
     let prior = prior_report(arguments.call_state);
     let (answer, winner) = choose_report(&report, prior.as_ref());
     let call_state = json!({ "reported": { "outcome": winner.outcome(), "time": winner.time() } });
-    let reported = Reported { outcome, time: report.time(), notes };
+    let reported = ReportedOutcome { outcome, time: report.time(), notes };
     Ok(AgentReport { reported, answer, call_state: call_state.to_string() })
 }
 
 fn reportable_outcome(name: &str) -> Option<Outcome> {
-    REPORTABLE.into_iter().find(|outcome| outcome.as_str() == name)
+    REPORTABLE.into_iter().find(|outcome| outcome.into_str() == name)
 }
 
 /// Parses a time. If it has no offset, it is local time in `zone`.
 fn parse_time(text: &str, zone: Option<&str>) -> Result<DateTime<Utc>, String> {
     let zone = zone.and_then(|zone| parse_zone(zone).ok());
-    named_moment(text, zone).ok_or_else(|| {
+    parse_local_time(text, zone).ok_or_else(|| {
         "That time can't be read. Give date, time and offset, as 2025-02-26T15:00:00-05:00."
             .to_owned()
     })
@@ -109,7 +109,7 @@ fn prior_report(call_state: Value) -> Option<Report> {
     let prior = call_state.0?.reported.0?;
     let outcome = reportable_outcome(&prior.outcome.0?)?;
     let time = prior.time.0.and_then(|time| time.parse().ok());
-    Report::new(outcome, time, None, Source::Agent).ok()
+    Report::new(ReportedOutcome { outcome, time, notes: None }, ReportSource::Agent).ok()
 }
 
 /// The answer to the agent and the report that wins. The other one goes into the call's notes.
@@ -126,7 +126,7 @@ fn choose_report<'r>(report: &'r Report, prior: Option<&'r Report>) -> (String, 
             let answer = format!(
                 "Your earlier report {}{} remains in force. The new one is added to the notes \
                 for a person to check. Tell the callee so. {GOODBYE}",
-                prior.outcome().as_str(),
+                prior.outcome().into_str(),
                 time.unwrap_or_default()
             );
             (answer, prior)

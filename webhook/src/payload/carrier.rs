@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use domain::facts::HangupCause;
 use domain::ids::DialId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use workflows::events::{CallEvent, CarrierWord, Message};
+use workflows::events::{CallEvent, EventMessage};
 
 use super::fields::{Object, Text};
 use super::{Malformed, RoutedEvent, parse_object, read_fields, required};
@@ -53,7 +54,7 @@ pub fn read_event(body: &[u8], dial: Option<DialId>) -> Result<Option<RoutedEven
     let conversation = dial
         .conversation()
         .ok_or_else(|| Malformed::new("dial", "must be the id of a dial, such as p1-id-1.1"))?;
-    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+    let message = EventMessage { dial_id: Some(dial), user_id: None, event };
     Ok(Some(RoutedEvent { conversation, message }))
 }
 
@@ -66,8 +67,8 @@ fn read_texml(body: &[u8]) -> Option<CallEvent> {
     }
     let cause = match field("CallStatus")? {
         "initiated" => return Some(leg_started(leg?)),
-        "busy" => CarrierWord::Busy,
-        "no-answer" | "canceled" => CarrierWord::NoAnswer,
+        "busy" => HangupCause::Busy,
+        "no-answer" | "canceled" => HangupCause::NoAnswer,
         "failed" => parse_cause(field("HangupCause").unwrap_or_default()),
         _ => return None,
     };
@@ -101,13 +102,13 @@ fn read_payload<'v, P: Default + Deserialize<'v>>(
 }
 
 /// Telnyx's hangup cause.
-fn parse_cause(word: &str) -> CarrierWord {
+fn parse_cause(word: &str) -> HangupCause {
     match word {
-        "user_busy" => CarrierWord::Busy,
-        "call_rejected" => CarrierWord::Rejected,
-        "no_answer" | "timeout" | "originator_cancel" => CarrierWord::NoAnswer,
-        "not_found" | "unallocated_number" | "invalid_number_format" => CarrierWord::InvalidNumber,
-        _ => CarrierWord::Failed,
+        "user_busy" => HangupCause::Busy,
+        "call_rejected" => HangupCause::Rejected,
+        "no_answer" | "timeout" | "originator_cancel" => HangupCause::NoAnswer,
+        "not_found" | "unallocated_number" | "invalid_number_format" => HangupCause::InvalidNumber,
+        _ => HangupCause::Failed,
     }
 }
 
@@ -115,7 +116,7 @@ fn leg_started(leg: String) -> CallEvent {
     CallEvent::Carrier { carrier_call_id: Some(leg), unreached: None, machine: false }
 }
 
-fn unreached(leg: Option<String>, cause: CarrierWord) -> CallEvent {
+fn unreached(leg: Option<String>, cause: HangupCause) -> CallEvent {
     CallEvent::Carrier { carrier_call_id: leg, unreached: Some(cause), machine: false }
 }
 
@@ -143,18 +144,18 @@ mod tests {
             ("CallStatus=ringing", None),
             ("CallStatus=in-progress", None),
             ("CallStatus=completed&HangupCause=normal_clearing", None),
-            ("CallStatus=busy", Some(unreached(leg(), CarrierWord::Busy))),
-            ("CallStatus=no-answer", Some(unreached(leg(), CarrierWord::NoAnswer))),
-            ("CallStatus=canceled", Some(unreached(leg(), CarrierWord::NoAnswer))),
+            ("CallStatus=busy", Some(unreached(leg(), HangupCause::Busy))),
+            ("CallStatus=no-answer", Some(unreached(leg(), HangupCause::NoAnswer))),
+            ("CallStatus=canceled", Some(unreached(leg(), HangupCause::NoAnswer))),
             (
                 "CallStatus=failed&HangupCause=call_rejected",
-                Some(unreached(leg(), CarrierWord::Rejected)),
+                Some(unreached(leg(), HangupCause::Rejected)),
             ),
             (
                 "CallStatus=failed&HangupCause=not_found",
-                Some(unreached(leg(), CarrierWord::InvalidNumber)),
+                Some(unreached(leg(), HangupCause::InvalidNumber)),
             ),
-            ("CallStatus=failed&HangupCause=new", Some(unreached(leg(), CarrierWord::Failed))),
+            ("CallStatus=failed&HangupCause=new", Some(unreached(leg(), HangupCause::Failed))),
             ("AnsweredBy=machine_start", Some(machine(leg()))),
             ("AnsweredBy=machine", Some(machine(leg()))),
             ("AnsweredBy=human", None),
@@ -174,7 +175,7 @@ mod tests {
             .to_string()
         };
         let leg = || Some("v3:abc".to_owned());
-        assert_eq!(event(&hangup("user_busy")), Some(unreached(leg(), CarrierWord::Busy)));
+        assert_eq!(event(&hangup("user_busy")), Some(unreached(leg(), HangupCause::Busy)));
         assert_eq!(event(&hangup("normal_clearing")), None);
         let detected = json!({"data": {"event_type": "call.machine.detection.ended",
             "payload": {"call_control_id": "v3:abc", "result": "machine"}}});

@@ -1,9 +1,10 @@
 //! Ultravox's webhooks: `{"event": "call.ended", "call": {…}}`.
 
+use domain::facts::EndReason;
 use domain::ids::DialId;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use workflows::events::{CallEvent, Message};
+use workflows::events::{CallEvent, EventMessage};
 
 use super::fields::{Object, Text, Timestamp};
 use super::{Malformed, RoutedEvent, read_fields, required, validate_id};
@@ -71,21 +72,34 @@ pub fn read_event(body: &Map<String, Value>) -> Result<Option<RoutedEvent>, Malf
         "call.started" => CallEvent::Started { provider_call_id: Some(provider_call_id) },
         "call.joined" => {
             let Joined { joined } = read_call(body)?;
-            CallEvent::Joined { provider_call_id: Some(provider_call_id), at: joined.0 }
+            CallEvent::Answered { provider_call_id: Some(provider_call_id), at: joined.0 }
         }
         "call.ended" | "call.billed" => {
             let Ended { joined, ended, end_reason } = read_call(body)?;
             CallEvent::Ended {
                 provider_call_id,
-                joined: joined.0,
-                ended: ended.0,
-                reason: end_reason.0,
+                answered_at: joined.0,
+                ended_at: ended.0,
+                reason: end_reason.0.as_deref().map(parse_end_reason),
             }
         }
         _ => return Ok(None),
     };
-    let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+    let message = EventMessage { dial_id: Some(dial), user_id: None, event };
     Ok(Some(RoutedEvent { conversation, message }))
+}
+
+/// Parses Ultravox's `endReason`.
+fn parse_end_reason(text: &str) -> EndReason {
+    match text {
+        "unjoined" => EndReason::Unanswered,
+        "hangup" => EndReason::CalleeHungUp,
+        "agent_hangup" => EndReason::AgentHungUp,
+        "timeout" => EndReason::MaxDurationReached,
+        "connection_error" => EndReason::ConnectionFailed,
+        "system_error" => EndReason::ProviderFailed,
+        _ => EndReason::Other,
+    }
 }
 
 fn read_call<'v, C: Default + Deserialize<'v>>(
@@ -119,13 +133,13 @@ mod tests {
     fn events_are_routed_by_the_dial_in_the_metadata() {
         for (event, kind) in [
             ("call.started", "started"),
-            ("call.joined", "joined"),
+            ("call.joined", "answered"),
             ("call.ended", "ended"),
             ("call.billed", "ended"),
         ] {
             let routed = read_json(json!({"event": event, "call": call()})).unwrap().unwrap();
             assert_eq!(routed.conversation.as_str(), "p1-id-3");
-            assert_eq!(routed.message.dial_id.as_deref(), Some("p1-id-3.1"));
+            assert_eq!(routed.message.dial_id, Some(DialId::new("p1-id-3.1")));
             let wire = serde_json::to_value(&routed.message).unwrap();
             assert_eq!(wire["event"]["kind"], kind);
         }

@@ -2,10 +2,11 @@
 //! `{"eventType": "call.completed", "conversationId": "…", …}`.
 
 use domain::ids::{ConversationId, UserId};
+use domain::report::ReportedOutcome;
 use domain::status::Outcome;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use workflows::events::{CallEvent, Message, Reported};
+use workflows::events::{CallEvent, EventMessage};
 
 use super::fields::{Object, OutcomeName, TalkSecs, Text, Timestamp};
 use super::{Malformed, RoutedEvent, read_fields, required, validate_id};
@@ -89,7 +90,7 @@ pub fn read_event(
         "call.started" => CallEvent::Started { provider_call_id: None },
         "call.connected" => {
             let Connected { timestamp } = read_fields(body)?;
-            CallEvent::Joined { provider_call_id: None, at: timestamp.0 }
+            CallEvent::Answered { provider_call_id: None, at: timestamp.0 }
         }
         "call.completed" => {
             let Completed { duration, transcript, outcome } = read_fields(body)?;
@@ -105,8 +106,7 @@ pub fn read_event(
             return Err(Malformed::new("eventType", wanted));
         }
     };
-    let user_id = user.map(|user| user.to_string());
-    Ok(RoutedEvent { conversation, message: Message { dial_id: None, user_id, event } })
+    Ok(RoutedEvent { conversation, message: EventMessage { dial_id: None, user_id: user, event } })
 }
 
 fn conversation(body_id: Text, query_id: Option<&str>) -> Result<ConversationId, Malformed> {
@@ -122,7 +122,10 @@ fn conversation(body_id: Text, query_id: Option<&str>) -> Result<ConversationId,
     validate_id("conversationId", id).map(ConversationId::new)
 }
 
-fn read_report(body: &Map<String, Value>, outcome: OutcomeType) -> Result<Reported, Malformed> {
+fn read_report(
+    body: &Map<String, Value>,
+    outcome: OutcomeType,
+) -> Result<ReportedOutcome, Malformed> {
     let outcome = required(outcome.name.0, "outcome.type")?;
     let time = match outcome {
         Outcome::AppointmentSet => {
@@ -137,7 +140,7 @@ fn read_report(body: &Map<String, Value>, outcome: OutcomeType) -> Result<Report
     };
     let WithOutcome::<Notes> { outcome: details, notes } = read_fields(body)?;
     let notes = details.0.and_then(|details| details.notes.0).or(notes.0);
-    Ok(Reported { outcome, time, notes })
+    Ok(ReportedOutcome { outcome, time, notes })
 }
 
 fn read_outcome<'v, O: Default + Deserialize<'v>>(
@@ -170,7 +173,7 @@ mod tests {
             CallEvent::Completed {
                 talk_secs: Some(240),
                 transcript: Some("Booked!".into()),
-                report: Some(Reported {
+                report: Some(ReportedOutcome {
                     outcome: Outcome::AppointmentSet,
                     time: Some("2025-02-26T15:00:00Z".parse().unwrap()),
                     notes: None,

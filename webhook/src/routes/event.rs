@@ -28,6 +28,6 @@ pub(super) fn record_ids(event: &RoutedEvent) {
     let span = Span::current();
     span.record("conversationId", display(&event.conversation));
     if let Some(dial) = &event.message.dial_id {
-        span.record("dialId", dial);
+        span.record("dialId", dial.as_str());
     }
 }

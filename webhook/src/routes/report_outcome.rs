@@ -12,7 +12,7 @@ use chrono::Utc;
 use serde_json::json;
 use tracing::field::display;
 use tracing::{Span, warn};
-use workflows::events::{CallEvent, Message};
+use workflows::events::{CallEvent, EventMessage};
 
 use super::event::record_ids;
 use crate::body::RawBody;
@@ -98,7 +98,7 @@ pub(super) async fn receive_report(
     let answer = match read_report(&arguments, state.clock_offset.apply(Utc::now())) {
         Ok(report) => {
             let event = CallEvent::Reported(report.reported.clone());
-            let message = Message { dial_id: Some(dial.to_string()), user_id: None, event };
+            let message = EventMessage { dial_id: Some(dial), user_id: None, event };
             let event = RoutedEvent { conversation, message };
             forward_report(&state.forwarder, &event, report).await
         }

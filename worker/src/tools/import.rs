@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::import::{Import as How, import};
 use anyhow::{Context as _, Result};
+use domain::ids::UserId;
 use indicatif::ProgressBar;
 
 use super::Records;
@@ -42,8 +43,9 @@ impl Import {
             || File::open(&self.file).with_context(|| format!("opening {}", self.file.display()));
         let lines = BufReader::new(opened()?).lines().count().saturating_sub(1);
         let bar = ProgressBar::new(lines as u64);
+        let user = UserId::new(self.user.as_str());
         let how = How {
-            user_id: &self.user,
+            user_id: &user,
             region: &self.default_region.to_ascii_uppercase(),
             dry_run: self.dry_run,
         };

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use activities::{Considered, Planning};
+use activities::Planning;
+use activities::planning::{UserPlan, pick_users, preview_plan};
 use anyhow::{Result, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use comfy_table::Table;
+use domain::BlockReason;
+use domain::ids::UserId;
 use domain::slots::Decision;
 use workflows::activities::planning::{PickUsersInput, PlanUserInput};
 
@@ -41,7 +44,7 @@ pub(super) struct Plan {
 #[derive(Default)]
 struct Summary {
     planned: u32,
-    passed_over: BTreeMap<&'static str, u32>,
+    skipped: BTreeMap<BlockReason, u32>,
     last: Option<DateTime<Utc>>,
 }
 
@@ -58,11 +61,11 @@ impl Plan {
         let from = self.at.unwrap_or_else(|| self.records.now());
         let until = from + TimeDelta::minutes(i64::from(self.planner.schedule_interval));
         let users = match &self.user {
-            Some(user) => vec![user.clone()],
+            Some(user) => vec![UserId::new(user.as_str())],
             None => {
                 let turn =
                     PickUsersInput { limit: self.batch_size, planned_before: from, except: vec![] };
-                planning.pick(&turn).await?
+                pick_users(&planning, &turn).await?
             }
         };
         let mut table = Table::new();
@@ -70,7 +73,7 @@ impl Plan {
             "user",
             "prospect",
             "slot",
-            "or why not",
+            "reason",
             "until",
             "priority",
             "calls left",
@@ -83,15 +86,17 @@ impl Plan {
                 user_id: user_id.clone(),
                 from,
                 until,
-                promised_only: false,
+                callbacks_only: false,
             };
-            match planning.would_plan(&input).await? {
-                None => bail!("there is no user {user_id:?}; `select id from users` lists them"),
-                Some(Considered::PassedOver(why)) => {
-                    *summary.passed_over.entry(why.reason.as_str()).or_default() += 1;
-                    table.add_row([&user_id, "", "", why.detail.as_str()]);
+            match preview_plan(&planning, &input).await? {
+                UserPlan::Skipped(block) if block.reason == BlockReason::UserDeleted => {
+                    bail!("there is no user {user_id}; `select id from users` lists them")
                 }
-                Some(Considered::Decided(decisions, _)) => {
+                UserPlan::Skipped(block) => {
+                    *summary.skipped.entry(block.reason).or_default() += 1;
+                    table.add_row([user_id.as_str(), "", "", block.detail.as_str()]);
+                }
+                UserPlan::Decided(decisions, _) => {
                     for decision in decisions {
                         summary.add(&decision);
                         table.add_row(row(&user_id, &decision));
@@ -100,8 +105,8 @@ impl Plan {
             }
         }
         println!("{table}");
-        println!("A run for {} to {}, of which nothing was written:", shown(from), shown(until));
-        println!("{}", summary.sentence());
+        println!("A run for {} to {}; nothing was written:", shown(from), shown(until));
+        println!("{}", summary.describe());
         Ok(())
     }
 }
@@ -113,11 +118,11 @@ impl Summary {
                 self.planned += 1;
                 self.last = self.last.max(Some(slot.at));
             }
-            Err(skip) => *self.passed_over.entry(skip.reason.as_str()).or_default() += 1,
+            Err(block) => *self.skipped.entry(block.reason).or_default() += 1,
         }
     }
 
-    fn sentence(&self) -> String {
+    fn describe(&self) -> String {
         let calls = match (self.planned, self.last) {
             (planned, Some(last)) => format!(
                 "{planned} calls, the last one at {}; each holds up to MAX_CALL_MINUTES while it lasts.",
@@ -126,24 +131,26 @@ impl Summary {
             (_, None) => "no calls.".to_owned(),
         };
         let reasons: Vec<String> =
-            self.passed_over.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+            self.skipped.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
         match reasons.is_empty() {
             true => calls,
-            false => format!("{calls} Passed over: {}.", reasons.join(", ")),
+            false => format!("{calls} Skipped: {}.", reasons.join(", ")),
         }
     }
 }
 
-fn row(user_id: &str, decision: &Decision) -> Vec<String> {
-    let (slot, why, until) = match &decision.verdict {
+fn row(user_id: &UserId, decision: &Decision) -> Vec<String> {
+    let (slot, detail, until) = match &decision.verdict {
         Ok(slot) => (shown(slot.at), slot.detail.clone().unwrap_or_default(), String::new()),
-        Err(skip) => (String::new(), skip.detail.clone(), skip.next.map(shown).unwrap_or_default()),
+        Err(block) => {
+            (String::new(), block.detail.clone(), block.until.map(shown).unwrap_or_default())
+        }
     };
     vec![
-        user_id.to_owned(),
+        user_id.to_string(),
         decision.prospect.to_string(),
         slot,
-        why,
+        detail,
         until,
         format!("{:.1}", decision.score),
         decision.left.calls.to_string(),

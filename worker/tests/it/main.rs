@@ -2,5 +2,5 @@
 
 mod support;
 
+mod explain;
 mod import;
-mod why;

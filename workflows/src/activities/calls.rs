@@ -1,203 +1,172 @@
 //! Activities of one call.
 
 use chrono::{DateTime, Utc};
-use domain::facts::{Conclusion, Event};
-use domain::report::{Report, Source};
-use domain::status::{Outcome, Reason};
+use domain::BlockReason;
+use domain::facts::{CallSummary, DialEvent, EndReason};
+use domain::ids::{ConversationId, DialId};
+use domain::report::{Report, ReportSource, ReportedOutcome};
+use domain::status::Disposition;
 use serde::{Deserialize, Serialize};
 
-use crate::events::end_reason;
-
 activity!(
-    /// Decides whether the call may be made now and reserves what it needs, in one transaction.
-    /// Run again while no request has left, it decides anew about the same dial.
+    /// Decides whether the call may be dialled now and reserves what it needs, in one transaction. Idempotent: repeated
+    /// before a request was sent, it decides again about the same dial.
     Admit = "calls.admit", AdmitInput => Admission
 );
 activity!(
-    /// Moves the slot of a conversation that is not dialled yet, if its hours allow it. Idempotent.
-    MoveSlot = "calls.move_slot", MoveSlotInput => Moved
+    /// Moves the slot of a conversation that is not dialled yet, within its calling hours. Idempotent.
+    Reschedule = "calls.reschedule", RescheduleInput => RescheduleResult
 );
 activity!(
-    /// Asks the provider to ring the phone, at most once for a dial, whatever happens between.
-    Place = "calls.dial", DialRef => Placement
+    /// Sends the dial request to the provider, at most once for a dial.
+    Dial = "calls.dial", DialRef => DialResult
 );
 activity!(
-    /// Takes back a dial of which no request has left, for good. Idempotent.
-    Withdraw = "calls.withdraw", DialRef => Withdrawn
+    /// Cancels a dial whose request was not sent. Idempotent.
+    CancelDial = "calls.cancel_dial", DialRef => CancelDialResult
 );
 activity!(
-    /// Shows in the conversation that somebody answered. Idempotent.
-    NoteAnswered = "calls.note_answered", ConversationRef => ()
+    /// Marks the conversation as answered. Idempotent.
+    MarkAnswered = "calls.mark_answered", ConversationRef => ()
 );
 activity!(
-    /// Puts the number of a call under way on its client's do-not-call list. Idempotent.
+    /// Puts the number of a call in progress on the user's do-not-call list. Idempotent.
     Suppress = "calls.suppress", ConversationRef => ()
 );
 activity!(
-    /// Asks the provider what it knows of a dial.
-    LookUp = "calls.look_up", DialRef => Sighting
+    /// Looks a dial up at the provider.
+    FetchStatus = "calls.fetch_status", DialRef => ProviderStatus
 );
 activity!(
-    /// Ends a call: by the provider if somebody has answered, by the carrier while it rings.
-    /// Asked again it does no harm.
-    HangUp = "calls.hang_up", Leg => ()
+    /// Hangs a call up: through the provider once it is answered, through the carrier while it rings. Idempotent.
+    HangUp = "calls.hang_up", HangUpInput => ()
 );
 activity!(
-    /// Stores the transcript and gives back what the agent's tool calls in it say. Idempotent.
-    CollectTranscript = "calls.collect_transcript", DialRef => Recovered
+    /// Stores the transcript and returns the reports in it. Idempotent.
+    CollectTranscript = "calls.collect_transcript", DialRef => TranscriptReports
 );
 activity!(
-    /// Settles the call's records in one transaction. Idempotent.
-    RecordOutcome = "calls.record_outcome", Record => Settled
+    /// Records how a call ended, in one transaction. Idempotent.
+    RecordOutcome = "calls.record_outcome", CallRecord => Recorded
+);
+activity!(
+    /// Applies an event that arrived after the workflow had ended. Idempotent.
+    ApplyLateEvent = "calls.apply_late_event", LateEventInput => LateEventResult
+);
+activity!(
+    /// Records calls whose workflow was terminated or lost. Idempotent: what can't be recorded yet is left to the next
+    /// sweep.
+    Sweep = "calls.sweep", SweepInput => SweepResult
 );
 
-activity!(
-    /// Applies what was heard of a call after its workflow had ended. Idempotent.
-    ApplyLate = "calls.apply_late", LateInput => Applied
-);
-
-activity!(
-    /// Settles calls whose workflow ended without settling them. Idempotent: what it can't settle
-    /// yet it leaves to the next time.
-    Sweep = "calls.sweep", SweepInput => Swept
-);
-
-/// Which calls to look at.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SweepInput {
-    /// How many at most.
+    /// The maximum number of calls to look at.
     pub limit: u32,
 }
 
-/// What a sweep did.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Swept {
-    /// Calls without a workflow that were settled.
-    pub settled: Vec<String>,
-    /// Calls without a workflow that are not over yet; they were asked to end.
-    pub ending: Vec<String>,
-    /// Old decisions that were removed.
+pub struct SweepResult {
+    /// Calls without a workflow that were recorded.
+    pub recorded: Vec<ConversationId>,
+    /// Calls without a workflow that are not over yet; a hang-up was requested.
+    pub ending: Vec<ConversationId>,
+    /// The number of old decisions that were deleted.
     pub pruned: u64,
 }
 
-/// What was heard late.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LateInput {
-    /// The conversation that it is about.
-    pub conversation_id: String,
-    /// A [`crate::events::Message`], as it came.
+pub struct LateEventInput {
+    pub conversation_id: ConversationId,
+    /// A [`crate::events::EventMessage`] as received.
     pub message: serde_json::Value,
 }
 
-/// What became of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Applied {
+pub enum LateEventResult {
     /// The records were amended.
     Amended,
-    /// It said nothing new.
-    NothingNew,
-    /// There is no such conversation.
+    /// The event changed nothing.
+    Unchanged,
     UnknownConversation,
 }
 
-/// A conversation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConversationRef {
-    /// Its id.
-    pub conversation_id: String,
+    pub conversation_id: ConversationId,
 }
 
-/// A dial, and what is known of its leg.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Leg {
-    /// The dial.
-    pub dial_id: String,
-    /// The provider's id of the call, if it is known.
+pub struct HangUpInput {
+    pub dial_id: DialId,
     #[serde(default)]
     pub provider_call_id: Option<String>,
-    /// The carrier's id of the leg, if it is known.
+    /// The carrier's id of the leg.
     #[serde(default)]
     pub carrier_call_id: Option<String>,
-    /// Whether somebody has answered.
     pub answered: bool,
 }
 
-/// A dial.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DialRef {
-    /// Its id.
-    pub dial_id: String,
-    /// The provider's id of the call, if the workflow has heard it: the records may not have.
+    pub dial_id: DialId,
+    /// The provider's id of the call if the workflow knows it; the row may not have it yet.
     #[serde(default)]
     pub provider_call_id: Option<String>,
 }
 
-/// Which call asks to be made.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AdmitInput {
-    /// The conversation.
-    pub conversation_id: String,
-    /// The run of its workflow: a settled call is opened again for another run only.
+    pub conversation_id: ConversationId,
+    /// The run of the workflow: a recorded call is reopened only for another run.
     pub run_id: String,
-    /// When this run first asked: the slot of a call that is opened again.
+    /// When this run first asked for admission: the slot of a reopened call.
     #[serde(default)]
     pub first_asked: Option<DateTime<Utc>>,
 }
 
-/// Where to move a slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct MoveSlotInput {
-    /// The conversation.
-    pub conversation_id: String,
-    /// The new slot; the present moment if not given.
+pub struct RescheduleInput {
+    pub conversation_id: ConversationId,
+    /// The new slot; now if `None`.
     #[serde(default)]
     pub slot: Option<DateTime<Utc>>,
 }
 
-/// What became of a wish to move a slot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Moved {
-    /// The call is planned for this moment now.
-    To {
-        /// The new slot.
+pub enum RescheduleResult {
+    Rescheduled {
         slot: DateTime<Utc>,
     },
-    /// The slot stays.
-    Not {
-        /// Why, as a sentence.
-        why: String,
+    /// The slot stays; `detail` says why, as a sentence.
+    Rejected {
+        detail: String,
     },
 }
 
-/// The guard's answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Admission {
-    /// The call may be made.
     Admitted(Admitted),
-    /// Not now.
-    Later {
-        /// When to ask again.
+    /// Ask again at `until`; `detail` says why, as a sentence.
+    Deferred {
         until: DateTime<Utc>,
-        /// Why, as a sentence.
-        why: String,
+        detail: String,
     },
-    /// Not at all.
-    Refused {
-        /// A word of [`domain::guard::Objection`].
-        objection: String,
-        /// Why, as a sentence.
-        why: String,
+    /// The call returns to planning; `detail` says why, as a sentence.
+    Denied {
+        reason: BlockReason,
+        detail: String,
     },
 }
 
@@ -205,205 +174,129 @@ pub enum Admission {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Admitted {
-    /// The dial.
-    pub dial_id: String,
-    /// Seconds from the request within which the provider gives up on an unanswered call.
+    pub dial_id: DialId,
+    /// Seconds from the request after which the provider gives up on an unanswered call.
     pub join_timeout_secs: i64,
     /// Seconds of talk after which the provider ends the call.
     pub max_duration_secs: i64,
-    /// A request for it may have left before: it is followed, not made.
+    /// A request may have been sent by an earlier run: the dial is monitored, not repeated.
     #[serde(default)]
-    pub taken_up: bool,
+    pub resumed: bool,
 }
 
-/// What became of a request to the provider.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase")]
-pub enum Placement {
+pub enum DialResult {
     /// The provider has the call.
-    Placed {
-        /// Its id there.
-        provider_call_id: String,
-    },
-    /// The provider may have the call: its answer never came.
+    Placed { provider_call_id: String },
+    /// The answer was lost: the provider may have the call.
     Unknown,
-    /// The provider has no room; it does not have the call.
-    Busy {
-        /// When to ask the guard again.
-        until: DateTime<Utc>,
-    },
-    /// The provider refused the call for good; it does not have the call.
-    Refused {
-        /// Why, in its words.
-        why: String,
-    },
-    /// No request left: something has changed since the guard's answer.
-    Withheld {
-        /// A word of [`domain::guard::Objection`].
-        objection: String,
-        /// Why, as a sentence.
-        why: String,
-    },
+    /// The provider is at its limit and does not have the call; ask for admission again at `until`.
+    Busy { until: DateTime<Utc> },
+    /// The provider has rejected the call for good, in these words.
+    Rejected { detail: String },
+    /// No request was sent: something has changed since admission.
+    Denied { reason: BlockReason, detail: String },
 }
 
-/// What became of a dial that was to be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Withdrawn {
-    /// No request has left, and none will.
-    Unsent,
-    /// A request has left and may have been accepted.
+pub enum CancelDialResult {
+    /// No request was sent, and none will be.
+    NotSent,
+    /// A request was sent and may have been accepted.
     Sent,
 }
 
 /// What the provider knows of a dial.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Sighting {
-    /// The provider's id of the call; nothing if it knows of none.
+pub struct ProviderStatus {
+    /// `None` if the provider has no call of the dial.
     pub provider_call_id: Option<String>,
-    /// The provider had the call and no longer knows it.
+    /// The provider has lost a call that it had.
     pub vanished: bool,
-    /// When somebody answered.
-    pub joined: Option<DateTime<Utc>>,
-    /// When the call ended.
-    pub ended: Option<DateTime<Utc>>,
-    /// Why it ended, in the provider's word.
-    pub end_reason: Option<String>,
+    pub answered_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub end_reason: Option<EndReason>,
 }
 
-impl Sighting {
-    /// What was seen, in the words of the domain.
-    pub fn events(self) -> Vec<Event> {
+impl ProviderStatus {
+    /// The status as events.
+    pub fn into_events(self) -> Vec<DialEvent> {
+        let Self { provider_call_id, vanished, answered_at, ended_at, end_reason } = self;
         let mut events = Vec::new();
-        if let Some(provider_call_id) = self.provider_call_id {
-            events.push(Event::Placed { provider_call_id });
+        if let Some(provider_call_id) = provider_call_id {
+            events.push(DialEvent::Placed { provider_call_id });
         }
-        if self.vanished {
-            events.push(Event::Vanished);
+        if vanished {
+            events.push(DialEvent::Vanished);
         }
-        if self.ended.is_some() || self.end_reason.is_some() {
-            let reason = end_reason(self.end_reason.as_deref());
-            events.push(Event::Ended { joined: self.joined, ended: self.ended, reason });
-        } else if self.joined.is_some() {
-            events.push(Event::Joined { at: self.joined });
+        if ended_at.is_some() || end_reason.is_some() {
+            let reason = end_reason.unwrap_or(EndReason::Other);
+            events.push(DialEvent::Ended { answered_at, ended_at, reason });
+        } else if answered_at.is_some() {
+            events.push(DialEvent::Answered { at: answered_at });
         }
         events
     }
 }
 
-/// What the agent's tool calls say in the messages of a call.
+/// The reports in the messages of a call.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Recovered {
-    /// Outcomes that the agent reported.
-    pub reports: Vec<RecoveredReport>,
-    /// Whether it left a message on a machine.
+pub struct TranscriptReports {
+    pub reports: Vec<ReportedOutcome>,
+    /// Whether the agent left a message on a machine.
     pub voicemail: bool,
 }
 
-impl Recovered {
-    /// What was found, in the words of the domain.
-    pub fn events(self) -> impl Iterator<Item = Event> {
-        let reports = self.reports.into_iter().filter_map(|found| {
-            let report = Report::new(found.outcome, found.time, found.notes, Source::Agent);
-            report.ok().map(Event::Reported)
+impl TranscriptReports {
+    /// The reports as events; invalid ones are ignored.
+    pub fn into_events(self) -> impl Iterator<Item = DialEvent> {
+        let reports = self.reports.into_iter().filter_map(|reported| {
+            Report::new(reported, ReportSource::Agent).ok().map(DialEvent::Reported)
         });
-        reports.chain(self.voicemail.then_some(Event::Voicemail))
+        reports.chain(self.voicemail.then_some(DialEvent::Voicemail))
     }
 }
 
-/// An outcome found in the messages of a call.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RecoveredReport {
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The time of the appointment or of the callback.
-    #[serde(default)]
-    pub time: Option<DateTime<Utc>>,
-    /// Free text beside it.
-    #[serde(default)]
-    pub notes: Option<String>,
-}
-
-/// How a call ended, as the workflow sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Closing {
-    /// It was made, or refused by the provider: it has an outcome, or had talk without one.
-    Over,
-    /// It was not made: the prospect goes back to planning as it was.
-    GivenBack,
-    /// An operator cancelled it: the prospect goes back to planning, talk is charged.
-    Cancelled,
-}
-
-/// What to record of a call.
+/// How a call ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// The conversation.
-    pub conversation_id: String,
-    /// The dial that it is about; nothing if there was none.
+pub struct CallRecord {
+    pub conversation_id: ConversationId,
+    /// The dial; `None` if there was none.
     #[serde(default)]
-    pub dial_id: Option<String>,
-    /// How it ended.
-    pub closing: Closing,
-    /// What came of it.
-    #[serde(default)]
-    pub outcome: Option<Outcome>,
-    /// Why, where the outcome does not say it.
-    #[serde(default)]
-    pub reason: Option<Reason>,
-    /// The time of the appointment or of the callback.
-    #[serde(default)]
-    pub time: Option<DateTime<Utc>>,
-    /// What was said beside.
-    #[serde(default)]
-    pub notes: Option<String>,
-    /// A transcript that came with the event itself.
+    pub dial_id: Option<DialId>,
+    pub disposition: Disposition,
+    #[serde(flatten)]
+    pub summary: CallSummary,
+    /// A transcript from the user's system.
     #[serde(default)]
     pub transcript: Option<String>,
-    /// When somebody answered.
-    #[serde(default)]
-    pub joined: Option<DateTime<Utc>>,
-    /// When the call ended.
-    #[serde(default)]
-    pub ended: Option<DateTime<Utc>>,
-    /// Seconds of talk.
-    #[serde(default)]
-    pub talk_secs: i64,
-    /// The provider's id of the call, if it is known.
     #[serde(default)]
     pub provider_call_id: Option<String>,
-    /// The carrier's id of the leg, if it is known.
+    /// The carrier's id of the leg.
     #[serde(default)]
     pub carrier_call_id: Option<String>,
-    /// The dial turned out not to have reached the provider.
+    /// The request did not reach the provider.
     #[serde(default)]
     pub never_placed: bool,
 }
 
-impl Record {
-    /// The record of a call that is over, by what its facts come to.
-    pub fn over(conversation_id: &str, known: &Conclusion) -> Self {
-        let overruled: Vec<&str> = known.overruled.iter().map(|other| other.as_str()).collect();
-        let overruled =
-            (!overruled.is_empty()).then(|| format!("also reported: {}", overruled.join(", ")));
-        let notes: Vec<String> = known.notes.iter().cloned().chain(overruled).collect();
+impl CallRecord {
+    pub fn new(
+        conversation_id: ConversationId,
+        disposition: Disposition,
+        summary: CallSummary,
+    ) -> Self {
         Self {
-            conversation_id: conversation_id.to_owned(),
+            conversation_id,
             dial_id: None,
-            closing: Closing::Over,
-            outcome: known.outcome,
-            reason: known.reason,
-            time: known.time,
-            notes: (!notes.is_empty()).then(|| notes.join("\n")),
+            disposition,
+            summary,
             transcript: None,
-            joined: known.joined,
-            ended: known.ended,
-            talk_secs: known.talk_secs,
             provider_call_id: None,
             carrier_call_id: None,
             never_placed: false,
@@ -411,10 +304,9 @@ impl Record {
     }
 }
 
-/// What was recorded.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Settled {
-    /// Minutes charged.
+pub struct Recorded {
+    /// Minutes charged for the conversation.
     pub minutes: i32,
 }

@@ -3,84 +3,76 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use domain::BlockReason;
+use domain::ids::{ConversationId, ProspectId, UserId};
 use serde::{Deserialize, Serialize};
 
 activity!(
-    /// Picks the users that were planned longest ago. Reads only.
-    PickUsers = "planning.pick_users", PickUsersInput => Vec<String>
+    /// Picks the users planned longest ago. Reads only.
+    PickUsers = "planning.pick_users", PickUsersInput => Vec<UserId>
 );
 activity!(
-    /// Picks users who promised somebody a call within the span of a run, a page at a time. Reads only.
-    PickPromises = "planning.pick_promises", PickPromisesInput => Vec<String>
+    /// Picks a page of users with callbacks due before the next run. Reads only.
+    PickDueCallbacks = "planning.pick_due_callbacks", PickDueCallbacksInput => Vec<UserId>
 );
 activity!(
-    /// Plans one user's calls in one transaction. Run again for the same run and user it changes
-    /// nothing and gives the same answer.
+    /// Plans the calls of one user in one transaction. Idempotent: repeated for the same run and user it changes nothing
+    /// and returns the same.
     PlanUser = "planning.plan_user", PlanUserInput => PlannedUser
 );
 
-/// Which users to pick.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PickUsersInput {
-    /// How many at most.
     pub limit: u32,
-    /// Users planned at or after this moment are left out.
+    /// Users planned at or after this time are left out.
     pub planned_before: DateTime<Utc>,
-    /// Users that this run has given up on.
+    /// Users that this run could not plan.
     #[serde(default)]
-    pub except: Vec<String>,
+    pub except: Vec<UserId>,
 }
 
-/// Which users with promised calls to pick.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct PickPromisesInput {
-    /// How many at most.
+pub struct PickDueCallbacksInput {
     pub limit: u32,
-    /// Calls promised for before this moment.
+    /// Callbacks due before this time.
     pub before: DateTime<Utc>,
-    /// Users planned at or after this moment are left out: they had their turn.
+    /// Users planned at or after this time are left out.
     pub planned_before: DateTime<Utc>,
-    /// The last user of the page before, by id; empty for the first page.
-    pub after: String,
+    /// The last user of the previous page, by id; `None` for the first page.
+    #[serde(default)]
+    pub after: Option<UserId>,
 }
 
-/// Whom to plan, and for which span.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanUserInput {
-    /// The plan run.
+    /// The workflow id of the plan run.
     pub run: String,
-    /// The user.
-    pub user_id: String,
+    pub user_id: UserId,
     /// The nominal time of the run.
     pub from: DateTime<Utc>,
     /// The nominal time of the next run.
     pub until: DateTime<Utc>,
-    /// Only calls that were promised: the user's turn for others has not come.
+    /// Plan callbacks only: it is not the user's turn for other calls.
     #[serde(default)]
-    pub promised_only: bool,
+    pub callbacks_only: bool,
 }
 
-/// What was planned for a user.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PlannedUser {
-    /// Calls to launch; launching one that is there already is no error.
+    /// The calls to start; a call that was started already is no error.
     pub calls: Vec<PlannedCall>,
-    /// How many prospects were passed over, by reason.
-    pub skipped: BTreeMap<String, u32>,
+    /// The number of skipped prospects by [`BlockReason`].
+    pub skipped: BTreeMap<BlockReason, u32>,
 }
 
-/// One planned call.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlannedCall {
-    /// The conversation.
-    pub conversation_id: String,
-    /// The prospect to call.
-    pub prospect_id: String,
-    /// The moment to call.
+    pub conversation_id: ConversationId,
+    pub prospect_id: ProspectId,
     pub slot: DateTime<Utc>,
 }

@@ -1,4 +1,4 @@
-//! Waiting for news with a bound.
+//! Waiting for events with a time limit.
 
 use std::time::Duration;
 
@@ -9,44 +9,46 @@ use temporalio_workflow::{
 
 use super::Call;
 
-/// A wait.
 pub(super) struct Wait {
-    /// The bound.
-    pub longest: Duration,
-    /// What is waited for, as the UI shows it.
+    pub timeout: Duration,
+    /// What the UI shows beside the timer.
     pub summary: String,
-    /// Whether a cancellation ends the wait; not if it has been heeded before.
-    pub heeds_cancellation: bool,
+    /// Whether a cancellation ends the wait; not if the call was cancelled before.
+    pub ends_on_cancel: bool,
 }
 
 impl Wait {
-    /// Waits until the condition holds, the call is cancelled or the time has passed.
-    pub(super) async fn for_news(
+    /// Waits until the condition holds, the call is cancelled or the timeout has passed.
+    pub(super) async fn until(
         self,
         ctx: &WorkflowContext<Call>,
         condition: impl FnMut(&Call) -> bool,
     ) {
-        // Tokens of their own: the workflow's would end both at once, and to drop a timer is
-        // not to cancel it.
+        // Tokens of their own: the workflow's token would end timer and condition at once. Dropping a timer does not
+        // cancel it.
         let token = WorkflowCancellationToken::new();
-        let timer = TimerOptions::builder(self.longest)
+        let timer = TimerOptions::builder(self.timeout)
             .summary(self.summary)
             .cancellation_token(token.clone())
             .build();
         let mut timer = ctx.timer(timer);
-        let detached = WaitConditionOptions::builder()
-            .cancellation_token(WorkflowCancellationToken::new())
-            .build();
-        let mut news = std::pin::pin!(ctx.wait_condition_with_options(condition, detached));
-        if self.heeds_cancellation {
+        let mut condition = std::pin::pin!(
+            ctx.wait_condition_with_options(condition, detached_from_cancellation())
+        );
+        if self.ends_on_cancel {
             let mut cancellation = std::pin::pin!(ctx.cancelled());
-            select! { _ = news => {}, _ = cancellation => {}, _ = timer => {} }
+            select! { _ = condition => {}, _ = cancellation => {}, _ = timer => {} }
         } else {
-            select! { _ = news => {}, _ = timer => {} }
+            select! { _ = condition => {}, _ = timer => {} }
         }
-        // The timer of a call that is over is left to the end of the workflow: it saves an event.
-        if ctx.state(|call| !call.facts.is_over() || call.facts.may_go_on()) {
+        // The end of the workflow cancels the timer of a call that is over: that saves an event.
+        if ctx.state(|call| !call.facts.is_over() || call.facts.may_still_be_live()) {
             token.cancel();
         }
     }
+}
+
+/// Options of a condition that a cancellation of the workflow does not end.
+pub(super) fn detached_from_cancellation() -> WaitConditionOptions {
+    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
 }

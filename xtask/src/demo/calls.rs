@@ -65,7 +65,7 @@ mod tests {
 
         let settled = "
             insert into conversations
-                (id, user_id, prospect_id, number, status, slot, plan_run, outcome, settled_at)
+                (id, user_id, prospect_id, sequence, status, slot, plan_run, outcome, recorded_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 1, 'COMPLETED', now(), 'run', 'APPOINTMENT_SET', now());
             insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
             values ('sub1-id', 'p1-id-1', 'p1-id-1.1', 'reserve', -10),

@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::Service;
 
 /// What differs between two runs of the same: moments, and ids that others give.
-const FLEETING: &str = "'{created_at, updated_at, settled_at, joined_at, ended_at, intended_at,
+const FLEETING: &str = "'{created_at, updated_at, recorded_at, answered_at, ended_at, intended_at,
     sent_at, closed_at, decided_at, last_contacted, outcome_time, appointment_time,
-    rescheduled_for, provider_call_id, good_until, next_call_at, period_started_at,
-    asked_for_line_at, next_allowed, next_try}'::text[]";
+    rescheduled_for, provider_call_id, dial_deadline, next_call_at, period_started_at,
+    waiting_for_line_at, next_allowed, retry_at}'::text[]";
 
 /// The rows of every table that a call changes, but for moments and for ids that others give.
 pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {

@@ -1,6 +1,6 @@
 //! What a call's workflow makes of the answers of its activities.
 
-use domain::facts::{EndReason, Event, Facts};
+use domain::facts::{DialEvent, DialFacts, EndReason};
 use domain::status::Outcome;
 use workflows::activities::calls::{DialRef, Record, Recovered, Sighting};
 
@@ -13,22 +13,22 @@ pub fn dial(id: &str) -> DialRef {
 
 /// The record of a call by what the provider knows of it.
 pub fn learnt(conversation: &str, seen: Sighting, recovered: Recovered) -> Record {
-    let mut facts = Facts::default();
+    let mut facts = DialFacts::default();
     for event in seen.events().into_iter().chain(recovered.events()) {
-        facts.learn(event);
+        facts.apply(event);
     }
     let provider_call_id = facts.provider_call_id().map(str::to_owned);
-    Record { provider_call_id, ..Record::over(conversation, &facts.conclusion()) }
+    Record { provider_call_id, ..Record::over(conversation, &facts.summary()) }
 }
 
 /// The record of a call in which so many seconds were talked and nobody reported anything.
 pub fn talked(conversation: &str, secs: i64) -> Record {
-    let mut facts = Facts::default();
+    let mut facts = DialFacts::default();
     let ended = Some(at("2025-02-25T14:00:30Z") + chrono::TimeDelta::seconds(secs));
     let joined = Some(at("2025-02-25T14:00:30Z"));
-    facts.learn(Event::Ended { joined, ended, reason: EndReason::Hangup });
+    facts.apply(DialEvent::Ended { joined, ended, reason: EndReason::Hangup });
     let dial_id = Some(format!("{conversation}.1"));
-    Record { dial_id, ..Record::over(conversation, &facts.conclusion()) }
+    Record { dial_id, ..Record::over(conversation, &facts.summary()) }
 }
 
 /// The record of a call of four minutes whose agent reported an outcome, with the time of

@@ -51,7 +51,7 @@ const CASES: [Case; 20] = [
     case(99, "NO_RESPONSE", "rejected", "NOT_RESPONDED"),
     Case {
         ending: 70,
-        conversation: ("FAILED", Some("FAILED"), Some("refused_by_provider")),
+        conversation: ("FAILED", Some("FAILED"), Some("rejected_by_provider")),
         prospect: "FAILED",
     },
     // Somebody answers and nothing comes of it.

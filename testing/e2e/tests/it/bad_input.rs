@@ -97,7 +97,7 @@ async fn a_script_with_an_unknown_placeholder_is_never_read_out() -> Result<()> 
     plan(&story, Plan::at(story.now())).await?;
 
     let call = settled(&story, "p1-id-1").await;
-    assert_eq!(call.summary(), ("CANCELLED", None, Some("not_admitted")));
+    assert_eq!(call.summary(), ("CANCELLED", None, Some("denied")));
     let notes = call.notes.unwrap_or_default();
     assert!(notes.contains("{firstName}") && notes.contains("{prospectName}"), "{notes}");
     assert_eq!(prospect_status(&story.database, "p1-id").await?, "INITIAL");
@@ -113,7 +113,7 @@ async fn a_number_that_the_provider_refuses_fails_in_the_words_of_the_provider()
     plan(&story, Plan::at(story.now())).await?;
 
     let call = settled(&story, "p1-id-1").await;
-    assert_eq!(call.summary(), ("FAILED", Some("FAILED"), Some("refused_by_provider")));
+    assert_eq!(call.summary(), ("FAILED", Some("FAILED"), Some("rejected_by_provider")));
     let notes = call.notes.unwrap_or_default();
     assert!(notes.contains("can't be dialled"), "{notes}");
     assert_eq!(prospect_status(&story.database, "p1-id").await?, "FAILED");
@@ -137,7 +137,7 @@ async fn a_prospect_that_is_deleted_while_its_call_sleeps_is_not_called() -> Res
     deleted.execute(&story.database).await?;
 
     let call = settled(&story, "p1-id-1").await;
-    assert_eq!(call.summary(), ("CANCELLED", None, Some("not_admitted")));
+    assert_eq!(call.summary(), ("CANCELLED", None, Some("denied")));
     assert_eq!(call.notes.as_deref(), Some("The prospect no longer exists."));
     assert!(story.calls_placed().await?.is_empty());
     Ok(())

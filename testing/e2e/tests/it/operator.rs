@@ -153,7 +153,7 @@ async fn what_a_terminated_workflow_leaves_is_swept_up() -> Result<()> {
 #[tokio::test]
 async fn a_reset_takes_up_a_live_call_and_makes_a_failed_one_again() -> Result<()> {
     let story = calls_to(&[("p1-id", 70)]).await?;
-    let failed = ("FAILED".to_owned(), Some("refused_by_provider".to_owned()));
+    let failed = ("FAILED".to_owned(), Some("rejected_by_provider".to_owned()));
     assert_eq!(settled(&story, "p1-id-1").await, failed);
     // The number is mended, and the call is made again, under the same conversation.
     sqlx::query("update prospects set phone = '+12125550193'").execute(&story.database).await?;

@@ -1,0 +1,56 @@
+//! `calls.fetch_status`: what the provider knows of a dial.
+
+use store::StoreError;
+use store::dials::{self, Dial};
+use workflows::activities::calls::{DialRef, ProviderStatus};
+
+use super::Calls;
+use crate::failure::Failure;
+use crate::ultravox::Call;
+
+pub async fn run(calls: &Calls, input: &DialRef) -> Result<ProviderStatus, Failure> {
+    let Some((dial, call)) = find_call(calls, input).await? else {
+        return Ok(ProviderStatus::default());
+    };
+    let Some(call) = call else {
+        let vanished = dial.provider_call_id.is_some() || input.provider_call_id.is_some();
+        return Ok(ProviderStatus { vanished, ..ProviderStatus::default() });
+    };
+    Ok(ProviderStatus {
+        end_reason: call.end_reason(),
+        provider_call_id: Some(call.call_id),
+        vanished: false,
+        answered_at: call.joined,
+        ended_at: call.ended,
+    })
+}
+
+/// Finds the dial and its call at the provider: by its id or, if that is unknown, by its metadata. Stores an id that was
+/// unknown. `None` if the dial does not exist.
+pub(super) async fn find_call(
+    calls: &Calls,
+    input: &DialRef,
+) -> Result<Option<(Dial, Option<Call>)>, Failure> {
+    let dial = dials::read(&mut *calls.store.read().await?, &input.dial_id).await?;
+    let Some(dial) = dial else { return Ok(None) };
+    let known = dial.provider_call_id.as_deref().or(input.provider_call_id.as_deref());
+    let call = match known {
+        Some(id) => calls.ultravox.get_call(id).await?,
+        None => calls.ultravox.find_call(&dial.id).await?,
+    };
+    if let Some(call) = call.as_ref().filter(|_| dial.provider_call_id.is_none()) {
+        mark_placed(calls, &dial, &call.call_id).await?;
+    }
+    Ok(Some((dial, call)))
+}
+
+/// Stores that the provider has the call of a dial.
+pub(super) async fn mark_placed(
+    calls: &Calls,
+    dial: &Dial,
+    provider_call_id: &str,
+) -> Result<(), StoreError> {
+    let mut tx = calls.store.begin().await?;
+    dials::mark_placed(&mut tx, &dial.id, provider_call_id).await?;
+    Ok(tx.commit().await?)
+}

@@ -1,0 +1,24 @@
+//! `calls.suppress`: putting the number of a call in progress on the do-not-call list.
+
+use store::outcomes::{self, NewSuppression};
+use store::{StoreError, admission as rows, dials};
+use workflows::activities::calls::ConversationRef;
+
+use super::Calls;
+
+pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreError> {
+    let id = &input.conversation_id;
+    let mut tx = calls.store.begin().await?;
+    let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+        return Ok(());
+    };
+    let dial = dials::read_last(&mut tx, id).await?;
+    let suppression = NewSuppression {
+        user_id: &conversation.user_id,
+        prospect_id: &conversation.prospect_id,
+        dialed: dial.as_ref().map(|dial| dial.phone.as_str()),
+        conversation_id: id,
+    };
+    outcomes::suppress(&mut tx, &suppression).await?;
+    Ok(tx.commit().await?)
+}

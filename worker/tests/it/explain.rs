@@ -1,0 +1,152 @@
+//! `worker why` has an answer for every reason for which somebody is not called.
+
+use activities::{PlanSettings, Planning};
+use chrono::TimeDelta;
+use domain::guard::Objection;
+use domain::slots::SkipReason;
+use worker::why::why;
+
+use crate::support::{NOW, Prospect, Service, User, at};
+
+/// What is told of the prospect of a user, after these changes.
+async fn told(service: &Service, strict_calling_hours: bool) -> Vec<String> {
+    let planning = planning(service, strict_calling_hours);
+    let span = TimeDelta::minutes(30);
+    why(&service.store, &planning, "p1-id", at(NOW), span).await.unwrap().unwrap()
+}
+
+fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
+    let settings =
+        PlanSettings { strict_calling_hours, max_concurrent_calls: 5, calls_per_minute: 600 };
+    Planning::new(service.store.clone(), settings)
+}
+
+/// What makes the next plan run pass over a prospect for that reason.
+fn cause(reason: SkipReason) -> &'static str {
+    use SkipReason::*;
+    match reason {
+        Paused => "update users set paused_at = now()",
+        NoActiveSubscription => "update subscriptions set status = 'PAUSED'",
+        SettingsMissing => "delete from agent_settings",
+        WindowInvalid => "update advanced_settings set calling_days = '{}'",
+        PhoneInvalid => "update prospects set phone = '555-0100'",
+        ProspectZoneUnknown => "update prospects set time_zone = 'Mars/Olympus'",
+        ZoneUntold => "update prospects set phone = '+88355501001'",
+        Suppressed => {
+            "insert into suppressions (phone, reason) values ('+1234567890', 'imported')"
+        }
+        OpenConversation => {
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+            values ('p1-id-1', 'user1-id', 'p1-id', 1, '2025-02-25 14:10Z', 'run')"
+        }
+        AttemptsUsedUp => "update advanced_settings set max_attempts = 3",
+        ContactedRecently => {
+            "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 10:00Z'"
+        }
+        NumberBusy => {
+            "insert into prospects (id, user_id, name, phone)
+                values ('other', 'user1-id', 'Ann', '+1234567890');
+            insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+                values ('other-1', 'user1-id', 'other', 1, '2025-02-25 14:10Z', 'run')"
+        }
+        NumberResting => {
+            "insert into prospects (id, user_id, name, phone, status, next_call_at)
+            values ('other', 'user1-id', 'Ann', '+1234567890', 'NOT_RESPONDED', '2025-02-25 16:00Z')"
+        }
+        NumberCapped => "update calling_rules set cap_per_day = 3 where id = 'any'",
+        NotDue => {
+            "update prospects set status = 'RESCHEDULED', rescheduled_for = '2025-02-26 15:00Z'"
+        }
+        OutsideHours => "update prospects set time_zone = 'Asia/Tokyo'",
+        DailyLimit => "update plans set per_day = 0",
+        NoMinutes => "update subscriptions set minutes_left = 0",
+        NoRoom => {
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+            select 'c' || n, 'else', 'p' || n, 1, '2025-02-25 14:00Z'::timestamptz + n * interval '5 seconds', 'run'
+            from generate_series(0, 400) n"
+        }
+    }
+}
+
+/// Three calls of the day, which only some reasons care about.
+const CALLED: &str =
+    "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run,
+        status, outcome, reason, recorded_at)
+    select 'p1-id-' || n, 'user1-id', 'p1-id', n, '2025-02-25 13:00Z', 'run', 'COMPLETED',
+        'NO_RESPONSE', 'busy', '2025-02-25 13:01Z' from generate_series(10, 12) n;
+    insert into dials (id, conversation_id, user_id, prospect_id, sequence, state, phone,
+        subscription_id, reserved_minutes, dial_deadline, intended_at, sent_at, closed_at)
+    select 'p1-id-' || n || '.1', 'p1-id-' || n, 'user1-id', 'p1-id', 1, 'PLACED', '+1234567890',
+        'sub-user1-id', 10, '2025-02-25 13:15Z', '2025-02-25 13:00Z', '2025-02-25 13:00Z',
+        '2025-02-25 13:01Z' from generate_series(10, 12) n";
+
+#[tokio::test]
+async fn every_reason_to_pass_over_a_prospect_is_told_with_its_remedy() {
+    for reason in SkipReason::ALL {
+        let service = Service::start().await;
+        User::default().insert(&service.database).await.unwrap();
+        Prospect::default().insert(&service.database).await.unwrap();
+        if matches!(reason, SkipReason::AttemptsUsedUp | SkipReason::NumberCapped) {
+            sqlx::raw_sql(CALLED).execute(&service.database).await.unwrap();
+        }
+        sqlx::raw_sql(cause(*reason)).execute(&service.database).await.unwrap();
+        let lines = told(&service, true).await;
+        let next = lines.last().unwrap();
+        assert!(next.starts_with("Next: ") && next.ends_with(reason.remedy()), "{reason}: {next}");
+        let words = match reason {
+            // These name what exactly is wrong.
+            SkipReason::SettingsMissing => "AgentSetting",
+            SkipReason::WindowInvalid => "no day of the week",
+            SkipReason::ProspectZoneUnknown => "Mars/Olympus",
+            SkipReason::ZoneUntold => "tells no time zone",
+            SkipReason::OutsideHours => "legal hours, 08:00 to 21:00 in Asia/Tokyo",
+            other => other.sentence(),
+        };
+        assert!(next.contains(words), "{reason}: {next}");
+    }
+}
+
+#[tokio::test]
+async fn every_objection_of_the_guard_is_told() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().insert(&service.database).await.unwrap();
+    for objection in Objection::ALL {
+        let said =
+            "insert into admission_decisions (conversation_id, user_id, prospect_id, verdict,
+                reason, detail, decided_at)
+            values ('p1-id-1', 'user1-id', 'p1-id', 'denied', $1, $2, '2025-02-25 13:00Z')";
+        let said = sqlx::query(said).bind(objection.as_str()).bind(objection.sentence());
+        said.execute(&service.database).await.unwrap();
+        let lines = told(&service, false).await;
+        assert!(lines.iter().any(|line| line.contains(objection.sentence())), "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_happened_is_told_in_order_and_what_comes_next_at_last() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await.unwrap();
+    Prospect::default().insert(&service.database).await.unwrap();
+    service
+        .execute(
+            "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 14:00Z',
+                next_call_at = '2025-02-25 14:15Z';
+            insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run, status,
+                outcome, reason, recorded_at)
+            values ('p1-id-1', 'user1-id', 'p1-id', 1, '2025-02-25 14:00Z', 'run', 'COMPLETED',
+                'NO_RESPONSE', 'busy', '2025-02-25 14:00Z');
+            insert into admission_decisions (conversation_id, user_id, prospect_id, verdict, decided_at)
+            values ('p1-id-1', 'user1-id', 'p1-id', 'admitted', '2025-02-25 14:00Z')",
+        )
+        .await;
+    let lines = told(&service, false).await;
+    assert!(lines[0].ends_with("is NOT_RESPONDED."), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("COMPLETED: NO_RESPONSE, busy")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("the guard said") && line.contains("admitted")));
+    let next = lines.last().unwrap();
+    assert!(next.contains("Until 2025-02-25 14:15:"), "{next}");
+    let planning = planning(&service, false);
+    let nobody = why(&service.store, &planning, "nobody", at(NOW), TimeDelta::minutes(30));
+    assert_eq!(nobody.await.unwrap(), None);
+}
