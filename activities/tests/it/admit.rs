@@ -1,21 +1,24 @@
 //! The guard: the last word before a phone rings.
 
+use activities::calls::{admit, record_outcome};
 use chrono::TimeDelta;
-use domain::status::{Outcome, Reason};
+use domain::ids::DialId;
+use domain::status::{Disposition, Outcome, Reason};
 use serde_json::json;
-use workflows::activities::calls::{Admission, Closing, Record};
+use workflows::activities::calls::{Admission, CallRecord};
 
 use crate::support::{
-    NOW, Prospect, RUN, Service, User, admitted, asks, at, dump, minutes_after, reported, talked,
+    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, dump, minutes_after, reported,
+    talked, with_summary,
 };
 
-fn refused(admission: &Admission) -> &str {
+fn denied(admission: &Admission) -> &'static str {
     match admission {
-        Admission::Refused { objection, why } => {
-            assert!(why.ends_with('.'), "{why}");
-            objection
+        Admission::Denied { reason, detail } => {
+            assert!(detail.ends_with('.'), "{detail}");
+            reason.into_str()
         }
-        other => panic!("not refused: {other:?}"),
+        other => panic!("not denied: {other:?}"),
     }
 }
 
@@ -26,9 +29,9 @@ async fn due() -> Service {
 }
 
 #[tokio::test]
-async fn a_call_that_is_admitted_holds_a_dial_a_line_and_its_minutes() {
+async fn admitted_call_has_a_dial_a_line_and_reserved_minutes() {
     let service = due().await;
-    let dial = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    let dial = admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     assert_eq!(
         (dial.dial_id.as_str(), dial.join_timeout_secs, dial.max_duration_secs),
         ("p1-id-1.1", 50, 600)
@@ -54,20 +57,20 @@ async fn a_call_that_is_admitted_holds_a_dial_a_line_and_its_minutes() {
 }
 
 #[tokio::test]
-async fn the_guard_asked_twice_gives_the_same_dial_and_reserves_once() {
+async fn repeated_admission_returns_the_same_dial_and_reserves_once() {
     let service = due().await;
-    let first = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    let first = admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     let tables = dump(&service).await;
     let later = service.calls_at(minutes_after(5));
-    assert_eq!(admitted(later.decide(&asks("p1-id-1", RUN)).await.unwrap()), first);
+    assert_eq!(admitted(admit::run(&later, &admit_input("p1-id-1", RUN)).await.unwrap()), first);
     assert_eq!(dump(&service).await, tables);
     assert_eq!(service.entries().await, ["reserve -10"]);
 }
 
 #[tokio::test]
-async fn every_circumstance_refuses_on_its_own_and_leaves_no_trace() {
+async fn every_rule_denies_on_its_own_and_writes_no_dial() {
     let service = Service::start().await;
-    for (change, objection) in [
+    for (change, reason) in [
         ("update prospects set status = 'DO_NOT_CALL'", "prospect_not_callable"),
         ("update prospects set status = 'BOOKED'", "prospect_not_callable"),
         ("update prospects set status = 'NOT_INTERESTED'", "prospect_not_callable"),
@@ -101,14 +104,14 @@ async fn every_circumstance_refuses_on_its_own_and_leaves_no_trace() {
         service.due_call(User::default(), Prospect::default()).await;
         service.execute(change).await;
         let tables = dump(&service).await;
-        let admission = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
-        assert_eq!(refused(&admission), objection, "{change}");
+        let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+        assert_eq!(denied(&admission), reason, "{change}");
         assert_eq!(dump(&service).await, tables, "{change}");
     }
 }
 
 #[tokio::test]
-async fn another_users_list_of_numbers_does_not_count() {
+async fn suppression_of_another_user_does_not_count() {
     let service = due().await;
     service
         .execute(
@@ -120,42 +123,44 @@ async fn another_users_list_of_numbers_does_not_count() {
 }
 
 #[tokio::test]
-async fn a_script_that_cannot_be_read_out_is_refused_with_the_placeholder_named() {
+async fn script_with_unknown_placeholder_denies_and_names_it() {
     let service = due().await;
     service.execute("update script_settings set initial = 'Hi {nickname}'").await;
-    let Admission::Refused { why, .. } = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()
+    let Admission::Denied { detail, .. } =
+        admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap()
     else {
-        panic!("not refused")
+        panic!("not denied")
     };
     assert_eq!(
-        why,
-        "the script holds the unknown placeholder {nickname}; \
+        detail,
+        "the script contains the unknown placeholder {nickname}; \
         use {prospectName}, {userName} or {companyName}."
     );
 }
 
 #[tokio::test]
-async fn what_is_missing_of_a_user_is_named() {
+async fn missing_setting_denies_and_is_named() {
     let service = due().await;
     service.execute("delete from script_settings").await;
-    let Admission::Refused { why, .. } = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()
+    let Admission::Denied { detail, .. } =
+        admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap()
     else {
-        panic!("not refused")
+        panic!("not denied")
     };
-    assert!(why.contains("no ScriptSetting"), "{why}");
+    assert!(detail.contains("no ScriptSetting"), "{detail}");
 }
 
 #[tokio::test]
-async fn a_call_is_refused_a_quarter_of_an_hour_after_its_slot() {
+async fn call_is_denied_15_minutes_after_its_slot() {
     let service = due().await;
     let late = service.calls_at(at(NOW) + TimeDelta::minutes(15) + TimeDelta::seconds(1));
-    assert_eq!(refused(&late.decide(&asks("p1-id-1", RUN)).await.unwrap()), "too_late");
+    assert_eq!(denied(&admit::run(&late, &admit_input("p1-id-1", RUN)).await.unwrap()), "too_late");
     let just = service.calls_at(at(NOW) + TimeDelta::minutes(14));
-    admitted(just.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    admitted(admit::run(&just, &admit_input("p1-id-1", RUN)).await.unwrap());
 }
 
 #[tokio::test]
-async fn what_passes_soon_is_waited_for() {
+async fn block_that_ends_soon_defers() {
     for (change, minutes, until, words) in [
         ("select 1", -5, at(NOW), "slot has not come"),
         (
@@ -168,10 +173,10 @@ async fn what_passes_soon_is_waited_for() {
         let service = due().await;
         service.execute(change).await;
         let calls = service.calls_at(minutes_after(minutes));
-        match calls.decide(&asks("p1-id-1", RUN)).await.unwrap() {
-            Admission::Later { until: later, why } => {
+        match admit::run(&calls, &admit_input("p1-id-1", RUN)).await.unwrap() {
+            Admission::Deferred { until: later, detail } => {
                 assert_eq!(later, until, "{change}");
-                assert!(why.contains(words), "{why}");
+                assert!(detail.contains(words), "{detail}");
             }
             other => panic!("{change}: {other:?}"),
         }
@@ -180,116 +185,126 @@ async fn what_passes_soon_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_pause_is_waited_for_and_then_over() {
+async fn pause_defers_until_it_ends() {
     for table in ["users", "service"] {
         let service = due().await;
         service.execute(format!("update {table} set paused_at = now()")).await;
-        let waits = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
-        assert!(matches!(waits, Admission::Later { .. }), "{waits:?}");
+        let waits = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+        assert!(matches!(waits, Admission::Deferred { .. }), "{waits:?}");
         service.execute(format!("update {table} set paused_at = null")).await;
         service.admit("p1-id-1").await;
     }
 }
 
 #[tokio::test]
-async fn a_second_call_waits_for_the_only_line() {
+async fn second_call_waits_for_the_only_line() {
     let service = due().await;
     service.due_call_of(Prospect::new("p2-id")).await;
     let calls = service.calls_with(at(NOW), 1);
-    admitted(calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    admitted(admit::run(&calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     // The one that has the line keeps it.
-    admitted(calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
-    match calls.decide(&asks("p2-id-1", RUN)).await.unwrap() {
-        Admission::Later { until, why } => {
+    admitted(admit::run(&calls, &admit_input("p1-id-1", RUN)).await.unwrap());
+    match admit::run(&calls, &admit_input("p2-id-1", RUN)).await.unwrap() {
+        Admission::Deferred { until, detail } => {
             assert!(until > at(NOW) && until < minutes_after(1), "{until}");
-            assert_eq!(why, "Waiting for a line, 1st in the queue.");
+            assert_eq!(detail, "Waiting for a line, position 1 in the queue.");
         }
         other => panic!("{other:?}"),
     }
-    calls.settle(&talked("p1-id-1", 10)).await.unwrap();
-    admitted(calls.decide(&asks("p2-id-1", RUN)).await.unwrap());
+    record_outcome::run(&calls, &talked("p1-id-1", 10)).await.unwrap();
+    admitted(admit::run(&calls, &admit_input("p2-id-1", RUN)).await.unwrap());
 }
 
 #[tokio::test]
-async fn a_reservation_is_no_larger_than_what_is_left() {
+async fn reservation_is_limited_by_the_balance() {
     let service = Service::start().await;
     service.due_call(User { minutes: 3, ..User::default() }, Prospect::default()).await;
-    let dial = admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap());
+    let dial = admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     assert_eq!(dial.max_duration_secs, 180);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
     // What it holds itself is no reason to refuse it.
-    assert_eq!(admitted(service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap()), dial);
+    assert_eq!(
+        admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap()),
+        dial
+    );
 }
 
 #[tokio::test]
-async fn calls_made_today_count_and_those_of_yesterday_do_not() {
+async fn daily_limit_counts_the_calls_of_today_only() {
     for (sent, admits) in [("2025-02-25T04:59:59Z", true), ("2025-02-25T05:00:00Z", false)] {
         let service = Service::start().await;
         service.due_call(User { per_day: 1, ..User::default() }, Prospect::default()).await;
         service.due_call_of(Prospect::new("p2-id")).await;
-        let (dial, moment) = (service.admit("p1-id-1").await, at(sent));
+        let (dial, sent_at) = (DialId::new(service.admit("p1-id-1").await), at(sent));
         let mut tx = service.store.begin().await.unwrap();
-        store::dials::mark_sent(&mut tx, &dial, moment).await.unwrap();
+        store::dials::mark_sent(&mut tx, &dial, sent_at).await.unwrap();
         tx.commit().await.unwrap();
-        service.calls.settle(&talked("p1-id-1", 10)).await.unwrap();
-        let admission = service.calls.decide(&asks("p2-id-1", RUN)).await.unwrap();
+        record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
+        let admission = admit::run(&service.calls, &admit_input("p2-id-1", RUN)).await.unwrap();
         assert_eq!(matches!(admission, Admission::Admitted(_)), admits, "{admission:?}");
     }
 }
 
 #[tokio::test]
-async fn attempts_are_counted_by_the_requests_that_left() {
+async fn attempts_count_sent_requests() {
     let service = due().await;
     service.execute("update advanced_settings set max_attempts = 1").await;
     service.admit("p1-id-1").await;
     // Admitted and given back: nothing has left.
-    let back = Record { closing: Closing::GivenBack, ..talked("p1-id-1", 0) };
-    service.calls.settle(&back).await.unwrap();
+    let back = CallRecord { disposition: Disposition::Requeued, ..talked("p1-id-1", 0) };
+    record_outcome::run(&service.calls, &back).await.unwrap();
     for number in [2, 3] {
         let next = format!(
             "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ('p1-id-{number}', 'user1-id', 'p1-id', {number}, '{NOW}', 'test')"
         );
         service.execute(next).await;
-        let admission = service.calls.decide(&asks(&format!("p1-id-{number}"), RUN)).await.unwrap();
+        let admission = admit::run(&service.calls, &admit_input(&format!("p1-id-{number}"), RUN))
+            .await
+            .unwrap();
         if number == 3 {
-            assert_eq!(refused(&admission), "attempts_used_up");
+            assert_eq!(denied(&admission), "attempts_used_up");
             break;
         }
         service.execute("update dials set state = 'SENT', sent_at = intended_at where sequence = 1 and closed_at is null").await;
-        service.calls.settle(&talked("p1-id-2", 0)).await.unwrap();
+        record_outcome::run(&service.calls, &talked("p1-id-2", 0)).await.unwrap();
     }
 }
 
 #[tokio::test]
-async fn a_dial_that_may_ring_is_taken_up_whatever_the_guard_would_say_now() {
+async fn live_dial_is_resumed_whatever_the_rules_say() {
     let service = due().await;
     let dial = service.admit("p1-id-1").await;
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
     service.execute("update prospects set status = 'DO_NOT_CALL'").await;
     service.execute("delete from settings").await;
     let much_later = service.calls_at(minutes_after(600));
-    assert_eq!(admitted(much_later.decide(&asks("p1-id-1", RUN)).await.unwrap()).dial_id, dial);
+    assert_eq!(
+        admitted(admit::run(&much_later, &admit_input("p1-id-1", RUN)).await.unwrap()).dial_id,
+        dial.as_str()
+    );
     assert_eq!(service.entries().await, ["reserve -10"]);
 }
 
 #[tokio::test]
-async fn a_dial_that_has_not_left_is_decided_anew() {
+async fn dial_that_was_not_sent_is_decided_again() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update prospects set status = 'DO_NOT_CALL'").await;
-    let admission = service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
-    assert_eq!(refused(&admission), "prospect_not_callable");
+    let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+    assert_eq!(denied(&admission), "prospect_not_callable");
 }
 
 #[tokio::test]
-async fn a_settled_call_in_which_nothing_was_agreed_is_made_again_after_a_reset() {
+async fn call_without_agreement_is_reopened_by_a_reset() {
     let service = due().await;
     service.admit("p1-id-1").await;
-    let unanswered = Record { outcome: Some(Outcome::NoResponse), ..talked("p1-id-1", 0) };
-    service.calls.settle(&unanswered).await.unwrap();
+    let unanswered = with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::NoResponse);
+    });
+    record_outcome::run(&service.calls, &unanswered).await.unwrap();
     let later = service.calls_at(minutes_after(60));
-    let again = admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap());
+    let again = admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap());
     assert_eq!(again.dial_id, "p1-id-1.2");
     assert_eq!(
         service.row("select status, outcome, reason, recorded_at from conversations").await,
@@ -300,43 +315,44 @@ async fn a_settled_call_in_which_nothing_was_agreed_is_made_again_after_a_reset(
 
 /// A client's system declared the call failed; the provider has not said that it ended.
 #[tokio::test]
-async fn a_call_whose_phone_may_still_ring_is_not_made_again() {
+async fn call_whose_phone_may_still_ring_is_not_reopened() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
-    let failed = Record {
-        outcome: Some(Outcome::Failed),
-        reason: Some(Reason::ReportedFailure),
-        joined: None,
-        ended: None,
-        ..talked("p1-id-1", 0)
-    };
-    service.calls.settle(&failed).await.unwrap();
+    let failed = with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::Failed);
+        s.reason = Some(Reason::ReportedFailure);
+        s.answered_at = None;
+        s.ended_at = None;
+    });
+    record_outcome::run(&service.calls, &failed).await.unwrap();
     for (minutes, again) in [(1, false), (14, false), (16, true)] {
         let calls = service.calls_at(minutes_after(minutes));
-        let admission = calls.decide(&asks("p1-id-1", &format!("run-{minutes}"))).await.unwrap();
+        let admission =
+            admit::run(&calls, &admit_input("p1-id-1", &format!("run-{minutes}"))).await.unwrap();
         assert_eq!(matches!(admission, Admission::Admitted(_)), again, "{minutes}: {admission:?}");
     }
 }
 
 /// The provider has said so: it may be made again at once.
 #[tokio::test]
-async fn a_failed_call_that_ended_is_made_again_at_once() {
+async fn ended_failed_call_is_reopened_at_once() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
-    let failed = Record {
-        outcome: Some(Outcome::Failed),
-        reason: Some(Reason::ReportedFailure),
-        ..talked("p1-id-1", 0)
-    };
-    service.calls.settle(&failed).await.unwrap();
-    let again = service.calls_at(minutes_after(1)).decide(&asks("p1-id-1", "run-2")).await.unwrap();
+    let failed = with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::Failed);
+        s.reason = Some(Reason::ReportedFailure);
+    });
+    record_outcome::run(&service.calls, &failed).await.unwrap();
+    let again = admit::run(&service.calls_at(minutes_after(1)), &admit_input("p1-id-1", "run-2"))
+        .await
+        .unwrap();
     assert_eq!(admitted(again).dial_id, "p1-id-1.2");
 }
 
 #[tokio::test]
-async fn a_settled_call_keeps_its_records_if_it_may_not_be_made_again() {
+async fn recorded_call_that_is_not_reopened_keeps_its_record() {
     let service = Service::start().await;
     for (outcome, change) in [
         (Outcome::AppointmentSet, "select 1"),
@@ -353,10 +369,10 @@ async fn a_settled_call_keeps_its_records_if_it_may_not_be_made_again() {
         service.clear().await;
         service.due_call(User::default(), Prospect::default()).await;
         service.admit("p1-id-1").await;
-        service.calls.settle(&reported("p1-id-1", outcome)).await.unwrap();
+        record_outcome::run(&service.calls, &reported("p1-id-1", outcome)).await.unwrap();
         service.execute(change).await;
         let tables = dump(&service).await;
-        let admission = service.calls.decide(&asks("p1-id-1", "run-2")).await.unwrap();
+        let admission = admit::run(&service.calls, &admit_input("p1-id-1", "run-2")).await.unwrap();
         assert!(!matches!(admission, Admission::Admitted(_)), "{outcome}: {admission:?}");
         assert_eq!(dump(&service).await, tables, "{outcome}, {change}");
     }

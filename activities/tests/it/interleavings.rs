@@ -2,15 +2,18 @@
 //!
 //! `INTERLEAVINGS=10000 cargo xtask test -p activities -- interleavings` tries so many; without it there are fewer.
 
+use activities::calls::{admit, record_outcome};
 use std::io::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::status::{Outcome, Reason};
+use domain::status::{Disposition, Outcome, Reason};
 use futures::future::join_all;
 use store::dials;
-use workflows::activities::calls::{Admission, Closing, Record};
+use workflows::activities::calls::{Admission, CallRecord};
 
-use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, reported, talked};
+use crate::support::{
+    NOW, Prospect, RUN, Service, User, admit_input, at, reported, talked, with_summary,
+};
 
 const MINUTES: i32 = 35;
 const PER_DAY: i32 = 3;
@@ -37,11 +40,11 @@ impl Dice {
 enum Step {
     Plan(DateTime<Utc>),
     Admit(String, DateTime<Utc>),
-    Settle(Record),
+    Settle(CallRecord),
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_order_of_steps_overspends_or_calls_twice() {
+async fn no_interleaving_overspends_or_dials_twice() {
     let asked = std::env::var("INTERLEAVINGS").ok().map(|text| text.parse().unwrap());
     let each = asked.unwrap_or(USUAL).div_ceil(LIVES);
     let lives = join_all((0..LIVES).map(|seed| tokio::spawn(one_life(seed, each)))).await;
@@ -116,27 +119,28 @@ async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
     steps
 }
 
-fn record(id: &str, dice: &mut Dice) -> Record {
+fn record(id: &str, dice: &mut Dice) -> CallRecord {
     let secs = dice.below(700) as i64;
     match dice.below(6) {
         0 => reported(id, Outcome::CallbackRequested),
         1 => talked(id, secs),
-        2 => Record {
-            closing: Closing::GivenBack,
-            reason: Some(Reason::NeverPlaced),
+        2 => CallRecord {
+            disposition: Disposition::Requeued,
             never_placed: true,
-            ..talked(id, 0)
+            ..with_summary(talked(id, 0), |s| {
+                s.reason = Some(Reason::NeverPlaced);
+            })
         },
-        3 => Record {
-            closing: Closing::Cancelled,
-            reason: Some(Reason::CancelledByOperator),
-            ..talked(id, secs)
+        3 => CallRecord {
+            disposition: Disposition::Cancelled,
+            ..with_summary(talked(id, secs), |s| {
+                s.reason = Some(Reason::CancelledByOperator);
+            })
         },
-        _ => Record {
-            outcome: Some(Outcome::NoResponse),
-            reason: Some(Reason::NoAnswer),
-            ..talked(id, 0)
-        },
+        _ => with_summary(talked(id, 0), |s| {
+            s.outcome = Some(Outcome::NoResponse);
+            s.reason = Some(Reason::NoAnswer);
+        }),
     }
 }
 
@@ -158,7 +162,7 @@ async fn take_one(service: &Service, step: Step) -> bool {
         }
         Step::Admit(id, slot) => {
             let calls = service.calls_at(slot);
-            let admission = calls.decide(&asks(&id, RUN)).await.unwrap();
+            let admission = admit::run(&calls, &admit_input(&id, RUN)).await.unwrap();
             let Admission::Admitted(admitted) = admission else { return false };
             // The request leaves.
             let mut tx = service.store.begin().await.unwrap();
@@ -173,9 +177,9 @@ async fn take_one(service: &Service, step: Step) -> bool {
 }
 
 /// Settles a call; tried again when the database refuses, as the activity is.
-async fn settle(service: &Service, record: &Record) {
+async fn settle(service: &Service, record: &CallRecord) {
     for _ in 0..5 {
-        match service.calls.settle(record).await {
+        match record_outcome::run(&service.calls, record).await {
             Ok(_) => return,
             Err(error) => assert!(error.to_string().contains("minutes_left"), "{error}"),
         }

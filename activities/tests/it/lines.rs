@@ -1,10 +1,12 @@
 //! Lines: shared by all, bounded per user, and given in the order of the slots.
 
+use activities::calls::{admit, record_outcome};
 use chrono::{DateTime, TimeDelta, Utc};
 use workflows::activities::calls::Admission;
 
 use crate::support::{
-    NOW, Prospect, RUN, Service, User, admitted, asks, at, minutes_after, talked,
+    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, minutes_after, talked,
+    with_summary,
 };
 
 /// What the guard says of a call, with so many lines.
@@ -14,9 +16,9 @@ async fn ask(
     lines: i32,
     now: DateTime<Utc>,
 ) -> Result<String, String> {
-    match service.calls_with(now, lines).decide(&asks(call, RUN)).await.unwrap() {
-        Admission::Admitted(dial) => Ok(dial.dial_id),
-        Admission::Later { why, .. } | Admission::Refused { why, .. } => Err(why),
+    match admit::run(&service.calls_with(now, lines), &admit_input(call, RUN)).await.unwrap() {
+        Admission::Admitted(dial) => Ok(dial.dial_id.to_string()),
+        Admission::Deferred { detail, .. } | Admission::Denied { detail, .. } => Err(detail),
     }
 }
 
@@ -39,32 +41,32 @@ async fn calls_of(users: &[(&'static str, &[&str])]) -> Service {
 }
 
 #[tokio::test]
-async fn a_free_line_goes_to_the_earliest_slot_that_waits() {
+async fn free_line_goes_to_the_earliest_waiting_slot() {
     let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
     assert_eq!(ask(&service, "a-1", 1, at(NOW)).await, Ok("a-1.1".to_owned()));
     for (call, place) in [("c-1", "1st"), ("b-1", "1st"), ("c-1", "2nd")] {
         let why = ask(&service, call, 1, at(NOW)).await.unwrap_err();
         assert_eq!(why, format!("Waiting for a line, {place} in the queue."), "{call}");
     }
-    service.calls.settle(&talked("a-1", 0)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("a-1", 0)).await.unwrap();
     // The later slot asks first, and waits for the earlier one all the same.
     assert!(ask(&service, "c-1", 1, at(NOW)).await.is_err());
     assert_eq!(ask(&service, "b-1", 1, at(NOW)).await, Ok("b-1.1".to_owned()));
 }
 
 #[tokio::test]
-async fn one_that_no_longer_asks_is_not_waited_for() {
+async fn call_that_stopped_asking_does_not_hold_its_place() {
     let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
-    admitted(service.calls.decide(&asks("a-1", RUN)).await.unwrap());
+    admitted(admit::run(&service.calls, &admit_input("a-1", RUN)).await.unwrap());
     assert!(ask(&service, "b-1", 1, at(NOW)).await.is_err());
-    service.calls.settle(&talked("a-1", 0)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("a-1", 0)).await.unwrap();
     let soon = at(NOW) + TimeDelta::seconds(30);
     assert!(ask(&service, "c-1", 1, soon).await.is_err(), "the other one is still awaited");
     assert!(ask(&service, "c-1", 1, minutes_after(1)).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_users_own_limit_holds_it_back_and_nobody_else() {
+async fn line_limit_of_a_user_affects_this_user_only() {
     let service = calls_of(&[("user1-id", &["a", "b"]), ("user2-id", &["c", "d"])]).await;
     service
         .execute("update advanced_settings set max_concurrent_calls = 1 where id = 'adv-user1-id'")
@@ -77,7 +79,7 @@ async fn a_users_own_limit_holds_it_back_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn two_prospects_with_one_number_are_not_called_at_once_nor_one_right_after_the_other() {
+async fn two_prospects_with_one_number_are_not_called_together_or_in_a_row() {
     let service = calls_of(&[("user1-id", &["a", "b"]), ("user2-id", &["c"])]).await;
     service.execute("update prospects set phone = '+12125550166'").await;
     assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
@@ -85,12 +87,11 @@ async fn two_prospects_with_one_number_are_not_called_at_once_nor_one_right_afte
         let why = ask(&service, call, 5, at(NOW)).await.unwrap_err();
         assert_eq!(why, "Another call to the number is under way.", "{call}");
     }
-    let unanswered = workflows::activities::calls::Record {
-        outcome: Some(domain::status::Outcome::NoResponse),
-        reason: Some(domain::status::Reason::NoAnswer),
-        ..talked("a-1", 0)
-    };
-    service.calls.settle(&unanswered).await.unwrap();
+    let unanswered = with_summary(talked("a-1", 0), |s| {
+        s.outcome = Some(domain::status::Outcome::NoResponse);
+        s.reason = Some(domain::status::Reason::NoAnswer);
+    });
+    record_outcome::run(&service.calls, &unanswered).await.unwrap();
     // Of the same client the number rests; another client knows nothing of it.
     let why = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
     assert_eq!(why, "The number rests after a call to another prospect.");
@@ -98,7 +99,7 @@ async fn two_prospects_with_one_number_are_not_called_at_once_nor_one_right_afte
 }
 
 #[tokio::test]
-async fn a_cap_of_the_law_counts_the_calls_to_a_number_whoever_they_are_for() {
+async fn legal_cap_counts_the_calls_of_all_users() {
     let service = calls_of(&[("user1-id", &["a"]), ("user2-id", &["b", "c"])]).await;
     // Florida: three in 24 hours; the federal hours of New York and Florida are the same here.
     service.execute("update prospects set phone = '+13055550166'").await;
@@ -107,7 +108,7 @@ async fn a_cap_of_the_law_counts_the_calls_to_a_number_whoever_they_are_for() {
         let sent =
             format!("update dials set state = 'SENT', sent_at = intended_at where id = '{dial}'");
         service.execute(sent).await;
-        service.calls.settle(&talked(call, 30)).await.unwrap();
+        record_outcome::run(&service.calls, &talked(call, 30)).await.unwrap();
         service.execute("update prospects set next_call_at = null").await;
     }
     assert!(ask(&service, "c-1", 5, at(NOW)).await.is_ok());

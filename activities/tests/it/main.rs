@@ -1,19 +1,17 @@
-//! The activities' logic on a real PostgreSQL and, where phones ring, on the real simulator.
-//!
-//! Every test has a database of its own.
+//! The activities on a real PostgreSQL and, where phones ring, with the simulator. Every test has its own database.
 
 mod support;
 
 mod admit;
-mod admit_at_once;
+mod concurrent_admission;
+mod dial;
+mod fetch_status;
 mod interleavings;
-mod late;
+mod late_events;
 mod lines;
-mod look_up;
-mod move_slot;
 mod periods;
-mod place;
 mod planning;
-mod record;
+mod record_outcome;
+mod repetition;
+mod reschedule;
 mod tables;
-mod twice;

@@ -1,8 +1,9 @@
 //! A new period grants the minutes of the plan.
 
+use activities::calls::{admit, record_outcome};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::support::{NOW, Prospect, RUN, Service, User, asks, at, talked};
+use crate::support::{NOW, Prospect, RUN, Service, User, admit_input, at, talked};
 
 async fn began(days_ago: i64) -> Service {
     let service = Service::start().await;
@@ -17,7 +18,7 @@ async fn began(days_ago: i64) -> Service {
 }
 
 #[tokio::test]
-async fn each_period_that_has_begun_grants_once_and_the_ledger_says_so() {
+async fn each_new_period_grants_once_in_the_ledger() {
     // The plan gives 600 minutes every 30 days.
     for (days_ago, left) in [(0, 5), (29, 5), (30, 605), (59, 605), (60, 1205)] {
         let service = began(days_ago).await;
@@ -29,21 +30,21 @@ async fn each_period_that_has_begun_grants_once_and_the_ledger_says_so() {
 }
 
 #[tokio::test]
-async fn the_guard_grants_as_well_and_reserves_from_it() {
+async fn admission_grants_a_new_period_and_reserves_from_it() {
     let service = began(31).await;
     service.execute("update subscriptions set minutes_left = 0").await;
     assert!(service.admit("p1-id-1").await.starts_with("p1-id-1"));
     assert_eq!(service.minutes_left("sub-user1-id").await, 590);
-    service.calls.settle(&talked("p1-id-1", 61)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("p1-id-1", 61)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 598);
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_not_active_is_granted_nothing() {
+async fn inactive_subscription_gets_no_grant() {
     let service = began(90).await;
     service.execute("update subscriptions set status = 'CANCELLED'").await;
     service.plan("run", "user1-id", at(NOW)).await;
-    service.calls.decide(&asks("p1-id-1", RUN)).await.unwrap();
+    admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 5);
     // Nor for that time once it is active again.
     service.execute("update subscriptions set status = 'ACTIVE'").await;
@@ -52,7 +53,7 @@ async fn a_subscription_that_is_not_active_is_granted_nothing() {
 }
 
 #[tokio::test]
-async fn a_plan_without_an_end_or_a_bound_blocks_nobody() {
+async fn plan_with_extreme_values_blocks_no_user() {
     let service = began(40_000).await;
     service.execute("update plans set duration = 36500, minutes = 2000000000").await;
     service.plan("run", "user1-id", at(NOW)).await;

@@ -1,13 +1,17 @@
 //! Plan runs: whom they plan, when, and what they say of everybody else.
 
+use activities::calls::record_outcome;
+use activities::planning::{pick_due_callbacks, pick_users};
 use chrono::TimeDelta;
+use domain::BlockReason;
+use domain::ids::UserId;
 use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
 use store::decisions;
-use workflows::activities::calls::Record;
-use workflows::activities::planning::{PickPromisesInput, PickUsersInput, PlannedCall};
 
-use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked};
+use workflows::activities::planning::{PickDueCallbacksInput, PickUsersInput, PlannedCall};
+
+use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked, with_summary};
 
 const DECISIONS: &str = "select prospect_id, conversation_id, slot at time zone 'UTC' as slot,
     reason, detail from plan_decisions order by prospect_id, id";
@@ -26,7 +30,7 @@ async fn reasons(service: &Service, run: &str) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
+async fn new_prospect_is_planned_at_once_and_callback_at_its_time() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     Prospect::new("p1-id").insert(&service.database).await.unwrap();
@@ -69,7 +73,7 @@ async fn a_new_prospect_is_called_at_once_and_a_promised_one_at_its_time() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_repeated_answers_the_same_and_writes_nothing() {
+async fn repeated_run_returns_the_same_and_writes_nothing() {
     let service = Service::start().await;
     User { per_day: 1, ..User::default() }.insert(&service.database).await.unwrap();
     for id in ["p1-id", "p2-id", "p3-id"] {
@@ -81,13 +85,13 @@ async fn a_run_that_is_repeated_answers_the_same_and_writes_nothing() {
     Prospect::new("p4-id").insert(&service.database).await.unwrap();
     let again = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(told(&again.calls), told(&first.calls));
-    assert_eq!((first.skipped["daily_limit"], &again.skipped), (2, &first.skipped));
+    assert_eq!((first.skipped[&BlockReason::DailyLimit], &again.skipped), (2, &first.skipped));
     service.execute("delete from prospects where id = 'p4-id'").await;
     assert_eq!(crate::support::dump(&service).await, tables);
 }
 
 #[tokio::test]
-async fn runs_at_once_plan_no_prospect_twice() {
+async fn concurrent_runs_plan_no_prospect_twice() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     for number in 0..8 {
@@ -106,7 +110,7 @@ async fn runs_at_once_plan_no_prospect_twice() {
 }
 
 #[tokio::test]
-async fn every_prospect_that_is_passed_over_is_told_why() {
+async fn every_skipped_prospect_has_a_decision() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     let contacted = |id: &str, at: &str| Prospect {
@@ -153,7 +157,8 @@ async fn every_prospect_that_is_passed_over_is_told_why() {
     }
 
     let planned = service.plan("run", "user1-id", at(NOW)).await;
-    let mut called: Vec<&str> = planned.calls.iter().map(|call| &*call.prospect_id).collect();
+    let mut called: Vec<&str> =
+        planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
     called.sort_unstable();
     assert_eq!(called, ["b-rested", "f-suppressed-elsewhere", "g-due", "q-failed"]);
     let why = |id: &str, reason: &str, next: Option<&str>| json!({"id": id, "reason": reason, "next": next});
@@ -172,13 +177,13 @@ async fn every_prospect_that_is_passed_over_is_told_why() {
         ]
     );
     let counted: u32 = planned.skipped.values().sum();
-    assert_eq!((counted, planned.skipped["suppressed"]), (9, 2));
+    assert_eq!((counted, planned.skipped[&BlockReason::Suppressed]), (9, 2));
     let wordless = "select * from plan_decisions where reason is not null and detail is null";
     assert!(service.rows(wordless).await.is_empty());
 }
 
 #[tokio::test]
-async fn no_more_calls_are_planned_than_the_day_and_the_minutes_allow() {
+async fn plan_keeps_the_daily_limit_and_the_balance() {
     for (user, reason) in [
         (User { per_day: 2, ..User::default() }, "daily_limit"),
         (User { minutes: 2, ..User::default() }, "no_minutes"),
@@ -189,17 +194,22 @@ async fn no_more_calls_are_planned_than_the_day_and_the_minutes_allow() {
             Prospect::new(id).insert(&service.database).await.unwrap();
         }
         let planned = service.plan("run", "user1-id", at(NOW)).await;
-        assert_eq!((planned.calls.len(), planned.skipped[reason]), (2, 1));
+        assert_eq!((planned.calls.len(), planned.skipped[&reason.parse().unwrap()]), (2, 1));
         // Calls that wait, and those under way, count.
         service.admit("p1-id-1").await;
         let next = service.plan("next", "user1-id", minutes_after(30)).await;
-        assert_eq!((next.calls.len(), next.skipped[reason]), (0, 1), "{:?}", next.skipped);
-        assert_eq!(next.skipped["open_conversation"], 2);
+        assert_eq!(
+            (next.calls.len(), next.skipped[&reason.parse().unwrap()]),
+            (0, 1),
+            "{:?}",
+            next.skipped
+        );
+        assert_eq!(next.skipped[&BlockReason::OpenConversation], 2);
     }
 }
 
 #[tokio::test]
-async fn a_user_who_is_not_ready_is_told_what_is_missing() {
+async fn blocked_user_has_a_decision_that_names_what_is_missing() {
     let service = Service::start().await;
     for (change, reason, words) in [
         ("delete from settings", "settings_missing", "no AdvancedSetting"),
@@ -232,7 +242,11 @@ async fn a_user_who_is_not_ready_is_told_what_is_missing() {
         service.execute(change).await;
         for run in ["run", "run"] {
             let planned = service.plan(run, "user1-id", at(NOW)).await;
-            assert_eq!((planned.calls.len(), planned.skipped[reason]), (0, 1), "{change}");
+            assert_eq!(
+                (planned.calls.len(), planned.skipped[&reason.parse().unwrap()]),
+                (0, 1),
+                "{change}"
+            );
         }
         let decision = service.row(DECISIONS).await;
         assert_eq!((&decision["prospect_id"], &decision["reason"]), (&Value::Null, &json!(reason)));
@@ -242,7 +256,7 @@ async fn a_user_who_is_not_ready_is_told_what_is_missing() {
 }
 
 #[tokio::test]
-async fn users_are_picked_in_the_order_of_their_last_plan() {
+async fn users_are_picked_in_order_of_their_last_plan() {
     let service = Service::start().await;
     for id in ["a", "b", "c", "d", "e"] {
         User::new(id).insert(&service.database).await.unwrap();
@@ -251,18 +265,18 @@ async fn users_are_picked_in_the_order_of_their_last_plan() {
     service.plan("r2", "a", minutes_after(-30)).await;
     service.plan("r3", "e", at(NOW)).await;
     let pick = async |limit, except: &[&str]| {
-        let except = except.iter().map(|id| (*id).to_owned()).collect();
+        let except = except.iter().map(|id| UserId::new(*id)).collect();
         let input = PickUsersInput { limit, planned_before: at(NOW), except };
-        service.planning.pick(&input).await.unwrap()
+        pick_users(&service.planning, &input).await.unwrap()
     };
     assert_eq!(pick(10, &[]).await, ["b", "d", "c", "a"]);
     assert_eq!(pick(3, &[]).await, ["b", "d", "c"]);
     assert_eq!(pick(3, &["b", "c"]).await, ["d", "a"]);
-    assert_eq!(pick(0, &[]).await, Vec::<String>::new());
+    assert_eq!(pick(0, &[]).await, Vec::<UserId>::new());
 }
 
 #[tokio::test]
-async fn nothing_is_planned_for_a_user_who_was_deleted() {
+async fn deleted_user_has_no_plan() {
     let service = Service::start().await;
     let planned = service.plan("run", "nobody", at(NOW)).await;
     assert!(planned.calls.is_empty() && planned.skipped.is_empty());
@@ -270,7 +284,7 @@ async fn nothing_is_planned_for_a_user_who_was_deleted() {
 }
 
 #[tokio::test]
-async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
+async fn conversations_of_a_reinserted_prospect_count_on() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     Prospect::default().insert(&service.database).await.unwrap();
@@ -283,7 +297,7 @@ async fn the_conversations_of_a_prospect_that_comes_back_count_on() {
 }
 
 #[tokio::test]
-async fn prospects_who_wait_longest_are_called_first_and_evenly() {
+async fn longest_waiting_prospects_are_planned_first_and_evenly() {
     let service = Service::start().await;
     User { per_day: 3, ..User::default() }.insert(&service.database).await.unwrap();
     for (id, days) in [("a", 2), ("b", 10), ("c", 40), ("d", 5)] {
@@ -306,7 +320,7 @@ async fn prospects_who_wait_longest_are_called_first_and_evenly() {
 }
 
 #[tokio::test]
-async fn a_promise_is_kept_by_a_user_whose_turn_has_not_come() {
+async fn due_callback_is_planned_before_the_users_turn() {
     let service = Service::start().await;
     for id in ["a", "b", "c"] {
         User::new(id).insert(&service.database).await.unwrap();
@@ -318,28 +332,31 @@ async fn a_promise_is_kept_by_a_user_whose_turn_has_not_come() {
     }
     // It is the turn of `a` alone; the promise of `c` is planned already.
     service.plan("run", "a", at(NOW)).await;
-    service.plan_promises("run", "c").await;
-    let page = |after: &str| PickPromisesInput {
+    service.plan_callbacks("run", "c").await;
+    let page = |after: Option<&str>| PickDueCallbacksInput {
         limit: 10,
         before: minutes_after(30),
         planned_before: at(NOW),
-        after: after.to_owned(),
+        after: after.map(UserId::from),
     };
-    assert_eq!(service.planning.promises(&page("")).await.unwrap(), ["b"]);
-    assert_eq!(service.planning.promises(&page("b")).await.unwrap(), Vec::<String>::new());
-    let planned = service.plan_promises("run", "b").await;
+    assert_eq!(pick_due_callbacks(&service.planning, &page(None)).await.unwrap(), ["b"]);
+    assert_eq!(
+        pick_due_callbacks(&service.planning, &page(Some("b"))).await.unwrap(),
+        Vec::<UserId>::new()
+    );
+    let planned = service.plan_callbacks("run", "b").await;
     let calls: Vec<&str> = planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
     assert_eq!(calls, ["b-promised"]);
     assert_eq!(planned.calls[0].slot, minutes_after(10));
     // Once more: nothing is planned twice, and its turn for the others still comes.
-    assert_eq!(service.plan_promises("run", "b").await.calls.len(), 1);
+    assert_eq!(service.plan_callbacks("run", "b").await.calls.len(), 1);
     let turn = PickUsersInput { limit: 3, planned_before: at(NOW), except: Vec::new() };
-    assert_eq!(service.planning.pick(&turn).await.unwrap(), ["b", "c"]);
+    assert_eq!(pick_users(&service.planning, &turn).await.unwrap(), ["b", "c"]);
 }
 
 /// Those who can't be called do not hide those who can.
 #[tokio::test]
-async fn a_thousand_suppressed_prospects_hide_nobody() {
+async fn thousand_suppressed_prospects_do_not_hide_others() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     for statement in [
@@ -357,7 +374,7 @@ async fn a_thousand_suppressed_prospects_hide_nobody() {
 }
 
 #[tokio::test]
-async fn decisions_are_kept_for_their_time_and_then_removed() {
+async fn old_decisions_are_pruned() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
@@ -370,7 +387,7 @@ async fn decisions_are_kept_for_their_time_and_then_removed() {
 }
 
 #[tokio::test]
-async fn a_rest_is_as_long_as_the_rules_say() {
+async fn cool_down_follows_the_retry_rules() {
     for (reason, past, minutes) in [
         (Reason::Busy, 0, 15),
         (Reason::NoAnswer, 0, 120),
@@ -390,12 +407,11 @@ async fn a_rest_is_as_long_as_the_rules_say() {
                 '{reason}', now() from generate_series(1, {past}) n"
         );
         service.execute(earlier).await;
-        let record = Record {
-            outcome: Some(Outcome::NoResponse),
-            reason: Some(reason),
-            ..talked("p1-id-1", 0)
-        };
-        service.calls.settle(&record).await.unwrap();
+        let record = with_summary(talked("p1-id-1", 0), |s| {
+            s.outcome = Some(Outcome::NoResponse);
+            s.reason = Some(reason);
+        });
+        record_outcome::run(&service.calls, &record).await.unwrap();
         let rest =
             "select round(extract(epoch from next_call_at - last_contacted) / 60)::int as minutes
             from prospects";

@@ -1,10 +1,10 @@
-//! What every test needs.
+//! Fixtures of the tests.
 
 mod dump;
-mod facts;
 mod moments;
 mod provider;
 mod receiver;
+mod records;
 mod service;
 
 use std::time::Duration;
@@ -12,14 +12,15 @@ use std::time::Duration;
 pub use devstack::eventually;
 pub use devstack::fixtures::{Prospect, User};
 pub use dump::dump;
-pub use facts::{dial, learnt, reported, talked};
 pub use moments::{NOW, at, minutes_after};
 pub use provider::{FAST, LIVE, Provider};
 pub use receiver::Receiver;
-pub use service::{Service, admitted, asks};
+pub use records::{
+    admit_input, conversation_ref, dial_ref, record_of, reported, talked, with_summary,
+};
+pub use service::{Service, admitted};
 
-/// How long tests wait for a condition.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The run of a workflow; another one is a reset.
+/// A workflow run; a reset makes another one.
 pub const RUN: &str = "run-1";

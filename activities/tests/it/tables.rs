@@ -25,7 +25,7 @@ async fn filled_by_hand() -> Service {
 }
 
 #[tokio::test]
-async fn the_statements_that_clients_use_work_word_for_word() {
+async fn users_statements_work_word_for_word() {
     let service = filled_by_hand().await;
     let planned = service.plan("run", "user1-id", crate::support::at(crate::support::NOW)).await;
     assert_eq!(planned.calls.len(), 1, "a user filled in so is complete");
@@ -79,7 +79,7 @@ async fn the_statements_that_clients_use_work_word_for_word() {
 }
 
 #[tokio::test]
-async fn every_table_that_clients_fill_can_be_changed_and_emptied_by_them() {
+async fn users_can_change_and_empty_every_table() {
     let service = filled_by_hand().await;
     service
         .execute(
@@ -155,7 +155,7 @@ async fn every_table_that_clients_fill_can_be_changed_and_emptied_by_them() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_gets_its_default() {
+async fn omitted_columns_get_their_defaults() {
     let service = Service::start().await;
     for statement in [
         r#"INSERT INTO "User" (id, name, email) VALUES ('user1-id', 'User1', 'u@example.com')"#,
@@ -186,7 +186,7 @@ async fn what_is_left_out_gets_its_default() {
 }
 
 #[tokio::test]
-async fn minutes_left_are_the_sum_of_the_ledger_whichever_side_is_written() {
+async fn balance_is_the_sum_of_the_ledger_on_every_write() {
     let service = filled_by_hand().await;
     for (statement, left) in [
         (r#"UPDATE "Subscription" SET minutesLeft = 90"#, 90),
@@ -216,7 +216,7 @@ async fn minutes_left_are_the_sum_of_the_ledger_whichever_side_is_written() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_removed_and_inserted_again_has_what_its_ledger_says() {
+async fn reinserted_subscription_agrees_with_its_ledger() {
     let service = filled_by_hand().await;
     service.execute(r#"DELETE FROM "Subscription""#).await;
     service.execute(STATEMENTS[7]).await;
@@ -224,7 +224,7 @@ async fn a_subscription_that_is_removed_and_inserted_again_has_what_its_ledger_s
 }
 
 #[tokio::test]
-async fn no_minute_is_taken_that_is_not_there() {
+async fn charge_never_makes_the_balance_negative() {
     let service = filled_by_hand().await;
     for statement in [
         r#"UPDATE "Subscription" SET minutesLeft = -1"#,
@@ -240,7 +240,7 @@ async fn no_minute_is_taken_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn the_ledger_takes_each_entry_of_a_dial_once_and_with_its_own_sign() {
+async fn ledger_accepts_each_entry_of_a_dial_once_with_its_sign() {
     let service = filled_by_hand().await;
     service
         .execute(
@@ -266,7 +266,7 @@ async fn the_ledger_takes_each_entry_of_a_dial_once_and_with_its_own_sign() {
 }
 
 #[tokio::test]
-async fn a_prospect_has_one_open_conversation_and_a_conversation_one_live_dial() {
+async fn prospect_has_one_open_conversation_and_conversation_one_live_dial() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
@@ -297,7 +297,7 @@ async fn a_prospect_has_one_open_conversation_and_a_conversation_one_live_dial()
 }
 
 #[tokio::test]
-async fn records_of_calls_outlive_the_user_and_the_prospect() {
+async fn records_of_calls_outlive_user_and_prospect() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;

@@ -1,18 +1,19 @@
-//! `worker why` has an answer for every reason for which somebody is not called.
+//! `worker explain` for every reason not to call a prospect.
 
 use activities::{PlanSettings, Planning};
 use chrono::TimeDelta;
-use domain::guard::Objection;
-use domain::slots::SkipReason;
-use worker::why::why;
+use domain::BlockReason;
+use domain::ids::ProspectId;
+use strum::VariantArray as _;
+use worker::explain::explain;
 
 use crate::support::{NOW, Prospect, Service, User, at};
 
-/// What is told of the prospect of a user, after these changes.
-async fn told(service: &Service, strict_calling_hours: bool) -> Vec<String> {
+/// Explains the prospect `p1-id`.
+async fn explained(service: &Service, strict_calling_hours: bool) -> Vec<String> {
     let planning = planning(service, strict_calling_hours);
-    let span = TimeDelta::minutes(30);
-    why(&service.store, &planning, "p1-id", at(NOW), span).await.unwrap().unwrap()
+    let (id, interval) = (ProspectId::new("p1-id"), TimeDelta::minutes(30));
+    explain(&service.store, &planning, &id, at(NOW), interval).await.unwrap().unwrap()
 }
 
 fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
@@ -21,17 +22,19 @@ fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
     Planning::new(service.store.clone(), settings)
 }
 
-/// What makes the next plan run pass over a prospect for that reason.
-fn cause(reason: SkipReason) -> &'static str {
-    use SkipReason::*;
-    match reason {
+/// The change that makes the next plan run skip a prospect for a reason; `None` for the reasons of admission only.
+fn cause(reason: BlockReason) -> Option<&'static str> {
+    use BlockReason::*;
+    let statements = match reason {
+        UserDeleted | ProspectDeleted | ProspectNotCallable | ScriptInvalid | PhoneChanged
+        | TooEarly | TooLate | LinesBusy | AlreadyRecorded => return None,
         Paused => "update users set paused_at = now()",
         NoActiveSubscription => "update subscriptions set status = 'PAUSED'",
         SettingsMissing => "delete from agent_settings",
         WindowInvalid => "update advanced_settings set calling_days = '{}'",
         PhoneInvalid => "update prospects set phone = '555-0100'",
         ProspectZoneUnknown => "update prospects set time_zone = 'Mars/Olympus'",
-        ZoneUntold => "update prospects set phone = '+88355501001'",
+        ZoneUndetermined => "update prospects set phone = '+88355501001'",
         Suppressed => {
             "insert into suppressions (phone, reason) values ('+1234567890', 'imported')"
         }
@@ -40,20 +43,20 @@ fn cause(reason: SkipReason) -> &'static str {
             values ('p1-id-1', 'user1-id', 'p1-id', 1, '2025-02-25 14:10Z', 'run')"
         }
         AttemptsUsedUp => "update advanced_settings set max_attempts = 3",
-        ContactedRecently => {
+        CoolingDown => {
             "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 10:00Z'"
         }
-        NumberBusy => {
+        PhoneBusy => {
             "insert into prospects (id, user_id, name, phone)
                 values ('other', 'user1-id', 'Ann', '+1234567890');
             insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
                 values ('other-1', 'user1-id', 'other', 1, '2025-02-25 14:10Z', 'run')"
         }
-        NumberResting => {
+        PhoneCoolingDown => {
             "insert into prospects (id, user_id, name, phone, status, next_call_at)
             values ('other', 'user1-id', 'Ann', '+1234567890', 'NOT_RESPONDED', '2025-02-25 16:00Z')"
         }
-        NumberCapped => "update calling_rules set cap_per_day = 3 where id = 'any'",
+        PhoneCapReached => "update calling_rules set cap_per_day = 3 where id = 'any'",
         NotDue => {
             "update prospects set status = 'RESCHEDULED', rescheduled_for = '2025-02-26 15:00Z'"
         }
@@ -65,10 +68,11 @@ fn cause(reason: SkipReason) -> &'static str {
             select 'c' || n, 'else', 'p' || n, 1, '2025-02-25 14:00Z'::timestamptz + n * interval '5 seconds', 'run'
             from generate_series(0, 400) n"
         }
-    }
+    };
+    Some(statements)
 }
 
-/// Three calls of the day, which only some reasons care about.
+/// Three calls of the day, for reasons that count calls.
 const CALLED: &str =
     "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run,
         status, outcome, reason, recorded_at)
@@ -81,25 +85,26 @@ const CALLED: &str =
         '2025-02-25 13:01Z' from generate_series(10, 12) n";
 
 #[tokio::test]
-async fn every_reason_to_pass_over_a_prospect_is_told_with_its_remedy() {
-    for reason in SkipReason::ALL {
+async fn every_skip_reason_is_explained_with_its_remedy() {
+    for reason in BlockReason::VARIANTS {
+        let Some(cause) = cause(*reason) else { continue };
         let service = Service::start().await;
         User::default().insert(&service.database).await.unwrap();
         Prospect::default().insert(&service.database).await.unwrap();
-        if matches!(reason, SkipReason::AttemptsUsedUp | SkipReason::NumberCapped) {
+        if matches!(reason, BlockReason::AttemptsUsedUp | BlockReason::PhoneCapReached) {
             sqlx::raw_sql(CALLED).execute(&service.database).await.unwrap();
         }
-        sqlx::raw_sql(cause(*reason)).execute(&service.database).await.unwrap();
-        let lines = told(&service, true).await;
+        sqlx::raw_sql(cause).execute(&service.database).await.unwrap();
+        let lines = explained(&service, true).await;
         let next = lines.last().unwrap();
         assert!(next.starts_with("Next: ") && next.ends_with(reason.remedy()), "{reason}: {next}");
         let words = match reason {
-            // These name what exactly is wrong.
-            SkipReason::SettingsMissing => "AgentSetting",
-            SkipReason::WindowInvalid => "no day of the week",
-            SkipReason::ProspectZoneUnknown => "Mars/Olympus",
-            SkipReason::ZoneUntold => "tells no time zone",
-            SkipReason::OutsideHours => "legal hours, 08:00 to 21:00 in Asia/Tokyo",
+            // The detail of these names what is wrong.
+            BlockReason::SettingsMissing => "AgentSetting",
+            BlockReason::WindowInvalid => "no day of the week",
+            BlockReason::ProspectZoneUnknown => "Mars/Olympus",
+            BlockReason::ZoneUndetermined => "determines a time zone",
+            BlockReason::OutsideHours => "legal hours, 08:00 to 21:00 in Asia/Tokyo",
             other => other.sentence(),
         };
         assert!(next.contains(words), "{reason}: {next}");
@@ -107,24 +112,24 @@ async fn every_reason_to_pass_over_a_prospect_is_told_with_its_remedy() {
 }
 
 #[tokio::test]
-async fn every_objection_of_the_guard_is_told() {
+async fn every_deny_reason_of_admission_is_explained() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     Prospect::default().insert(&service.database).await.unwrap();
-    for objection in Objection::ALL {
-        let said =
+    for reason in BlockReason::VARIANTS {
+        let decision =
             "insert into admission_decisions (conversation_id, user_id, prospect_id, verdict,
                 reason, detail, decided_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 'denied', $1, $2, '2025-02-25 13:00Z')";
-        let said = sqlx::query(said).bind(objection.as_str()).bind(objection.sentence());
-        said.execute(&service.database).await.unwrap();
-        let lines = told(&service, false).await;
-        assert!(lines.iter().any(|line| line.contains(objection.sentence())), "{lines:?}");
+        let decision = sqlx::query(decision).bind(reason.into_str()).bind(reason.sentence());
+        decision.execute(&service.database).await.unwrap();
+        let lines = explained(&service, false).await;
+        assert!(lines.iter().any(|line| line.contains(reason.sentence())), "{lines:?}");
     }
 }
 
 #[tokio::test]
-async fn what_happened_is_told_in_order_and_what_comes_next_at_last() {
+async fn history_is_in_order_and_the_next_step_is_last() {
     let service = Service::start().await;
     User::default().insert(&service.database).await.unwrap();
     Prospect::default().insert(&service.database).await.unwrap();
@@ -140,13 +145,14 @@ async fn what_happened_is_told_in_order_and_what_comes_next_at_last() {
             values ('p1-id-1', 'user1-id', 'p1-id', 'admitted', '2025-02-25 14:00Z')",
         )
         .await;
-    let lines = told(&service, false).await;
+    let lines = explained(&service, false).await;
     assert!(lines[0].ends_with("is NOT_RESPONDED."), "{lines:?}");
     assert!(lines.iter().any(|line| line.contains("COMPLETED: NO_RESPONSE, busy")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains("the guard said") && line.contains("admitted")));
+    assert!(lines.iter().any(|line| line.contains("Admission of") && line.contains("admitted")));
     let next = lines.last().unwrap();
     assert!(next.contains("Until 2025-02-25 14:15:"), "{next}");
     let planning = planning(&service, false);
-    let nobody = why(&service.store, &planning, "nobody", at(NOW), TimeDelta::minutes(30));
-    assert_eq!(nobody.await.unwrap(), None);
+    let (id, interval) = (ProspectId::new("unknown"), TimeDelta::minutes(30));
+    let unknown = explain(&service.store, &planning, &id, at(NOW), interval);
+    assert_eq!(unknown.await.unwrap(), None);
 }

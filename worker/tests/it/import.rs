@@ -1,10 +1,18 @@
-//! Prospects from a file: everything sound at once, and everything else by its line.
+//! `worker import`.
 
 use worker::import::{Import, ImportError, Imported, import};
 
+use domain::ids::UserId;
+
 use crate::support::{Prospect, Service, User};
 
-const SOUND: Import<'_> = Import { user_id: "user1-id", region: "US", dry_run: false };
+fn user() -> UserId {
+    UserId::new("user1-id")
+}
+
+fn valid(user_id: &UserId) -> Import<'_> {
+    Import { user_id, region: "US", dry_run: false }
+}
 
 async fn service() -> Service {
     let service = Service::start().await;
@@ -21,7 +29,7 @@ async fn imported(
 }
 
 #[tokio::test]
-async fn sound_lines_are_entered_and_the_others_are_told_by_their_line() {
+async fn valid_lines_are_imported_and_others_are_reported_by_line() {
     let service = service().await;
     Prospect::default().insert(&service.database).await.unwrap();
     service
@@ -38,7 +46,7 @@ async fn sound_lines_are_entered_and_the_others_are_told_by_their_line() {
         Gus,+12125550177,,,,\n\
         Hal,+1234567890,,,,\n\
         Ida,+4930555010\n";
-    let done = imported(&service, file, &SOUND).await.unwrap();
+    let done = imported(&service, file, &valid(&user())).await.unwrap();
     assert_eq!(done.entered, 3);
     let told: Vec<String> =
         done.passed_over.iter().map(|passed| format!("{} {}", passed.line, passed.why)).collect();
@@ -66,32 +74,36 @@ async fn sound_lines_are_entered_and_the_others_are_told_by_their_line() {
 }
 
 #[tokio::test]
-async fn a_rehearsal_writes_nothing_and_a_second_import_adds_nothing() {
+async fn dry_run_writes_nothing_and_a_second_import_adds_nothing() {
     let service = service().await;
     let file = "name,phone\nAnn,030 555010\nBen,+12125550101\n";
-    let rehearsal = Import { dry_run: true, region: "DE", ..SOUND };
+    let user = user();
+    let rehearsal = Import { dry_run: true, region: "DE", ..valid(&user) };
     assert_eq!(imported(&service, file, &rehearsal).await.unwrap().entered, 2);
     assert!(service.rows("select id from prospects").await.is_empty());
-    let german = Import { region: "DE", ..SOUND };
+    let german = Import { region: "DE", ..valid(&user) };
     assert_eq!(imported(&service, file, &german).await.unwrap().entered, 2);
     let again = imported(&service, file, &german).await.unwrap();
     assert_eq!((again.entered, again.passed_over.len()), (0, 2));
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_whole_is_told_and_nothing_is_entered() {
+async fn invalid_file_is_reported_and_nothing_is_imported() {
     let service = service().await;
-    let columns = imported(&service, "who,number\nAnn,1\n", &SOUND).await.unwrap_err();
+    let user = user();
+    let columns = imported(&service, "who,number\nAnn,1\n", &valid(&user)).await.unwrap_err();
     assert!(columns.to_string().contains("found: who, number"), "{columns}");
-    let nobody = Import { user_id: "nobody", ..SOUND };
+    let unknown = UserId::new("nobody");
+    let nobody = Import { user_id: &unknown, ..valid(&user) };
     let error = imported(&service, "name,phone\n", &nobody).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no user \"nobody\"");
-    let region = imported(&service, "name,phone\n", &Import { region: "Mars", ..SOUND }).await;
+    let region =
+        imported(&service, "name,phone\n", &Import { region: "Mars", ..valid(&user) }).await;
     assert!(region.unwrap_err().to_string().contains("two letters"));
     let long = "x".repeat(201);
     let odd =
         format!("id,name,phone\n{long},Ann,+12125550100\na,Ben,555-0100\nb,Cleo,4930123456\n");
-    let done = imported(&service, &odd, &SOUND).await.unwrap();
+    let done = imported(&service, &odd, &valid(&user)).await.unwrap();
     assert_eq!((done.entered, done.passed_over.len()), (0, 3), "{done:?}");
     assert!(service.rows("select id from prospects").await.is_empty());
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 
-/// Every field that the provider's contract has for each object that we send (OpenAPI 0.1.0 of
+/// The fields of the provider's contract for each object of the request (OpenAPI 0.1.0 of
 /// the Ultravox API, schemas `StartCallRequest` and those below it; Telnyx's TeXML parameters).
 const FIELDS: [(&str, &[&str]); 23] = [
     (
@@ -113,18 +113,18 @@ const FIELDS: [(&str, &[&str]); 23] = [
 ];
 
 fn body() -> Value {
-    let speech = Speech {
-        script: "Sell {nothing}".into(),
+    let script = AgentScript {
+        instructions: "Sell {nothing}".into(),
         first_message: "Hi Ann".into(),
         language: "en".into(),
         voice: "Jessica".into(),
     };
     CallRequest {
-        dial_id: "p/1-1.1",
-        conversation_id: "p/1-1",
+        dial_id: &DialId::new("p/1-1.1"),
+        conversation_id: &ConversationId::new("p/1-1"),
         to: "+12125550100",
-        from: "+12125550199",
-        speech: &speech,
+        from: &PhoneNumber::parse("+12125550199").unwrap(),
+        script: &script,
         zone: chrono_tz::America::New_York,
         now: "2025-02-25T14:00:00Z".parse().unwrap(),
         ring_timeout_secs: 25,
@@ -139,7 +139,7 @@ fn body() -> Value {
 }
 
 #[test]
-fn the_request_holds_no_field_that_the_contract_does_not_have() {
+fn request_has_only_fields_of_the_contract() {
     let body = body();
     for (path, allowed) in FIELDS {
         let object = body.pointer(path).and_then(Value::as_object);
@@ -152,7 +152,7 @@ fn the_request_holds_no_field_that_the_contract_does_not_have() {
 }
 
 #[test]
-fn exactly_one_kind_of_tool_and_of_first_speaker_is_given() {
+fn request_has_one_kind_of_tool_and_of_first_speaker() {
     let body = body();
     for tool in body["selectedTools"].as_array().unwrap() {
         let kinds = ["toolId", "toolName", "temporaryTool"];
@@ -163,7 +163,7 @@ fn exactly_one_kind_of_tool_and_of_first_speaker_is_given() {
 }
 
 #[test]
-fn durations_are_seconds_and_the_provider_waits_longer_than_the_phone_rings() {
+fn durations_are_in_seconds_and_join_timeout_exceeds_ring_timeout() {
     let body = body();
     assert_eq!(body["joinTimeout"], "45s");
     assert_eq!(body["maxDuration"], "600s");
@@ -173,14 +173,14 @@ fn durations_are_seconds_and_the_provider_waits_longer_than_the_phone_rings() {
 }
 
 #[test]
-fn metadata_is_text_under_keys_of_our_own() {
+fn metadata_is_text_with_own_keys() {
     for (key, value) in body()["metadata"].as_object().unwrap() {
         assert!(value.is_string() && !key.starts_with("ultravox."), "{key}");
     }
 }
 
 #[test]
-fn each_sender_is_given_what_it_shows_us_and_nothing_else() {
+fn each_sender_gets_only_its_own_secret_or_token() {
     let body = body();
     let callback = &body["callbacks"]["ended"];
     assert_eq!(callback["url"], "https://calls.example.com/webhooks/outcome");
@@ -196,7 +196,7 @@ fn each_sender_is_given_what_it_shows_us_and_nothing_else() {
 }
 
 #[test]
-fn the_agent_is_told_the_callees_time() {
+fn prompt_contains_the_callees_local_time() {
     let body = body();
     let prompt = body["systemPrompt"].as_str().unwrap();
     assert!(prompt.starts_with("Sell {nothing}\n"));

@@ -1,36 +1,35 @@
-//! The activities' logic on a database of its own.
+//! The activities on their own database.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use activities::calls::admit;
 use activities::clock::Clock;
+use activities::planning::plan_user;
 use activities::telnyx::Telnyx;
 use activities::ultravox::Ultravox;
 use activities::{CallSettings, Calls, PlanSettings, Planning};
 use chrono::{DateTime, TimeDelta, Utc};
 use devstack::{create_migrated_database, development};
+use domain::ids::UserId;
+use domain::phone::PhoneNumber;
 use secrecy::SecretString;
 use serde_json::Value;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store::Store;
 use tokio::sync::watch;
-use workflows::activities::calls::{Admission, AdmitInput, Admitted};
+use workflows::activities::calls::{Admission, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};
 use workflows::clock::ClockOffset;
 
-use super::RUN;
-use super::{LIVE, NOW, Prospect, Provider, User, at};
+use super::{LIVE, NOW, Prospect, Provider, RUN, User, admit_input, at};
 
-/// The activities' logic, ready to be called.
 pub struct Service {
-    /// The tables.
     pub database: PgPool,
-    /// The same as the activities see them.
     pub store: Store,
-    /// Plans calls.
     pub planning: Planning,
-    /// Makes calls, at [`NOW`] and with five lines.
+    /// At [`NOW`], with five lines.
     pub calls: Calls,
     ultravox: Ultravox,
     telnyx: Option<Telnyx>,
@@ -39,24 +38,24 @@ pub struct Service {
 }
 
 impl Service {
-    /// A service that reaches no provider.
+    /// Without a provider.
     pub async fn start() -> Self {
         Self::at_address("http://127.0.0.1:9", None, "http://127.0.0.1:9").await
     }
 
-    /// A service with a provider of its own, of which nothing is asked but about calls that it does not know.
+    /// With a provider that has no calls.
     pub async fn with_provider() -> Self {
         let provider = Provider::start(LIVE, &[]).await;
         let service = Self::calling(&provider).await;
         Self { _provider: Some(provider), ..service }
     }
 
-    /// A service that calls through a provider.
+    /// With a provider.
     pub async fn calling(provider: &Provider) -> Self {
         Self::at_address(&provider.url, Some(telnyx(&provider.url)), "http://127.0.0.1:9").await
     }
 
-    /// A service that calls through a provider, which reports to that address.
+    /// With a provider that sends its webhooks to `url`.
     pub async fn reported_to(provider: &Provider, url: &str) -> Self {
         Self::at_address(&provider.url, Some(telnyx(&provider.url)), url).await
     }
@@ -65,9 +64,10 @@ impl Service {
         let url = create_migrated_database().await.unwrap();
         let store = Store::connect(&url).await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
-        let ultravox = Ultravox::new(ultravox, development::ULTRAVOX_API_KEY.into()).unwrap();
+        let ultravox =
+            Ultravox::new(ultravox.parse().unwrap(), development::ULTRAVOX_API_KEY.into()).unwrap();
         let settings = CallSettings {
-            from_number: development::FROM_NUMBER.to_owned(),
+            from_number: PhoneNumber::parse(development::FROM_NUMBER).unwrap(),
             service_url: service_url.to_owned(),
             webhook_secrets: secrets(),
             voices: BTreeMap::from([("female".to_owned(), "Jessica".to_owned())]),
@@ -88,26 +88,26 @@ impl Service {
         Self { database, store, planning, calls, ultravox, telnyx, settings, _provider: None }
     }
 
-    /// The same at another moment.
+    /// At another time.
     pub fn calls_at(&self, now: DateTime<Utc>) -> Calls {
         self.calls_with(now, self.settings.max_concurrent_calls)
     }
 
-    /// The same at another moment and with other lines.
+    /// At another time and with another number of lines.
     pub fn calls_with(&self, now: DateTime<Utc>, max_concurrent_calls: i32) -> Calls {
         let settings = CallSettings { max_concurrent_calls, ..self.settings.clone() };
         let (ultravox, telnyx) = (self.ultravox.clone(), self.telnyx.clone());
         Calls::new(self.store.clone(), ultravox, telnyx, settings, clock_at(now))
     }
 
-    /// The same with another key of the provider.
+    /// With another API key of the provider.
     pub fn calls_with_key(&self, address: &str, key: &str) -> Calls {
-        let ultravox = Ultravox::new(address, key.into()).unwrap();
+        let ultravox = Ultravox::new(address.parse().unwrap(), key.into()).unwrap();
         let settings = self.settings.clone();
         Calls::new(self.store.clone(), ultravox, None, settings, clock_at(at(NOW)))
     }
 
-    /// Empties the tables, for the next case of a test.
+    /// Empties the tables for the next case of a test.
     pub async fn clear(&self) {
         for table in
             ["users", "plans", "conversations", "appointments", "minute_ledger", "suppressions"]
@@ -124,44 +124,44 @@ impl Service {
         self.due_call_of(prospect).await;
     }
 
-    /// The same for a user who is there.
+    /// Inserts a prospect of an existing user with a call that is due now.
     pub async fn due_call_of(&self, prospect: Prospect) {
         prospect.insert(&self.database).await.unwrap();
-        let planned = "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+        let planned =
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ($1 || '-1', $2, $1, 1, $3, 'test')";
         let planned = sqlx::query(planned).bind(&prospect.id).bind(&prospect.user_id);
         planned.bind(at(NOW)).execute(&self.database).await.unwrap();
     }
 
-    /// Admits a due call; its dial's id.
+    /// Admits a due call; returns the id of its dial.
     pub async fn admit(&self, conversation: &str) -> String {
-        admitted(self.calls.decide(&asks(conversation, RUN)).await.unwrap()).dial_id
+        let admission = admit::run(&self.calls, &admit_input(conversation, RUN)).await.unwrap();
+        admitted(admission).dial_id.to_string()
     }
 
     /// Plans a user for half an hour.
     pub async fn plan(&self, run: &str, user: &str, from: DateTime<Utc>) -> PlannedUser {
         let until = from + TimeDelta::minutes(30);
-        let (run, user_id) = (run.to_owned(), user.to_owned());
-        self.planning
-            .plan(&PlanUserInput { run, user_id, from, until, promised_only: false })
-            .await
-            .unwrap()
+        let (run, user_id) = (run.to_owned(), UserId::new(user));
+        let input = PlanUserInput { run, user_id, from, until, callbacks_only: false };
+        plan_user(&self.planning, &input).await.unwrap()
     }
 
-    /// Plans the promised calls of a user for half an hour.
-    pub async fn plan_promises(&self, run: &str, user: &str) -> PlannedUser {
+    /// Plans the callbacks of a user for half an hour.
+    pub async fn plan_callbacks(&self, run: &str, user: &str) -> PlannedUser {
         let (from, until) = (at(NOW), at(NOW) + TimeDelta::minutes(30));
-        let (run, user_id) = (run.to_owned(), user.to_owned());
-        let input = PlanUserInput { run, user_id, from, until, promised_only: true };
-        self.planning.plan(&input).await.unwrap()
+        let (run, user_id) = (run.to_owned(), UserId::new(user));
+        let input = PlanUserInput { run, user_id, from, until, callbacks_only: true };
+        plan_user(&self.planning, &input).await.unwrap()
     }
 
-    /// Executes a statement; the number of rows that it touched.
+    /// Executes a statement; returns the number of rows.
     pub async fn execute(&self, statement: impl Into<String>) -> u64 {
         self.try_execute(statement).await.unwrap()
     }
 
-    /// The same where the database may refuse.
+    /// Executes a statement that the database may reject.
     pub async fn try_execute(&self, statement: impl Into<String>) -> Result<u64, sqlx::Error> {
         let statement = AssertSqlSafe(statement.into());
         sqlx::query(statement).execute(&self.database).await.map(|done| done.rows_affected())
@@ -180,7 +180,7 @@ impl Service {
         rows.remove(0)
     }
 
-    /// What a subscription has left, after a check that its ledger says the same.
+    /// The balance of a subscription, after a check that it is the sum of its ledger.
     pub async fn minutes_left(&self, subscription: &str) -> i64 {
         let balance = "select minutes_left::bigint, coalesce((select sum(minutes)
                 from minute_ledger where subscription_id = s.id), 0)::bigint
@@ -191,7 +191,7 @@ impl Service {
         balance.0
     }
 
-    /// The entries of the ledger but for what was granted, as `kind minutes`.
+    /// The entries of the ledger without grants, as `kind minutes`.
     pub async fn entries(&self) -> Vec<String> {
         let entries = "select kind || ' ' || minutes from minute_ledger where kind <> 'grant'
             order by id";
@@ -199,7 +199,6 @@ impl Service {
     }
 }
 
-/// The dial of a call that was admitted.
 pub fn admitted(admission: Admission) -> Admitted {
     match admission {
         Admission::Admitted(admitted) => admitted,
@@ -208,21 +207,14 @@ pub fn admitted(admission: Admission) -> Admitted {
 }
 
 fn clock_at(now: DateTime<Utc>) -> Clock {
-    Clock::ahead(ClockOffset((now - Utc::now()).num_seconds()))
+    Clock::new(ClockOffset((now - Utc::now()).num_seconds()))
 }
 
 fn telnyx(url: &str) -> Telnyx {
     let key = SecretString::from(development::TELNYX_API_KEY);
-    Telnyx::new(url, development::TELNYX_ACCOUNT_SID.to_owned(), key).unwrap()
+    Telnyx::new(url.parse().unwrap(), development::TELNYX_ACCOUNT_SID.to_owned(), key).unwrap()
 }
 
-/// The question of a run of a call's workflow.
-pub fn asks(conversation_id: &str, run_id: &str) -> AdmitInput {
-    let (conversation_id, run_id) = (conversation_id.to_owned(), run_id.to_owned());
-    AdmitInput { conversation_id, run_id, first_asked: None }
-}
-
-/// Secrets that never change.
 fn secrets() -> watch::Receiver<Arc<Vec<SecretString>>> {
     watch::channel(Arc::new(vec![development::WEBHOOK_SECRET.into()])).1
 }

@@ -1,13 +1,16 @@
 //! The request that rings a phone, at most once for a dial.
 
 use activities::Calls;
+use activities::calls::{admit, cancel_dial, dial, fetch_status, record_outcome};
 use activities::failure::Failure;
 use activities::ultravox::UltravoxError;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use workflows::activities::calls::{Placement, Withdrawn};
+use workflows::activities::calls::{CancelDialResult, DialResult};
 
-use crate::support::{LIVE, NOW, Prospect, Provider, RUN, Service, User, asks, at, minutes_after};
+use crate::support::{
+    LIVE, NOW, Prospect, Provider, RUN, Service, User, admit_input, at, dial_ref, minutes_after,
+};
 
 const DIAL: &str = "p1-id-1.1";
 
@@ -31,24 +34,24 @@ async fn admit(service: &Service, prospect: Prospect) {
     assert_eq!(service.admit("p1-id-1").await, DIAL);
 }
 
-async fn place(calls: &Calls) -> Placement {
-    calls.place(DIAL).await.unwrap()
+async fn place(calls: &Calls) -> DialResult {
+    dial::run(calls, &dial_ref(DIAL)).await.unwrap()
 }
 
-fn provider_id(placement: &Placement) -> &str {
+fn provider_id(placement: &DialResult) -> &str {
     match placement {
-        Placement::Placed { provider_call_id } => provider_call_id,
+        DialResult::Placed { provider_call_id } => provider_call_id,
         other => panic!("not placed: {other:?}"),
     }
 }
 
-fn withheld(placement: &Placement) -> &str {
-    match placement {
-        Placement::Withheld { objection, why } => {
-            assert!(why.ends_with('.'), "{why}");
-            objection
+fn denied(result: &DialResult) -> &'static str {
+    match result {
+        DialResult::Denied { reason, detail } => {
+            assert!(detail.ends_with('.'), "{detail}");
+            reason.into_str()
         }
-        other => panic!("not withheld: {other:?}"),
+        other => panic!("not denied: {other:?}"),
     }
 }
 
@@ -67,7 +70,7 @@ fn sent() -> Value {
 }
 
 #[tokio::test]
-async fn a_dial_rings_one_phone_and_keeps_the_providers_id() {
+async fn dial_rings_one_phone_and_stores_the_providers_id() {
     let (provider, service) = admitted().await;
     let placed = place(&service.calls).await;
     let calls = provider.calls().await;
@@ -84,7 +87,7 @@ async fn a_dial_rings_one_phone_and_keeps_the_providers_id() {
 }
 
 #[tokio::test]
-async fn a_dial_that_is_placed_again_rings_no_second_phone() {
+async fn repeated_dial_does_not_ring_again() {
     let (provider, service) = admitted().await;
     let first = place(&service.calls).await;
     for calls in [service.calls_at(at(NOW)), service.calls_at(minutes_after(300))] {
@@ -94,25 +97,26 @@ async fn a_dial_that_is_placed_again_rings_no_second_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_dial_that_is_placed_many_times_at_once_rings_one_phone() {
+async fn concurrent_dials_of_one_call_ring_one_phone() {
     let (provider, service) = admitted().await;
-    let placements = join_all((0..8).map(|_| service.calls.place(DIAL))).await;
+    let attempts = (0..8).map(|_| async { dial::run(&service.calls, &dial_ref(DIAL)).await });
+    let placements = join_all(attempts).await;
     let placed =
-        placements.iter().filter(|p| matches!(p.as_ref().unwrap(), Placement::Placed { .. }));
+        placements.iter().filter(|p| matches!(p.as_ref().unwrap(), DialResult::Placed { .. }));
     assert!(placed.count() >= 1);
     assert_eq!(provider.calls().await.len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_leaves_the_dial_unknown_until_it_is_found() {
+async fn lost_answer_leaves_the_dial_unknown_until_a_lookup_finds_it() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"drop_after_accept": true}]})).await;
     for _ in 0..2 {
-        assert!(matches!(place(&service.calls).await, Placement::Unknown));
+        assert!(matches!(place(&service.calls).await, DialResult::Unknown));
         assert_eq!(state(&service).await, sent());
         assert_eq!(provider.calls().await.len(), 1);
     }
-    let seen = service.calls.sight(&crate::support::dial(DIAL)).await.unwrap();
+    let seen = fetch_status::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
     let call = provider.calls().await[0]["callId"].clone();
     assert_eq!((json!(seen.provider_call_id), seen.vanished), (call.clone(), false));
     assert_eq!(state(&service).await["state"], "PLACED");
@@ -121,7 +125,7 @@ async fn an_answer_that_is_lost_leaves_the_dial_unknown_until_it_is_found() {
 }
 
 #[tokio::test]
-async fn a_failure_after_which_the_call_may_live_is_never_followed_by_another_request() {
+async fn ambiguous_failure_is_never_followed_by_another_request() {
     let (provider, service) = admitted().await;
     let unaccepted = |status| json!({"status_before_accept": status});
     let accepted = |status| json!({"status_after_accept": status});
@@ -139,19 +143,19 @@ async fn a_failure_after_which_the_call_may_live_is_never_followed_by_another_re
         let before = provider.calls().await.len();
         provider.fault(json!({"create_call": [fault]})).await;
         let placement = place(&service.calls).await;
-        assert!(matches!(placement, Placement::Unknown), "{fault}: {placement:?}");
-        assert!(matches!(place(&service.calls).await, Placement::Unknown), "{fault}");
+        assert!(matches!(placement, DialResult::Unknown), "{fault}: {placement:?}");
+        assert!(matches!(place(&service.calls).await, DialResult::Unknown), "{fault}");
         assert_eq!(state(&service).await, sent(), "{fault}");
         assert_eq!(provider.calls().await.len() - before, calls, "{fault}");
     }
 }
 
 #[tokio::test]
-async fn a_provider_without_room_is_asked_again_when_it_says_so() {
+async fn busy_provider_is_retried_after_retry_after() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"refuse_429": {"retry_after": 40}}]})).await;
     match place(&service.calls).await {
-        Placement::Busy { until } => {
+        DialResult::Busy { until } => {
             let wait = (until - at(NOW)).num_seconds();
             assert!((40..60).contains(&wait), "{wait} s");
         }
@@ -160,7 +164,8 @@ async fn a_provider_without_room_is_asked_again_when_it_says_so() {
     assert_eq!(state(&service).await, intended());
     let later = service.calls_at(minutes_after(1));
     assert_eq!(
-        crate::support::admitted(later.decide(&asks("p1-id-1", RUN)).await.unwrap()).dial_id,
+        crate::support::admitted(admit::run(&later, &admit_input("p1-id-1", RUN)).await.unwrap())
+            .dial_id,
         DIAL
     );
     provider_id(&place(&later).await);
@@ -168,28 +173,28 @@ async fn a_provider_without_room_is_asked_again_when_it_says_so() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_down_for_the_moment_is_asked_again() {
+async fn unavailable_provider_is_retried() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"status_before_accept": 503}]})).await;
-    assert!(matches!(place(&service.calls).await, Placement::Busy { .. }));
+    assert!(matches!(place(&service.calls).await, DialResult::Busy { .. }));
     assert_eq!(state(&service).await, intended());
     provider_id(&place(&service.calls).await);
     assert_eq!(provider.calls().await.len(), 1);
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_can_be_mended() {
+async fn rejected_key_fails_until_it_is_corrected() {
     let (provider, service) = admitted().await;
     let wrong = service.calls_with_key(&provider.url, "WrongKey.00000000000000000000000000000000");
-    let failure = wrong.place(DIAL).await.unwrap_err();
+    let failure = dial::run(&wrong, &dial_ref(DIAL)).await.unwrap_err();
     let words = failure.to_string();
-    assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRefused { status: 401, .. })));
+    assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRejected { status: 401, .. })));
     assert!(words.contains("ULTRAVOX_API_KEY") && !words.contains("WrongKey"), "{words}");
     assert_eq!(state(&service).await, intended());
     for status in [401, 403] {
         provider.fault(json!({"create_call": [{"refuse": status}]})).await;
-        let failure = service.calls.place(DIAL).await.unwrap_err();
-        assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRefused { .. })));
+        let failure = dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap_err();
+        assert!(matches!(failure, Failure::Provider(UltravoxError::KeyRejected { .. })));
         assert_eq!(state(&service).await, intended());
     }
     provider_id(&place(&service.calls).await);
@@ -197,10 +202,10 @@ async fn a_key_that_is_refused_can_be_mended() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_has_no_call() {
+async fn unreachable_provider_has_no_call() {
     let (mut provider, service) = admitted().await;
     provider.process.stop().await.unwrap();
-    let failure = service.calls.place(DIAL).await.unwrap_err();
+    let failure = dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap_err();
     assert!(matches!(failure, Failure::Provider(UltravoxError::Unreachable(_))), "{failure:?}");
     assert_eq!(state(&service).await, intended());
     provider.process.restart().await.unwrap();
@@ -208,12 +213,14 @@ async fn a_provider_that_is_not_there_has_no_call() {
 }
 
 #[tokio::test]
-async fn what_the_provider_will_never_take_is_refused_in_its_words() {
+async fn invalid_request_is_rejected_in_the_providers_words() {
     let provider = Provider::start(LIVE, &[]).await;
     let service = ready(&provider, Prospect::default().phone_ending(212, 70)).await;
     for _ in 0..2 {
         match place(&service.calls).await {
-            Placement::Refused { why } => assert!(why.contains("can't be dialled"), "{why}"),
+            DialResult::Rejected { detail } => {
+                assert!(detail.contains("can't be dialled"), "{detail}")
+            }
             other => panic!("{other:?}"),
         }
         let state = state(&service).await;
@@ -223,12 +230,12 @@ async fn what_the_provider_will_never_take_is_refused_in_its_words() {
 }
 
 #[tokio::test]
-async fn an_account_without_money_can_be_mended_and_burns_no_prospect() {
+async fn empty_account_fails_until_it_is_funded() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"refuse": 402}]})).await;
-    let failure = service.calls.place(DIAL).await.unwrap_err();
+    let failure = dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap_err();
     assert!(
-        matches!(failure, Failure::Provider(UltravoxError::Answer { status: 402, .. })),
+        matches!(failure, Failure::Provider(UltravoxError::UnexpectedAnswer { status: 402, .. })),
         "{failure:?}"
     );
     assert_eq!(state(&service).await, intended());
@@ -237,10 +244,10 @@ async fn an_account_without_money_can_be_mended_and_burns_no_prospect() {
 }
 
 #[tokio::test]
-async fn no_request_leaves_if_something_has_changed_since_the_guards_answer() {
+async fn change_since_admission_stops_the_request() {
     let provider = Provider::start(LIVE, &[]).await;
     let service = Service::calling(&provider).await;
-    for (change, objection) in [
+    for (change, reason) in [
         (
             "insert into suppressions (user_id, phone, reason)
                 values ('user1-id', '+1234567890', 'asked')",
@@ -265,7 +272,7 @@ async fn no_request_leaves_if_something_has_changed_since_the_guards_answer() {
     ] {
         admit(&service, Prospect::default()).await;
         service.execute(change).await;
-        assert_eq!(withheld(&place(&service.calls).await), objection, "{change}");
+        assert_eq!(denied(&place(&service.calls).await), reason, "{change}");
         let left = "select id from dials where sent_at is not null";
         assert!(service.rows(left).await.is_empty(), "{change}");
     }
@@ -273,39 +280,39 @@ async fn no_request_leaves_if_something_has_changed_since_the_guards_answer() {
 }
 
 #[tokio::test]
-async fn a_number_that_has_changed_since_the_guards_answer_is_not_dialled() {
+async fn phone_changed_since_admission_is_not_dialed() {
     let (provider, service) = admitted().await;
     service.execute("update prospects set phone = '+12125550100'").await;
-    withheld(&place(&service.calls).await);
+    denied(&place(&service.calls).await);
     assert!(provider.calls().await.is_empty());
 }
 
 #[tokio::test]
-async fn no_request_leaves_during_a_pause() {
+async fn pause_stops_the_request() {
     for table in ["users", "service"] {
         let (provider, service) = admitted().await;
         service.execute(format!("update {table} set paused_at = now()")).await;
         let placement = place(&service.calls).await;
-        assert!(!matches!(placement, Placement::Placed { .. }), "{table}: {placement:?}");
+        assert!(!matches!(placement, DialResult::Placed { .. }), "{table}: {placement:?}");
         assert!(provider.calls().await.is_empty());
     }
 }
 
 #[tokio::test]
-async fn no_request_leaves_after_its_time() {
+async fn deadline_stops_the_request() {
     let (provider, service) = admitted().await;
     let late = service.calls_at(minutes_after(16));
-    assert_eq!(withheld(&place(&late).await), "too_late");
+    assert_eq!(denied(&place(&late).await), "too_late");
     assert_eq!(state(&service).await, intended());
     assert!(provider.calls().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_later_call_follows_up_on_an_earlier_one() {
+async fn second_call_uses_the_follow_up_script() {
     let provider = Provider::start(LIVE, &[]).await;
     let service = ready(&provider, Prospect::default()).await;
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
-    service.calls.settle(&crate::support::talked("p1-id-1", 10)).await.unwrap();
+    record_outcome::run(&service.calls, &crate::support::talked("p1-id-1", 10)).await.unwrap();
     service.execute("update script_settings set initial = '{broken}'").await;
     let next = format!(
         "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
@@ -313,28 +320,40 @@ async fn a_later_call_follows_up_on_an_earlier_one() {
     );
     service.execute(next).await;
     let dial = service.admit("p1-id-2").await;
-    provider_id(&service.calls.place(&dial).await.unwrap());
+    provider_id(&dial::run(&service.calls, &dial_ref(&dial)).await.unwrap());
     assert_eq!(provider.violations().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
-async fn a_dial_that_is_taken_back_in_time_rings_no_phone() {
+async fn dial_cancelled_before_the_request_does_not_ring() {
     let (provider, service) = admitted().await;
     for _ in 0..2 {
-        assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Unsent);
-        assert!(matches!(place(&service.calls).await, Placement::Refused { .. }));
+        assert_eq!(
+            cancel_dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap(),
+            CancelDialResult::NotSent
+        );
+        assert!(matches!(place(&service.calls).await, DialResult::Rejected { .. }));
     }
     assert!(provider.calls().await.is_empty());
-    assert_eq!(service.calls.take_back("unknown").await.unwrap(), Withdrawn::Unsent);
+    assert_eq!(
+        cancel_dial::run(&service.calls, &dial_ref("unknown")).await.unwrap(),
+        CancelDialResult::NotSent
+    );
 }
 
 #[tokio::test]
-async fn a_dial_that_has_left_cannot_be_taken_back() {
+async fn sent_dial_cannot_be_cancelled() {
     let (provider, service) = admitted().await;
     provider.fault(json!({"create_call": [{"drop_after_accept": true}]})).await;
     place(&service.calls).await;
-    assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Sent);
-    service.calls.sight(&crate::support::dial(DIAL)).await.unwrap();
-    assert_eq!(service.calls.take_back(DIAL).await.unwrap(), Withdrawn::Sent);
+    assert_eq!(
+        cancel_dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap(),
+        CancelDialResult::Sent
+    );
+    fetch_status::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
+    assert_eq!(
+        cancel_dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap(),
+        CancelDialResult::Sent
+    );
     assert_eq!(state(&service).await["state"], "PLACED");
 }

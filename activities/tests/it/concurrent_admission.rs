@@ -1,21 +1,22 @@
 //! Many calls that ask the guard at the same moment.
 
+use activities::calls::admit;
 use futures::future::join_all;
 use workflows::activities::calls::Admission;
 
-use crate::support::{NOW, Prospect, RUN, Service, User, asks, at};
+use crate::support::{NOW, Prospect, RUN, Service, User, admit_input, at};
 
 /// Asks for all of them at once; how many were admitted and how many told to wait.
 async fn ask(service: &Service, lines: i32, conversations: &[String]) -> (usize, usize) {
     let calls = service.calls_with(at(NOW), lines);
-    let questions: Vec<_> = conversations.iter().map(|id| asks(id, RUN)).collect();
-    let asked = questions.iter().map(|question| calls.decide(question));
+    let questions: Vec<_> = conversations.iter().map(|id| admit_input(id, RUN)).collect();
+    let asked = questions.iter().map(|question| admit::run(&calls, question));
     let answers: Vec<Admission> =
         join_all(asked).await.into_iter().map(|answer| answer.unwrap()).collect();
     let count = |kind: fn(&&Admission) -> bool| answers.iter().filter(kind).count();
     (
         count(|answer| matches!(answer, Admission::Admitted(_))),
-        count(|answer| matches!(answer, Admission::Later { .. })),
+        count(|answer| matches!(answer, Admission::Deferred { .. })),
     )
 }
 
@@ -30,7 +31,7 @@ async fn due_calls(service: &Service, user: &'static str, count: usize) -> Vec<S
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn as_many_calls_are_admitted_as_there_are_lines() {
+async fn concurrent_admissions_do_not_exceed_the_lines() {
     let service = Service::start().await;
     let mut ids = Vec::new();
     for user in ["a", "b", "c", "d"] {
@@ -44,7 +45,7 @@ async fn as_many_calls_are_admitted_as_there_are_lines() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_more_calls_of_a_user_are_admitted_than_its_day_allows() {
+async fn concurrent_admissions_do_not_exceed_the_daily_limit() {
     let service = Service::start().await;
     User { per_day: 3, ..User::default() }.insert(&service.database).await.unwrap();
     let ids = due_calls(&service, "user1-id", 12).await;
@@ -53,7 +54,7 @@ async fn no_more_calls_of_a_user_are_admitted_than_its_day_allows() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_more_minutes_are_reserved_than_there_are() {
+async fn concurrent_admissions_do_not_exceed_the_balance() {
     let service = Service::start().await;
     User { minutes: 25, per_day: 100, ..User::default() }.insert(&service.database).await.unwrap();
     let ids = due_calls(&service, "user1-id", 12).await;
@@ -63,7 +64,7 @@ async fn no_more_minutes_are_reserved_than_there_are() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_call_that_is_asked_for_many_times_at_once_gets_one_dial() {
+async fn concurrent_admissions_of_one_call_create_one_dial() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     let same = vec!["p1-id-1".to_owned(); 10];

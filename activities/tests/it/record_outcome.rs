@@ -1,10 +1,14 @@
 //! The records of a call that is over.
 
-use domain::status::{Outcome, Reason};
+use activities::calls::{admit, mark_answered, record_outcome};
+use domain::status::{Disposition, Outcome, Reason};
 use serde_json::{Value, json};
-use workflows::activities::calls::{Closing, Record};
+use workflows::activities::calls::CallRecord;
 
-use crate::support::{Prospect, RUN, Service, User, asks, dump, minutes_after, reported, talked};
+use crate::support::{
+    Prospect, RUN, Service, User, admit_input, conversation_ref, dump, minutes_after, reported,
+    talked, with_summary,
+};
 
 /// A call that was placed.
 async fn placed() -> Service {
@@ -26,12 +30,21 @@ async fn place(service: &Service) {
         .await;
 }
 
-fn unanswered(reason: Reason) -> Record {
-    Record { outcome: Some(Outcome::NoResponse), reason: Some(reason), ..talked("p1-id-1", 0) }
+fn unanswered(reason: Reason) -> CallRecord {
+    with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::NoResponse);
+        s.reason = Some(reason);
+    })
 }
 
-fn closed(closing: Closing, reason: Reason) -> Record {
-    Record { closing, reason: Some(reason), outcome: None, ..talked("p1-id-1", 0) }
+fn closed(disposition: Disposition, reason: Reason) -> CallRecord {
+    CallRecord {
+        disposition,
+        ..with_summary(talked("p1-id-1", 0), |s| {
+            s.reason = Some(reason);
+            s.outcome = None;
+        })
+    }
 }
 
 async fn conversation(service: &Service) -> Value {
@@ -51,15 +64,14 @@ fn stands(status: &str, due: Option<&str>, times: i32) -> Value {
 }
 
 #[tokio::test]
-async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
+async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
     let service = Service::start().await;
     let tomorrow = "2025-02-26T14:00:00";
-    let failed = Record {
-        outcome: Some(Outcome::Failed),
-        reason: Some(Reason::RefusedByProvider),
-        notes: Some("In its words.".to_owned()),
-        ..talked("p1-id-1", 0)
-    };
+    let failed = with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::Failed);
+        s.reason = Some(Reason::RejectedByProvider);
+        s.notes = Some("In its words.".to_owned());
+    });
     for (record, status, outcome, reason, moved, minutes) in [
         (
             reported("p1-id-1", Outcome::AppointmentSet),
@@ -121,7 +133,7 @@ async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
         place(&service).await;
         let mut tables = Vec::new();
         for _ in 0..2 {
-            let settled = service.calls.settle(&record).await.unwrap();
+            let settled = record_outcome::run(&service.calls, &record).await.unwrap();
             assert_eq!(settled.minutes, minutes, "{outcome}");
             let row = json!({"status": status, "outcome": outcome, "reason": reason,
                 "settled": true});
@@ -147,14 +159,14 @@ async fn each_outcome_moves_its_prospect_and_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn the_facts_of_a_call_are_kept() {
+async fn facts_of_a_call_are_stored() {
     let service = placed().await;
-    let record = Record {
+    let record = CallRecord {
         transcript: Some("Agent: Hello?".to_owned()),
         carrier_call_id: Some("v3:leg".to_owned()),
         ..reported("p1-id-1", Outcome::NotInterested)
     };
-    service.calls.settle(&record).await.unwrap();
+    record_outcome::run(&service.calls, &record).await.unwrap();
     assert_eq!(
         service
             .row(
@@ -170,40 +182,40 @@ async fn the_facts_of_a_call_are_kept() {
 }
 
 #[tokio::test]
-async fn a_transcript_that_was_collected_is_not_replaced() {
+async fn collected_transcript_is_not_replaced() {
     let service = placed().await;
     service.execute("update conversations set transcript = 'Agent: collected'").await;
-    let record = Record { transcript: Some("sent along".to_owned()), ..talked("p1-id-1", 60) };
-    service.calls.settle(&record).await.unwrap();
+    let record = CallRecord { transcript: Some("sent along".to_owned()), ..talked("p1-id-1", 60) };
+    record_outcome::run(&service.calls, &record).await.unwrap();
     let kept = service.row("select transcript from conversations").await;
     assert_eq!(kept, json!({"transcript": "Agent: collected"}));
 }
 
 #[tokio::test]
-async fn no_call_is_charged_more_than_was_reserved_for_it() {
+async fn charge_is_limited_by_the_reservation() {
     let service = placed().await;
-    let settled = service.calls.settle(&talked("p1-id-1", 3_600)).await.unwrap();
+    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 3_600)).await.unwrap();
     assert_eq!(settled.minutes, 10);
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -10"]);
     assert_eq!(service.minutes_left("sub-user1-id").await, 590);
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_back_leaves_its_prospect_as_it_was() {
-    for reason in [Reason::NotAdmitted, Reason::TooLate, Reason::NeverPlaced] {
+async fn requeued_call_leaves_its_prospect_unchanged() {
+    for reason in [Reason::Denied, Reason::TooLate, Reason::NeverPlaced] {
         let service = Service::start().await;
         service.due_call(User::default(), Prospect::default()).await;
         service.admit("p1-id-1").await;
-        let record = Record {
+        let record = CallRecord {
             never_placed: reason == Reason::NeverPlaced,
-            ..closed(Closing::GivenBack, reason)
+            ..closed(Disposition::Requeued, reason)
         };
         if record.never_placed {
             service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
         }
         for _ in 0..2 {
-            service.calls.settle(&record).await.unwrap();
-            let row = json!({"status": "CANCELLED", "outcome": null, "reason": reason.as_str(),
+            record_outcome::run(&service.calls, &record).await.unwrap();
+            let row = json!({"status": "CANCELLED", "outcome": null, "reason": reason.into_str(),
                 "settled": true});
             assert_eq!(conversation(&service).await, row);
             let untouched = json!({"status": "INITIAL", "due": null, "times": 0,
@@ -217,31 +229,34 @@ async fn a_call_that_is_given_back_leaves_its_prospect_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_promised_call_that_is_given_back_stays_promised() {
+async fn requeued_callback_stays_due() {
     let service = Service::start().await;
     let promised = Prospect::default().callback_at("2025-02-25T14:00:00Z");
     service.due_call(User::default(), promised).await;
-    service.calls.settle(&closed(Closing::GivenBack, Reason::TooLate)).await.unwrap();
+    record_outcome::run(&service.calls, &closed(Disposition::Requeued, Reason::TooLate))
+        .await
+        .unwrap();
     let kept = json!({"status": "RESCHEDULED", "due": "2025-02-25T14:00:00", "times": 0,
         "contacted": false});
     assert_eq!(prospect(&service).await, kept);
 }
 
 #[tokio::test]
-async fn a_cancelled_call_is_charged_for_its_talk_and_changes_nothing_else_of_the_prospect() {
+async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
     let service = Service::start().await;
     for (secs, entries, contacted) in [
         (0, &["reserve -10", "release 10"][..], false),
         (90, &["reserve -10", "release 10", "charge -2"], true),
     ] {
         place(&service).await;
-        let record = Record {
-            closing: Closing::Cancelled,
-            reason: Some(Reason::CancelledByOperator),
-            ..talked("p1-id-1", secs)
+        let record = CallRecord {
+            disposition: Disposition::Cancelled,
+            ..with_summary(talked("p1-id-1", secs), |s| {
+                s.reason = Some(Reason::CancelledByOperator);
+            })
         };
         for _ in 0..2 {
-            service.calls.settle(&record).await.unwrap();
+            record_outcome::run(&service.calls, &record).await.unwrap();
             let row = json!({"status": "CANCELLED", "outcome": null,
                 "reason": "cancelled_by_operator", "settled": true});
             assert_eq!(conversation(&service).await, row);
@@ -254,17 +269,21 @@ async fn a_cancelled_call_is_charged_for_its_talk_and_changes_nothing_else_of_th
 }
 
 #[tokio::test]
-async fn an_outcome_replaces_a_lesser_ending_but_no_lesser_ending_an_outcome() {
+async fn outcome_replaces_a_lesser_end_but_not_the_reverse() {
     let service = placed().await;
-    service.calls.settle(&closed(Closing::GivenBack, Reason::NeverPlaced)).await.unwrap();
-    service.calls.settle(&reported("p1-id-1", Outcome::AppointmentSet)).await.unwrap();
+    record_outcome::run(&service.calls, &closed(Disposition::Requeued, Reason::NeverPlaced))
+        .await
+        .unwrap();
+    record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
+        .await
+        .unwrap();
     let booked = json!({"status": "COMPLETED", "outcome": "APPOINTMENT_SET", "reason": null,
         "settled": true});
     for lesser in [
-        closed(Closing::GivenBack, Reason::NeverPlaced),
-        closed(Closing::Cancelled, Reason::CancelledByOperator),
+        closed(Disposition::Requeued, Reason::NeverPlaced),
+        closed(Disposition::Cancelled, Reason::CancelledByOperator),
     ] {
-        let settled = service.calls.settle(&lesser).await.unwrap();
+        let settled = record_outcome::run(&service.calls, &lesser).await.unwrap();
         assert_eq!(settled.minutes, 4);
         assert_eq!(conversation(&service).await, booked);
     }
@@ -272,17 +291,19 @@ async fn an_outcome_replaces_a_lesser_ending_but_no_lesser_ending_an_outcome() {
 }
 
 #[tokio::test]
-async fn a_callback_that_is_heard_of_after_the_first_record_counts_too() {
+async fn callback_after_the_first_record_counts() {
     let service = placed().await;
-    service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
     for _ in 0..2 {
-        service.calls.settle(&reported("p1-id-1", Outcome::CallbackRequested)).await.unwrap();
+        record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::CallbackRequested))
+            .await
+            .unwrap();
         assert_eq!(prospect(&service).await, stands("RESCHEDULED", Some("2025-02-26T14:00:00"), 1));
     }
 }
 
 #[tokio::test]
-async fn one_who_asked_not_to_be_called_stays_so_whatever_comes() {
+async fn opted_out_prospect_stays_opted_out() {
     let service = Service::start().await;
     for outcome in [
         Outcome::AppointmentSet,
@@ -293,18 +314,20 @@ async fn one_who_asked_not_to_be_called_stays_so_whatever_comes() {
     ] {
         place(&service).await;
         service.execute("update prospects set status = 'DO_NOT_CALL'").await;
-        service.calls.settle(&reported("p1-id-1", outcome)).await.unwrap();
+        record_outcome::run(&service.calls, &reported("p1-id-1", outcome)).await.unwrap();
         assert_eq!(prospect(&service).await["status"], "DO_NOT_CALL", "{outcome}");
     }
 }
 
 #[tokio::test]
-async fn a_call_that_ends_before_it_was_dialled_is_settled_all_the_same() {
+async fn call_that_ends_before_its_dial_is_recorded() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
-    let record = Record { talk_secs: 240, ..reported("p1-id-1", Outcome::AppointmentSet) };
+    let record = with_summary(reported("p1-id-1", Outcome::AppointmentSet), |s| {
+        s.talk_secs = 240;
+    });
     for _ in 0..2 {
-        let settled = service.calls.settle(&record).await.unwrap();
+        let settled = record_outcome::run(&service.calls, &record).await.unwrap();
         assert_eq!(settled.minutes, 0, "nothing was reserved for it");
     }
     assert_eq!(prospect(&service).await["status"], "BOOKED");
@@ -313,10 +336,10 @@ async fn a_call_that_ends_before_it_was_dialled_is_settled_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_number_is_suppressed_even_if_the_call_was_never_dialled_by_us() {
+async fn number_is_suppressed_without_a_dial() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
-    service.calls.settle(&reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
+    record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
     assert_eq!(
         service.rows("select user_id, phone from suppressions").await,
         [json!({"user_id": "user1-id", "phone": "+1234567890"})]
@@ -324,17 +347,17 @@ async fn a_number_is_suppressed_even_if_the_call_was_never_dialled_by_us() {
 }
 
 #[tokio::test]
-async fn others_with_a_suppressed_number_are_not_called_either() {
+async fn other_prospects_with_a_suppressed_number_are_not_called() {
     let service = placed().await;
     let same_number = Prospect { id: "p2-id".to_owned(), ..Prospect::default() };
     service.due_call_of(same_number).await;
-    service.calls.settle(&reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
-    let admission = service.calls.decide(&asks("p2-id-1", RUN)).await.unwrap();
+    record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
+    let admission = admit::run(&service.calls, &admit_input("p2-id-1", RUN)).await.unwrap();
     assert!(format!("{admission:?}").contains("suppressed"), "{admission:?}");
 }
 
 #[tokio::test]
-async fn what_was_deleted_meanwhile_keeps_no_call_from_being_settled() {
+async fn deleted_rows_do_not_prevent_the_record() {
     let service = Service::start().await;
     for (change, status) in [
         ("delete from prospects", Some("COMPLETED")),
@@ -345,7 +368,9 @@ async fn what_was_deleted_meanwhile_keeps_no_call_from_being_settled() {
         place(&service).await;
         service.execute(change).await;
         for _ in 0..2 {
-            service.calls.settle(&reported("p1-id-1", Outcome::AppointmentSet)).await.unwrap();
+            record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
+                .await
+                .unwrap();
         }
         let rows = service.rows("select status from conversations").await;
         let expected = status.map(|status| json!({"status": status}));
@@ -354,44 +379,45 @@ async fn what_was_deleted_meanwhile_keeps_no_call_from_being_settled() {
 }
 
 #[tokio::test]
-async fn a_conversation_that_is_deleted_under_way_keeps_no_minutes() {
+async fn conversation_deleted_in_progress_releases_its_minutes() {
     let service = placed().await;
     service.execute(r#"DELETE FROM "Conversation""#).await;
-    service.calls.settle(&talked("p1-id-1", 0)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("p1-id-1", 0)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 600);
 }
 
 #[tokio::test]
-async fn somebody_who_answers_is_shown_only_while_it_rings() {
+async fn only_a_ringing_conversation_is_marked_answered() {
     let service = placed().await;
     for _ in 0..2 {
-        service.calls.show_answered("p1-id-1").await.unwrap();
+        mark_answered::run(&service.calls, &conversation_ref("p1-id-1")).await.unwrap();
         assert_eq!(conversation(&service).await["status"], "IN_PROGRESS");
     }
-    service.calls.settle(&talked("p1-id-1", 10)).await.unwrap();
-    service.calls.show_answered("p1-id-1").await.unwrap();
+    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
+    mark_answered::run(&service.calls, &conversation_ref("p1-id-1")).await.unwrap();
     assert_eq!(conversation(&service).await["status"], "COMPLETED");
-    service.calls.show_answered("unknown").await.unwrap();
+    mark_answered::run(&service.calls, &conversation_ref("unknown")).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_call_settled_many_times_at_once_is_charged_once() {
+async fn concurrent_records_charge_once() {
     let service = placed().await;
     let (early, record) = (service.calls_at(minutes_after(5)), talked("p1-id-1", 240));
-    let settled = futures::future::join_all((0..6).map(|_| early.settle(&record))).await;
+    let settled =
+        futures::future::join_all((0..6).map(|_| record_outcome::run(&early, &record))).await;
     assert!(settled.into_iter().all(|settled| settled.unwrap().minutes == 4));
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
 }
 
 /// The provider answered that it has no room, which took the note back, and rang all the same.
 #[tokio::test]
-async fn a_call_that_rang_against_the_providers_word_is_settled_and_charged() {
+async fn call_that_rang_after_a_rejection_is_recorded_and_charged() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
     let provider_call_id = Some("provider-1".to_owned());
-    let record = Record { provider_call_id, ..reported("p1-id-1", Outcome::NotInterested) };
-    service.calls.settle(&record).await.unwrap();
+    let record = CallRecord { provider_call_id, ..reported("p1-id-1", Outcome::NotInterested) };
+    record_outcome::run(&service.calls, &record).await.unwrap();
     let dial = service.row("select state, sent_at is not null as sent from dials").await;
     assert_eq!(dial, json!({"state": "PLACED", "sent": true}));
     assert_eq!(service.minutes_left("sub-user1-id").await, 596);

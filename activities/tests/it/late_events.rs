@@ -1,49 +1,59 @@
 //! What is heard of a call after its records were settled.
 
+use activities::calls::{admit, apply_late_event, record_outcome};
 use activities::failure::Failure;
 use chrono::TimeDelta;
-use domain::status::{Outcome, Reason};
+use domain::BlockReason;
+use domain::ids::{ConversationId, DialId};
+use domain::status::{Disposition, Outcome, Reason};
 use serde_json::{Value, json};
-use workflows::activities::calls::{Applied, Closing, LateInput, Record};
+use workflows::activities::calls::{CallRecord, LateEventInput, LateEventResult};
 
 use crate::support::{
-    NOW, Prospect, Service, User, admitted, asks, at, dump, minutes_after, reported, talked,
+    NOW, Prospect, Service, User, admit_input, admitted, at, dump, minutes_after, reported, talked,
+    with_summary,
 };
 
 /// A call that was placed and settled with that record.
-async fn settled(record: Record) -> Service {
+async fn settled(record: CallRecord) -> Service {
     let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
-    service.calls.settle(&record).await.unwrap();
+    record_outcome::run(&service.calls, &record).await.unwrap();
     service
 }
 
-fn unanswered() -> Record {
+fn unanswered() -> CallRecord {
     let reason = Some(Reason::NoAnswer);
-    Record {
-        outcome: Some(Outcome::NoResponse),
-        reason,
-        joined: None,
-        ended: None,
-        ..talked("p1-id-1", 0)
-    }
+    with_summary(talked("p1-id-1", 0), |s| {
+        s.outcome = Some(Outcome::NoResponse);
+        s.reason = reason;
+        s.answered_at = None;
+        s.ended_at = None;
+    })
 }
 
-fn given_back() -> Record {
-    Record {
-        closing: Closing::GivenBack,
-        reason: Some(Reason::NeverPlaced),
-        outcome: None,
+fn given_back() -> CallRecord {
+    CallRecord {
+        disposition: Disposition::Requeued,
         never_placed: true,
-        ..unanswered()
+        ..with_summary(unanswered(), |s| {
+            s.reason = Some(Reason::NeverPlaced);
+            s.outcome = None;
+        })
     }
 }
 
-fn cancelled() -> Record {
+fn cancelled() -> CallRecord {
     let reason = Some(Reason::CancelledByOperator);
-    Record { closing: Closing::Cancelled, reason, outcome: None, ..unanswered() }
+    CallRecord {
+        disposition: Disposition::Cancelled,
+        ..with_summary(unanswered(), |s| {
+            s.reason = reason;
+            s.outcome = None;
+        })
+    }
 }
 
 fn ended(secs: i64) -> Value {
@@ -56,18 +66,18 @@ fn report(outcome: &str) -> Value {
     json!({"kind": "reported", "outcome": outcome, "time": minutes_after(24 * 60)})
 }
 
-async fn hear(service: &Service, event: Value) -> Applied {
+async fn hear(service: &Service, event: Value) -> LateEventResult {
     hear_of(service, "p1-id-1", event).await
 }
 
-async fn hear_of(service: &Service, id: &str, event: Value) -> Applied {
+async fn hear_of(service: &Service, id: &str, event: Value) -> LateEventResult {
     let message = json!({"dialId": format!("{id}.1"), "event": event});
-    let input = LateInput { conversation_id: id.to_owned(), message };
+    let input = LateEventInput { conversation_id: ConversationId::new(id), message };
     let later = service.calls_at(minutes_after(120));
-    let applied = later.amend(&input).await.unwrap();
+    let applied = apply_late_event::run(&later, &input).await.unwrap();
     let tables = dump(service).await;
-    let again = later.amend(&input).await.unwrap();
-    assert_ne!(again, Applied::Amended, "heard a second time it says nothing new");
+    let again = apply_late_event::run(&later, &input).await.unwrap();
+    assert_ne!(again, LateEventResult::Amended, "heard a second time it says nothing new");
     assert_eq!(dump(service).await, tables);
     applied
 }
@@ -84,11 +94,11 @@ async fn prospect(service: &Service) -> String {
 }
 
 #[tokio::test]
-async fn an_appointment_that_comes_late_still_becomes_one() {
+async fn late_appointment_is_recorded() {
     for record in [unanswered(), given_back(), talked("p1-id-1", 240)] {
-        let minutes = record.talk_secs / 60;
+        let minutes = record.summary.talk_secs / 60;
         let service = settled(record).await;
-        assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, Applied::Amended);
+        assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
         let row = conversation(&service).await;
         assert_eq!(
             (&row["status"], &row["outcome"]),
@@ -106,49 +116,53 @@ async fn an_appointment_that_comes_late_still_becomes_one() {
 }
 
 #[tokio::test]
-async fn talk_that_is_told_late_is_charged_once() {
+async fn late_talk_is_charged_once() {
     let service = settled(unanswered()).await;
-    assert_eq!(hear(&service, ended(240)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(240)).await, LateEventResult::Amended);
     assert_eq!(
         conversation(&service).await,
         json!({"status": "COMPLETED", "outcome": null, "reason": "no_report", "talk_secs": 240})
     );
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
-    assert_eq!(hear(&service, report("NOT_INTERESTED")).await, Applied::Amended);
+    assert_eq!(hear(&service, report("NOT_INTERESTED")).await, LateEventResult::Amended);
     assert_eq!(service.minutes_left("sub-user1-id").await, 596);
 }
 
 #[tokio::test]
-async fn talk_that_turns_out_to_be_longer_or_shorter_is_corrected() {
+async fn late_talk_of_another_length_corrects_the_charge() {
     // What a client's system told is replaced by what the provider told.
     for (first, later, entry) in [(60, 240, "correct -3"), (300, 61, "correct 3")] {
-        let client = Record { joined: None, ended: None, talk_secs: first, ..talked("p1-id-1", 0) };
+        let client = with_summary(talked("p1-id-1", 0), |s| {
+            s.answered_at = None;
+            s.ended_at = None;
+            s.talk_secs = first;
+        });
         let service = settled(client).await;
-        assert_eq!(hear(&service, ended(later)).await, Applied::Amended);
+        assert_eq!(hear(&service, ended(later)).await, LateEventResult::Amended);
         assert_eq!(conversation(&service).await["talk_secs"], later);
         assert_eq!(service.entries().await[3], entry);
         let minutes = (later + 59) / 60;
         assert_eq!(service.minutes_left("sub-user1-id").await, 600 - minutes);
-        assert_eq!(hear(&service, ended(later)).await, Applied::NothingNew);
+        assert_eq!(hear(&service, ended(later)).await, LateEventResult::Unchanged);
         assert_eq!(service.entries().await.len(), 4);
     }
 }
 
 #[tokio::test]
-async fn talk_for_which_no_minutes_are_left_takes_none_however_often_it_is_told() {
+async fn late_talk_without_balance_charges_nothing() {
     let service = settled(unanswered()).await;
     service.execute(r#"UPDATE "Subscription" SET minutesLeft = 1"#).await;
-    assert_eq!(hear(&service, ended(240)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(240)).await, LateEventResult::Amended);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
     let entries = service.entries().await;
     for _ in 0..3 {
-        service.calls.settle(&talked("p1-id-1", 240)).await.unwrap();
+        record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
     }
     assert_eq!(service.entries().await, entries);
 }
 
 #[tokio::test]
-async fn what_is_recorded_says_nothing_new() {
+async fn recorded_event_changes_nothing() {
     let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
     let tables = dump(&service).await;
     for event in [
@@ -160,27 +174,33 @@ async fn what_is_recorded_says_nothing_new() {
         json!({"kind": "exploded"}),
         json!("nonsense"),
     ] {
-        assert_eq!(hear(&service, event.clone()).await, Applied::NothingNew, "{event}");
+        assert_eq!(hear(&service, event.clone()).await, LateEventResult::Unchanged, "{event}");
     }
     assert_eq!(dump(&service).await, tables);
 }
 
 #[tokio::test]
-async fn an_event_for_no_conversation_is_told_and_one_for_an_open_one_waits() {
+async fn event_of_unknown_conversation_is_reported_and_of_open_one_retried() {
     let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
-    assert_eq!(hear_of(&service, "unknown-1", ended(60)).await, Applied::UnknownConversation);
+    assert_eq!(
+        hear_of(&service, "unknown-1", ended(60)).await,
+        LateEventResult::UnknownConversation
+    );
     service.admit("p1-id-1").await;
     let message = json!({"dialId": "p1-id-1.1", "event": ended(60)});
-    let input = LateInput { conversation_id: "p1-id-1".to_owned(), message };
-    assert!(matches!(service.calls.amend(&input).await, Err(Failure::NotSettled(_))));
+    let input = LateEventInput { conversation_id: ConversationId::new("p1-id-1"), message };
+    assert!(matches!(
+        apply_late_event::run(&service.calls, &input).await,
+        Err(Failure::NotRecorded(_))
+    ));
     assert_eq!(conversation(&service).await["status"], "DIALING");
 }
 
 #[tokio::test]
-async fn a_cancelled_call_stays_cancelled_and_its_talk_is_charged() {
+async fn late_talk_of_a_cancelled_call_is_charged_and_it_stays_cancelled() {
     let service = settled(cancelled()).await;
-    assert_eq!(hear(&service, ended(90)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(90)).await, LateEventResult::Amended);
     assert_eq!(
         conversation(&service).await,
         json!({"status": "CANCELLED", "outcome": null, "reason": "cancelled_by_operator",
@@ -191,10 +211,10 @@ async fn a_cancelled_call_stays_cancelled_and_its_talk_is_charged() {
 }
 
 #[tokio::test]
-async fn a_cancelled_call_in_which_something_was_agreed_has_an_outcome() {
+async fn late_report_of_a_cancelled_call_is_its_outcome() {
     let service = settled(cancelled()).await;
     hear(&service, ended(90)).await;
-    assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, Applied::Amended);
+    assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
     let row = conversation(&service).await;
     assert_eq!((&row["status"], &row["outcome"]), (&json!("COMPLETED"), &json!("APPOINTMENT_SET")));
     assert_eq!(row["talk_secs"], 90);
@@ -202,10 +222,10 @@ async fn a_cancelled_call_in_which_something_was_agreed_has_an_outcome() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_comes_late_outranks_every_wish() {
+async fn late_opt_out_outranks_every_outcome() {
     for outcome in [Outcome::AppointmentSet, Outcome::CallbackRequested, Outcome::NotInterested] {
         let service = settled(reported("p1-id-1", outcome)).await;
-        assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+        assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
         assert_eq!(conversation(&service).await["outcome"], "DO_NOT_CALL");
         assert_eq!(prospect(&service).await, "DO_NOT_CALL");
         assert_eq!(service.rows("select * from suppressions").await.len(), 1);
@@ -214,9 +234,9 @@ async fn a_refusal_that_comes_late_outranks_every_wish() {
 }
 
 #[tokio::test]
-async fn a_callback_that_comes_late_counts_as_one() {
+async fn late_callback_counts_once() {
     let service = settled(unanswered()).await;
-    assert_eq!(hear(&service, report("CALLBACK_REQUESTED")).await, Applied::Amended);
+    assert_eq!(hear(&service, report("CALLBACK_REQUESTED")).await, LateEventResult::Amended);
     assert_eq!(
         service.row("select status, times_rescheduled as times from prospects").await,
         json!({"status": "RESCHEDULED", "times": 1})
@@ -224,14 +244,13 @@ async fn a_callback_that_comes_late_counts_as_one() {
 }
 
 #[tokio::test]
-async fn facts_that_were_known_are_not_lost_to_late_ones() {
+async fn late_event_does_not_remove_known_facts() {
     let joined = at(NOW) + TimeDelta::seconds(30);
-    let known = Record {
-        joined: Some(joined),
-        ended: None,
-        talk_secs: 60,
-        ..reported("p1-id-1", Outcome::NotInterested)
-    };
+    let known = with_summary(reported("p1-id-1", Outcome::NotInterested), |s| {
+        s.answered_at = Some(joined);
+        s.ended_at = None;
+        s.talk_secs = 60;
+    });
     let service = settled(known).await;
     hear(&service, report("DO_NOT_CALL")).await;
     assert_eq!(
@@ -243,9 +262,9 @@ async fn facts_that_were_known_are_not_lost_to_late_ones() {
 }
 
 #[tokio::test]
-async fn a_late_end_proves_that_a_dial_given_up_for_lost_was_placed() {
+async fn late_end_proves_that_a_lost_dial_was_placed() {
     let service = settled(given_back()).await;
-    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
     assert_eq!(
         service.row("select state, provider_call_id as call from dials").await,
         json!({"state": "PLACED", "call": "provider-1"})
@@ -253,7 +272,7 @@ async fn a_late_end_proves_that_a_dial_given_up_for_lost_was_placed() {
 }
 
 #[tokio::test]
-async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_brought() {
+async fn late_event_of_an_earlier_call_keeps_the_result_of_a_later_one() {
     for (outcome, status) in [
         (Outcome::AppointmentSet, "BOOKED"),
         (Outcome::NotInterested, "NOT_INTERESTED"),
@@ -270,7 +289,7 @@ async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_br
         let sent = "update dials set state = 'SENT', sent_at = intended_at
             where conversation_id = 'p1-id-2'";
         service.execute(sent).await;
-        service.calls.settle(&reported("p1-id-2", outcome)).await.unwrap();
+        record_outcome::run(&service.calls, &reported("p1-id-2", outcome)).await.unwrap();
         let before = service.row("select status, rescheduled_for from prospects").await;
         hear(&service, ended(60)).await;
         assert_eq!(prospect(&service).await, status);
@@ -279,7 +298,7 @@ async fn what_is_heard_of_an_earlier_call_takes_back_nothing_that_a_later_one_br
 }
 
 #[tokio::test]
-async fn a_late_report_that_comes_twice_undoes_nothing_that_came_between() {
+async fn repeated_late_report_does_not_undo_a_later_change() {
     let service = settled(unanswered()).await;
     hear(&service, report("CALLBACK_REQUESTED")).await;
     service.execute("update prospects set status = 'NOT_INTERESTED'").await;
@@ -288,39 +307,40 @@ async fn a_late_report_that_comes_twice_undoes_nothing_that_came_between() {
 }
 
 #[tokio::test]
-async fn a_late_report_that_overrules_another_is_applied_once() {
+async fn late_report_that_supersedes_another_is_applied_once() {
     let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
     let event = json!({"kind": "reported", "outcome": "DO_NOT_CALL", "notes": "Very angry."});
-    assert_eq!(hear(&service, event).await, Applied::Amended);
+    assert_eq!(hear(&service, event).await, LateEventResult::Amended);
     let notes = service.row("select notes from conversations").await;
     assert_eq!(notes, json!({"notes": "Very angry.\nalso reported: APPOINTMENT_SET"}));
 }
 
 #[tokio::test]
-async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
+async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
     let service = settled(unanswered()).await;
     let later = service.calls_at(minutes_after(10));
     assert_eq!(
-        admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap()).dial_id,
+        admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap()).dial_id,
         "p1-id-1.2"
     );
     service
         .execute("update dials set state = 'SENT', sent_at = intended_at where sequence = 2")
         .await;
-    let talk = Record {
-        dial_id: Some("p1-id-1.2".to_owned()),
-        joined: Some(minutes_after(11)),
-        ended: Some(minutes_after(15)),
-        ..reported("p1-id-1", Outcome::NotInterested)
+    let talk = CallRecord {
+        dial_id: Some(DialId::new("p1-id-1.2")),
+        ..with_summary(reported("p1-id-1", Outcome::NotInterested), |s| {
+            s.answered_at = Some(minutes_after(11));
+            s.ended_at = Some(minutes_after(15));
+        })
     };
     // What is still said of the first one does not touch the second, which is live.
     let stale = reported("p1-id-1", Outcome::AppointmentSet);
-    later.settle(&stale).await.unwrap();
+    record_outcome::run(&later, &stale).await.unwrap();
     let live = service.row("select closed_at, state from dials where sequence = 2").await;
     assert_eq!(live, json!({"closed_at": null, "state": "SENT"}));
-    later.settle(&talk).await.unwrap();
+    record_outcome::run(&later, &talk).await.unwrap();
     // The event names the first dial: its talk is charged to it, and the outcome stays.
-    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
     let first = "select sum(minutes) as minutes from minute_ledger
         where dial_id = 'p1-id-1.1' and kind in ('charge', 'correct')";
     assert_eq!(service.row(first).await, json!({"minutes": -1}));
@@ -331,22 +351,22 @@ async fn a_late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
 }
 
 #[tokio::test]
-async fn a_prospect_who_was_talked_to_as_it_turns_out_late_is_not_called_again_at_once() {
+async fn late_talk_starts_the_cool_down() {
     let service = settled(given_back()).await;
-    assert_eq!(hear(&service, ended(60)).await, Applied::Amended);
+    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
     let planned = service.plan("next", "user1-id", minutes_after(150)).await;
-    assert_eq!((planned.calls.len(), planned.skipped["cooling_down"]), (0, 1));
+    assert_eq!((planned.calls.len(), planned.skipped[&BlockReason::CoolingDown]), (0, 1));
 }
 
 #[tokio::test]
-async fn a_refusal_on_an_earlier_dial_is_kept_whatever_the_later_one_brought() {
+async fn opt_out_on_an_earlier_dial_is_kept() {
     let service = settled(unanswered()).await;
     let later = service.calls_at(minutes_after(10));
-    admitted(later.decide(&asks("p1-id-1", "run-2")).await.unwrap());
+    admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap());
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
-    let dial_id = Some("p1-id-1.2".to_owned());
-    later.settle(&Record { dial_id, ..unanswered() }).await.unwrap();
-    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+    let dial_id = Some(DialId::new("p1-id-1.2"));
+    record_outcome::run(&later, &CallRecord { dial_id, ..unanswered() }).await.unwrap();
+    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
     let status = service.row("select status from prospects").await;
     assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
@@ -354,24 +374,24 @@ async fn a_refusal_on_an_earlier_dial_is_kept_whatever_the_later_one_brought() {
 
 /// A run that a reset made, and that never took up a dial, hears again what a client's system said.
 #[tokio::test]
-async fn a_run_without_a_dial_changes_nothing_of_a_settled_call() {
+async fn run_without_dial_does_not_change_a_recorded_call() {
     let service = settled(reported("p1-id-1", Outcome::CallbackRequested)).await;
     let tables = dump(&service).await;
-    let ignorant = Record { dial_id: None, ..unanswered() };
-    service.calls.settle(&ignorant).await.unwrap();
+    let ignorant = CallRecord { dial_id: None, ..unanswered() };
+    record_outcome::run(&service.calls, &ignorant).await.unwrap();
     assert_eq!(dump(&service).await, tables);
     // But for one who asked not to be called, which was answered for and is kept.
-    let refusal = Record { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
-    service.calls.settle(&refusal).await.unwrap();
+    let refusal = CallRecord { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
+    record_outcome::run(&service.calls, &refusal).await.unwrap();
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
     let status = service.row("select status from prospects").await;
     assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
 }
 
 #[tokio::test]
-async fn a_refusal_takes_back_the_appointment_that_came_before() {
+async fn opt_out_deletes_an_earlier_appointment() {
     let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
     assert_eq!(service.rows("select * from appointments").await.len(), 1);
-    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, Applied::Amended);
+    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
     assert_eq!(service.rows("select * from appointments").await, Vec::<Value>::new());
 }

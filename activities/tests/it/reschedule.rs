@@ -1,13 +1,15 @@
 //! Moving the slot of a call that waits.
 
+use activities::calls::{record_outcome, reschedule};
 use chrono::{DateTime, Utc};
+use domain::ids::ConversationId;
 use serde_json::json;
-use workflows::activities::calls::{MoveSlotInput, Moved};
+use workflows::activities::calls::{RescheduleInput, RescheduleResult};
 
 use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked};
 
-fn to(slot: Option<DateTime<Utc>>) -> MoveSlotInput {
-    MoveSlotInput { conversation_id: "p1-id-1".to_owned(), slot }
+fn to(slot: Option<DateTime<Utc>>) -> RescheduleInput {
+    RescheduleInput { conversation_id: ConversationId::new("p1-id-1"), slot }
 }
 
 async fn waiting() -> Service {
@@ -23,19 +25,19 @@ async fn waits(service: &Service) {
 }
 
 async fn not_moved(service: &Service, slot: Option<DateTime<Utc>>) -> String {
-    match service.calls.move_slot_of(&to(slot)).await.unwrap() {
-        Moved::Not { why } => why,
-        Moved::To { slot } => panic!("moved to {slot}"),
+    match reschedule::run(&service.calls, &to(slot)).await.unwrap() {
+        RescheduleResult::Rejected { detail } => detail,
+        RescheduleResult::Rescheduled { slot } => panic!("moved to {slot}"),
     }
 }
 
 #[tokio::test]
-async fn a_call_that_waits_is_moved_to_where_its_hours_allow() {
+async fn waiting_call_is_rescheduled_within_its_hours() {
     let service = waiting().await;
     for _ in 0..2 {
-        match service.calls.move_slot_of(&to(Some(minutes_after(120)))).await.unwrap() {
-            Moved::To { slot } => assert_eq!(slot, minutes_after(120)),
-            Moved::Not { why } => panic!("{why}"),
+        match reschedule::run(&service.calls, &to(Some(minutes_after(120)))).await.unwrap() {
+            RescheduleResult::Rescheduled { slot } => assert_eq!(slot, minutes_after(120)),
+            RescheduleResult::Rejected { detail } => panic!("{detail}"),
         }
     }
     let row =
@@ -44,17 +46,19 @@ async fn a_call_that_waits_is_moved_to_where_its_hours_allow() {
 }
 
 #[tokio::test]
-async fn a_call_without_a_given_moment_is_moved_to_now() {
+async fn reschedule_without_a_slot_moves_to_now() {
     let service = waiting().await;
-    match service.calls.move_slot_of(&to(None)).await.unwrap() {
-        Moved::To { slot } => assert!(slot >= at(NOW) && slot < minutes_after(1), "{slot}"),
-        Moved::Not { why } => panic!("{why}"),
+    match reschedule::run(&service.calls, &to(None)).await.unwrap() {
+        RescheduleResult::Rescheduled { slot } => {
+            assert!(slot >= at(NOW) && slot < minutes_after(1), "{slot}")
+        }
+        RescheduleResult::Rejected { detail } => panic!("{detail}"),
     }
     service.admit("p1-id-1").await;
 }
 
 #[tokio::test]
-async fn a_moment_at_which_no_call_may_be_made_is_refused_with_the_reason() {
+async fn slot_outside_hours_is_rejected_with_the_reason() {
     for (slot, words) in [
         (minutes_after(-1), "is in the past"),
         (
@@ -73,19 +77,19 @@ async fn a_moment_at_which_no_call_may_be_made_is_refused_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_call_that_no_longer_waits_is_not_moved() {
+async fn call_that_no_longer_waits_is_not_rescheduled() {
     let service = waiting().await;
     service.execute("update conversations set slot = '2025-02-25T14:00:00Z'").await;
     service.admit("p1-id-1").await;
     assert!(not_moved(&service, None).await.contains("it is DIALING"));
-    service.calls.settle(&talked("p1-id-1", 10)).await.unwrap();
+    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
     assert!(not_moved(&service, None).await.contains("it is COMPLETED"));
     service.execute("delete from conversations").await;
     assert!(not_moved(&service, None).await.contains("no longer exists"));
 }
 
 #[tokio::test]
-async fn a_call_of_which_something_is_missing_is_not_moved() {
+async fn call_with_deleted_rows_is_not_rescheduled() {
     let service = Service::start().await;
     for (change, words) in [
         ("delete from prospects", "the prospect no longer exists"),
