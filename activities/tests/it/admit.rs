@@ -45,7 +45,7 @@ async fn admitted_call_has_a_dial_a_line_and_reserved_minutes() {
             )
             .await,
         json!({"id": "p1-id-1.1", "conversation_id": "p1-id-1", "user_id": "user1-id",
-            "prospect_id": "p1-id", "number": 1, "state": "INTENDED", "phone": "+1234567890",
+            "prospect_id": "p1-id", "sequence": 1, "state": "INTENDED", "phone": "+1234567890",
             "subscription_id": "sub-user1-id", "reserved_minutes": 10,
             "dial_deadline": "2025-02-25T14:15:00", "sent_at": null, "closed_at": null,
             "provider_call_id": null})
@@ -87,9 +87,9 @@ async fn every_rule_denies_on_its_own_and_writes_no_dial() {
         ),
         ("update plans set per_day = 0", "daily_limit"),
         ("update subscriptions set minutes_left = 0", "no_minutes"),
-        ("update subscriptions set status = 'CANCELLED'", "user_deleted"),
-        ("delete from agent_settings", "user_deleted"),
-        ("update advanced_settings set time_zone = 'Nowhere'", "user_deleted"),
+        ("update subscriptions set status = 'CANCELLED'", "no_active_subscription"),
+        ("delete from agent_settings", "settings_missing"),
+        ("update advanced_settings set time_zone = 'Nowhere'", "window_invalid"),
         ("delete from users", "user_deleted"),
         ("delete from prospects", "prospect_deleted"),
         ("update prospects set time_zone = 'Nowhere'", "prospect_zone_unknown"),
@@ -162,12 +162,12 @@ async fn call_is_denied_15_minutes_after_its_slot() {
 #[tokio::test]
 async fn block_that_ends_soon_defers() {
     for (change, minutes, until, words) in [
-        ("select 1", -5, at(NOW), "slot has not come"),
+        ("select 1", -5, at(NOW), "slot is in the future"),
         (
             "update advanced_settings set start_at = '09:10'",
             0,
             minutes_after(10),
-            "the client's hours",
+            "the user's window",
         ),
     ] {
         let service = due().await;

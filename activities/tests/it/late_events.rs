@@ -58,8 +58,8 @@ fn cancelled() -> CallRecord {
 
 fn ended(secs: i64) -> Value {
     let joined = at(NOW) + TimeDelta::seconds(30);
-    json!({"kind": "ended", "providerCallId": "provider-1", "reason": "hangup",
-        "joined": joined, "ended": joined + TimeDelta::seconds(secs)})
+    json!({"kind": "ended", "providerCallId": "provider-1", "reason": "callee_hung_up",
+        "answeredAt": joined, "endedAt": joined + TimeDelta::seconds(secs)})
 }
 
 fn report(outcome: &str) -> Value {
@@ -77,7 +77,7 @@ async fn hear_of(service: &Service, id: &str, event: Value) -> LateEventResult {
     let applied = apply_late_event::run(&later, &input).await.unwrap();
     let tables = dump(service).await;
     let again = apply_late_event::run(&later, &input).await.unwrap();
-    assert_ne!(again, LateEventResult::Amended, "heard a second time it says nothing new");
+    assert_ne!(again, LateEventResult::Amended, "a repeated event changes nothing");
     assert_eq!(dump(service).await, tables);
     applied
 }
@@ -170,7 +170,7 @@ async fn recorded_event_changes_nothing() {
         json!({"kind": "reported", "outcome": "APPOINTMENT_SET", "notes": "As agreed.",
             "time": minutes_after(24 * 60)}),
         json!({"kind": "started", "providerCallId": "provider-1"}),
-        json!({"kind": "joined", "at": "2025-02-25T14:00:30Z"}),
+        json!({"kind": "answered", "at": "2025-02-25T14:00:30Z"}),
         json!({"kind": "exploded"}),
         json!("nonsense"),
     ] {

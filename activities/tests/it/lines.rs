@@ -44,9 +44,9 @@ async fn calls_of(users: &[(&'static str, &[&str])]) -> Service {
 async fn free_line_goes_to_the_earliest_waiting_slot() {
     let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
     assert_eq!(ask(&service, "a-1", 1, at(NOW)).await, Ok("a-1.1".to_owned()));
-    for (call, place) in [("c-1", "1st"), ("b-1", "1st"), ("c-1", "2nd")] {
+    for (call, position) in [("c-1", 1), ("b-1", 1), ("c-1", 2)] {
         let why = ask(&service, call, 1, at(NOW)).await.unwrap_err();
-        assert_eq!(why, format!("Waiting for a line, {place} in the queue."), "{call}");
+        assert_eq!(why, format!("Waiting for a line, position {position} in the queue."), "{call}");
     }
     record_outcome::run(&service.calls, &talked("a-1", 0)).await.unwrap();
     // The later slot asks first, and waits for the earlier one all the same.
@@ -72,7 +72,9 @@ async fn line_limit_of_a_user_affects_this_user_only() {
         .execute("update advanced_settings set max_concurrent_calls = 1 where id = 'adv-user1-id'")
         .await;
     assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
-    assert!(ask(&service, "b-1", 5, at(NOW)).await.unwrap_err().contains("1st in the queue"));
+    assert!(
+        ask(&service, "b-1", 5, at(NOW)).await.unwrap_err().contains("position 1 in the queue")
+    );
     for call in ["c-1", "d-1"] {
         assert!(ask(&service, call, 5, at(NOW)).await.is_ok(), "{call}");
     }
@@ -85,7 +87,7 @@ async fn two_prospects_with_one_number_are_not_called_together_or_in_a_row() {
     assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
     for call in ["b-1", "c-1"] {
         let why = ask(&service, call, 5, at(NOW)).await.unwrap_err();
-        assert_eq!(why, "Another call to the number is under way.", "{call}");
+        assert_eq!(why, "A call to the same phone number is planned or in progress.", "{call}");
     }
     let unanswered = with_summary(talked("a-1", 0), |s| {
         s.outcome = Some(domain::status::Outcome::NoResponse);
@@ -94,7 +96,7 @@ async fn two_prospects_with_one_number_are_not_called_together_or_in_a_row() {
     record_outcome::run(&service.calls, &unanswered).await.unwrap();
     // Of the same client the number rests; another client knows nothing of it.
     let why = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
-    assert_eq!(why, "The number rests after a call to another prospect.");
+    assert_eq!(why, "The phone number cools down after a call to another prospect.");
     assert!(ask(&service, "c-1", 5, at(NOW)).await.is_ok());
 }
 
@@ -120,5 +122,5 @@ async fn legal_cap_counts_the_calls_of_all_users() {
     service.execute("update conversations set status = 'SCHEDULED' where id = 'c-1'").await;
     service.execute("update calling_rules set cap_per_day = 2 where id = 'us-fl'").await;
     let why = ask(&service, "c-1", 5, at(NOW)).await.unwrap_err();
-    assert_eq!(why, "The law allows no further call to the number for now.");
+    assert_eq!(why, "The law allows no further call to the phone number for now.");
 }

@@ -353,7 +353,7 @@ async fn other_prospects_with_a_suppressed_number_are_not_called() {
     service.due_call_of(same_number).await;
     record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
     let admission = admit::run(&service.calls, &admit_input("p2-id-1", RUN)).await.unwrap();
-    assert!(format!("{admission:?}").contains("suppressed"), "{admission:?}");
+    assert!(format!("{admission:?}").contains("Suppressed"), "{admission:?}");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ async fn waits(service: &Service) {
     service.execute("update conversations set slot = '2025-02-25T14:20:00Z'").await;
 }
 
-async fn not_moved(service: &Service, slot: Option<DateTime<Utc>>) -> String {
+async fn rejected(service: &Service, slot: Option<DateTime<Utc>>) -> String {
     match reschedule::run(&service.calls, &to(slot)).await.unwrap() {
         RescheduleResult::Rejected { detail } => detail,
         RescheduleResult::Rescheduled { slot } => panic!("moved to {slot}"),
@@ -63,14 +63,14 @@ async fn slot_outside_hours_is_rejected_with_the_reason() {
         (minutes_after(-1), "is in the past"),
         (
             minutes_after(8 * 60),
-            "outside calling hours; the next moment within them is \
+            "outside calling hours; the next allowed time is \
             2025-02-26T14:00:00Z",
         ),
         (minutes_after(366 * 24 * 60), "more than a year ahead"),
     ] {
         let service = waiting().await;
-        let why = not_moved(&service, Some(slot)).await;
-        assert!(why.contains(words), "{why}");
+        let detail = rejected(&service, Some(slot)).await;
+        assert!(detail.contains(words), "{detail}");
         let row = service.row("select slot at time zone 'UTC' as slot from conversations").await;
         assert_eq!(row, json!({"slot": "2025-02-25T14:20:00"}));
     }
@@ -81,11 +81,11 @@ async fn call_that_no_longer_waits_is_not_rescheduled() {
     let service = waiting().await;
     service.execute("update conversations set slot = '2025-02-25T14:00:00Z'").await;
     service.admit("p1-id-1").await;
-    assert!(not_moved(&service, None).await.contains("it is DIALING"));
+    assert!(rejected(&service, None).await.contains("status is DIALING"));
     record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
-    assert!(not_moved(&service, None).await.contains("it is COMPLETED"));
+    assert!(rejected(&service, None).await.contains("status is COMPLETED"));
     service.execute("delete from conversations").await;
-    assert!(not_moved(&service, None).await.contains("no longer exists"));
+    assert!(rejected(&service, None).await.contains("no longer exists"));
 }
 
 #[tokio::test]
@@ -93,7 +93,7 @@ async fn call_with_deleted_rows_is_not_rescheduled() {
     let service = Service::start().await;
     for (change, words) in [
         ("delete from prospects", "the prospect no longer exists"),
-        ("delete from users", "the user no longer exists"),
+        ("delete from users", "The user no longer exists"),
         ("delete from script_settings", "no ScriptSetting"),
         ("update subscriptions set status = 'PAUSED'", "no active subscription"),
         ("update prospects set time_zone = 'Nowhere'", "\"Nowhere\" is unknown"),
@@ -101,7 +101,7 @@ async fn call_with_deleted_rows_is_not_rescheduled() {
         service.clear().await;
         waits(&service).await;
         service.execute(change).await;
-        let why = not_moved(&service, Some(minutes_after(60))).await;
-        assert!(why.contains(words), "{change}: {why}");
+        let detail = rejected(&service, Some(minutes_after(60))).await;
+        assert!(detail.contains(words), "{change}: {detail}");
     }
 }
