@@ -1,4 +1,4 @@
-//! Connections that a handler can cut without answering.
+//! TCP connections that a handler can abort without an answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,46 +12,42 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A handle with which a handler closes its own connection.
+/// A handler's handle to its own connection.
 #[derive(Debug, Clone, Default)]
 pub struct Connection(Arc<AtomicBool>);
 
 impl Connection {
-    /// From now on not one byte is written: the client sees the connection close.
-    pub fn cut(&self) {
+    /// Closes the connection: no further byte is written.
+    pub fn abort(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
     fn check(&self) -> io::Result<()> {
         if self.0.load(Ordering::SeqCst) {
-            Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "connection cut by an injected fault",
-            ))
-        } else {
-            Ok(())
+            let reason = "connection aborted by an injected fault";
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason));
         }
+        Ok(())
     }
 }
 
-impl Connected<IncomingStream<'_, CuttableListener>> for Connection {
-    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
+impl Connected<IncomingStream<'_, AbortableListener>> for Connection {
+    fn connect_info(stream: IncomingStream<'_, AbortableListener>) -> Self {
         stream.io().connection.clone()
     }
 }
 
-/// A TCP listener whose connections can be cut.
+/// A TCP listener of [`AbortableStream`]s.
 #[derive(Debug)]
-pub struct CuttableListener(pub TcpListener);
+pub struct AbortableListener(pub TcpListener);
 
-impl Listener for CuttableListener {
-    type Io = CuttableStream;
+impl Listener for AbortableListener {
+    type Io = AbortableStream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        let connection = Connection::default();
-        (CuttableStream { stream, connection }, address)
+        (AbortableStream { stream, connection: Connection::default() }, address)
     }
 
     fn local_addr(&self) -> io::Result<Self::Addr> {
@@ -59,14 +55,14 @@ impl Listener for CuttableListener {
     }
 }
 
-/// The stream behind a [`Connection`].
+/// A TCP stream whose writes fail once its [`Connection`] is aborted.
 #[derive(Debug)]
-pub struct CuttableStream {
+pub struct AbortableStream {
     stream: TcpStream,
     connection: Connection,
 }
 
-impl AsyncRead for CuttableStream {
+impl AsyncRead for AbortableStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -76,15 +72,13 @@ impl AsyncRead for CuttableStream {
     }
 }
 
-impl AsyncWrite for CuttableStream {
+impl AsyncWrite for AbortableStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if let Err(error) = self.connection.check() {
-            return Poll::Ready(Err(error));
-        }
+        self.connection.check()?;
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 

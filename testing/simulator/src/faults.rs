@@ -1,243 +1,223 @@
-//! Trouble on demand: what goes wrong with the next requests and deliveries.
+//! Fault injection: what goes wrong with the next call creations, webhooks and lists.
 
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use anyhow::ensure;
+use rand_pcg::Pcg32;
+use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
 
-use crate::deliveries::Handling;
+use crate::delivery::DeliveryFaults;
 
 const DEFAULT_HOLD_MS: u64 = 500;
 
-/// A rule for `POST /api/calls`; several effects may be combined.
+/// A fault of `POST /api/calls`; several effects may be combined.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CreateFault {
-    /// Close the connection instead of answering; no call is made.
+    /// Close the connection without an answer; no call is created.
     pub drop_before_accept: bool,
-    /// Make the call, then close the connection instead of answering.
+    /// Create the call, then close the connection without an answer.
     pub drop_after_accept: bool,
-    /// Answer with this status; no call is made. A 503 comes with `Retry-After`, as the provider's own does.
+    /// Answer with this 5xx; no call is created. A 503 has `Retry-After`, as the provider's own.
     pub status_before_accept: Option<u16>,
-    /// Make the call, then answer with this status.
+    /// Create the call, then answer with this 5xx.
     pub status_after_accept: Option<u16>,
-    /// Answer so many real milliseconds late; a call is made at once.
+    /// Create the call, then delay the answer by so many real milliseconds.
     pub slow_ms: Option<u64>,
-    /// Answer 429; no call is made.
+    /// Answer 429; no call is created.
     pub refuse_429: Option<RetryAfter>,
-    /// Answer 401, 402 or 403; no call is made.
+    /// Answer 401, 402 or 403; no call is created.
     pub refuse: Option<u16>,
-    /// How many requests it still applies to. One if neither this nor a probability is given.
+    /// The number of requests that the fault still applies to; 1 if absent.
     pub times: Option<u64>,
-    /// The chance that it applies to a request.
-    pub probability: Option<f64>,
 }
 
-/// The `Retry-After` of a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RetryAfter {
+    /// In seconds.
     pub retry_after: u64,
 }
 
-/// What happens to webhook deliveries.
+/// Faults of all webhooks. All durations are real time.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebhookFaults {
-    /// The chance that a delivery is lost for good.
+    /// Probability that a webhook is never sent.
     pub drop: f64,
-    /// How many more times every delivery is made.
+    /// Additional requests per webhook.
     pub duplicate: u32,
-    /// Real milliseconds by which deliveries come late, in order.
+    /// Delay that keeps the order.
     pub delay_ms: u64,
-    /// The chance that a delivery is held back while later ones overtake it.
+    /// Probability that a webhook is held while later ones overtake it.
     pub reorder: f64,
-    /// Real milliseconds for which a delivery is held back; 500 if unset.
+    /// How long a webhook is held; 500 if absent.
     pub hold_ms: Option<u64>,
 }
 
-/// A change to the faults: rules are added, everything else is replaced if given.
+/// A change of the faults: faults of call creations are added, other values are replaced.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Change {
+pub struct FaultChange {
     pub create_call: Vec<CreateFault>,
     pub webhooks: Option<WebhookFaults>,
-    /// Real seconds until a new call shows up in lists.
+    /// Real seconds until a new call appears in lists.
     pub list_lag_secs: Option<f64>,
-    /// Restarts the dice.
+    /// Seed of the random generator.
     pub seed: Option<u64>,
 }
 
-/// What is set at present.
 #[derive(Debug, Clone, Default, Serialize)]
-pub struct Present {
+pub struct ActiveFaults {
     pub create_call: Vec<CreateFault>,
     pub webhooks: WebhookFaults,
     pub list_lag_secs: f64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    present: Present,
-    dice: Dice,
+    active: ActiveFaults,
+    random: Pcg32,
 }
 
-/// The faults in force.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Faults(Mutex<State>);
 
+impl Default for Faults {
+    fn default() -> Self {
+        let state = State { active: ActiveFaults::default(), random: Pcg32::seed_from_u64(0) };
+        Self(Mutex::new(state))
+    }
+}
+
 impl Faults {
-    /// What is set at present.
-    pub fn present(&self) -> Present {
-        self.lock().present.clone()
+    pub fn active(&self) -> ActiveFaults {
+        self.lock().active.clone()
     }
 
-    /// Removes every fault; the dice go on.
+    /// Removes every fault; the random generator keeps its state.
     pub fn clear(&self) {
-        self.lock().present = Present::default();
+        self.lock().active = ActiveFaults::default();
     }
 
-    /// Applies a change, or says why it makes no sense.
-    pub fn change(&self, change: Change) -> Result<(), String> {
+    /// Applies a change.
+    ///
+    /// # Errors
+    ///
+    /// If a probability or a status is out of range; nothing is changed then.
+    pub fn change(&self, change: FaultChange) -> anyhow::Result<()> {
         check(&change)?;
         let mut state = self.lock();
-        let rules = change.create_call.into_iter().map(|mut rule| {
-            if rule.times.is_none() && rule.probability.is_none() {
-                rule.times = Some(1);
-            }
-            rule
-        });
-        state.present.create_call.extend(rules);
+        state.active.create_call.extend(change.create_call);
         if let Some(webhooks) = change.webhooks {
-            state.present.webhooks = webhooks;
+            state.active.webhooks = webhooks;
         }
         if let Some(lag) = change.list_lag_secs {
-            state.present.list_lag_secs = lag;
+            state.active.list_lag_secs = lag;
         }
         if let Some(seed) = change.seed {
-            state.dice = Dice(seed);
+            state.random = Pcg32::seed_from_u64(seed);
         }
         Ok(())
     }
 
-    /// The fault that hits this creation: the first rule that applies, used up once.
-    pub fn for_creation(&self) -> CreateFault {
+    /// Takes the fault of the next call creation, if there is one.
+    pub fn take_create_fault(&self) -> Option<CreateFault> {
         let mut state = self.lock();
-        let State { present, dice } = &mut *state;
-        let hit = present
-            .create_call
-            .iter_mut()
-            .find(|rule| rule.times != Some(0) && dice.falls(rule.probability.unwrap_or(1.0)));
-        let Some(rule) = hit else {
-            return CreateFault::default();
+        let faults = &mut state.active.create_call;
+        faults.retain(|fault| fault.times != Some(0));
+        let fault = faults.first_mut()?;
+        let taken = fault.clone();
+        fault.times = Some(fault.times.unwrap_or(1) - 1);
+        faults.retain(|fault| fault.times != Some(0));
+        Some(taken)
+    }
+
+    /// Draws the faults of one webhook.
+    pub fn draw_webhook_faults(&self) -> DeliveryFaults {
+        let mut state = self.lock();
+        let State { active, random } = &mut *state;
+        let faults = &active.webhooks;
+        let mut draw = |probability: f64| {
+            f64::from(random.next_u32()) < probability * (f64::from(u32::MAX) + 1.0)
         };
-        if let Some(times) = &mut rule.times {
-            *times -= 1;
-        }
-        let fault = rule.clone();
-        present.create_call.retain(|rule| rule.times != Some(0));
-        fault
-    }
-
-    /// What happens to one webhook delivery.
-    pub fn for_webhook(&self) -> Handling {
-        let mut state = self.lock();
-        let State { present, dice } = &mut *state;
-        let faults = &present.webhooks;
         let hold = Duration::from_millis(faults.hold_ms.unwrap_or(DEFAULT_HOLD_MS));
-        Handling {
-            lost: dice.falls(faults.drop),
-            extra: faults.duplicate,
+        DeliveryFaults {
+            dropped: draw(faults.drop),
+            duplicates: faults.duplicate,
             delay: Duration::from_millis(faults.delay_ms),
-            held_back: dice.falls(faults.reorder).then_some(hold),
+            hold: draw(faults.reorder).then_some(hold),
         }
     }
 
-    /// How old (real time) a call must be to show up in lists.
+    /// Real time from the creation of a call until it appears in lists.
     pub fn list_lag(&self) -> Duration {
-        Duration::try_from_secs_f64(self.lock().present.list_lag_secs).unwrap_or_default()
+        Duration::try_from_secs_f64(self.lock().active.list_lag_secs).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("nothing panics while it holds the faults")
+        self.0.lock().expect("no holder of the faults panics")
     }
 }
 
-fn check(change: &Change) -> Result<(), String> {
-    let rules = change.create_call.iter();
-    let webhooks = change.webhooks.iter();
-    let mut chances = rules
-        .filter_map(|rule| rule.probability)
-        .chain(webhooks.flat_map(|faults| [faults.drop, faults.reorder]));
-    if !chances.all(|chance| (0.0..=1.0).contains(&chance)) {
-        return Err("a chance must be between 0 and 1".to_owned());
+fn check(change: &FaultChange) -> anyhow::Result<()> {
+    if let Some(faults) = &change.webhooks {
+        let is_probability = |value| (0.0..=1.0).contains(&value);
+        let are_probabilities = is_probability(faults.drop) && is_probability(faults.reorder);
+        ensure!(are_probabilities, "drop and reorder must be from 0 to 1");
     }
-    for rule in &change.create_call {
-        let statuses = [rule.status_before_accept, rule.status_after_accept];
-        if !statuses.iter().flatten().all(|status| (500..=599).contains(status)) {
-            return Err("an injected status must be from 500 to 599".to_owned());
-        }
-        if rule.refuse.is_some_and(|status| !(401..=403).contains(&status)) {
-            return Err("a refusal must be 401, 402 or 403".to_owned());
-        }
+    for fault in &change.create_call {
+        let statuses = [fault.status_before_accept, fault.status_after_accept];
+        let are_server_errors =
+            statuses.iter().flatten().all(|status| (500..=599).contains(status));
+        ensure!(are_server_errors, "an injected status must be from 500 to 599");
+        let is_client_error = fault.refuse.is_none_or(|status| (401..=403).contains(&status));
+        ensure!(is_client_error, "refuse must be 401, 402 or 403");
     }
     Ok(())
-}
-
-/// Splitmix64: small, seeded, repeatable.
-#[derive(Debug, Default)]
-struct Dice(u64);
-
-impl Dice {
-    fn falls(&mut self, chance: f64) -> bool {
-        chance >= 1.0 || (chance > 0.0 && self.unit() < chance)
-    }
-
-    /// A number from 0 up to but not including 1.
-    fn unit(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^= mixed >> 31;
-        (mixed >> 11) as f64 / (1_u64 << 53) as f64
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn faults(change: Change) -> Faults {
+    fn faults(change: FaultChange) -> Faults {
         let faults = Faults::default();
         faults.change(change).unwrap();
         faults
     }
 
     #[test]
-    fn a_rule_without_numbers_applies_once() {
-        let rule = CreateFault { drop_after_accept: true, ..CreateFault::default() };
-        let faults = faults(Change { create_call: vec![rule], ..Change::default() });
-        assert!(faults.for_creation().drop_after_accept);
-        assert_eq!(faults.for_creation(), CreateFault::default());
+    fn create_fault_without_times_applies_once() {
+        let fault = CreateFault { drop_after_accept: true, ..CreateFault::default() };
+        let faults = faults(FaultChange { create_call: vec![fault], ..FaultChange::default() });
+        assert!(faults.take_create_fault().unwrap().drop_after_accept);
+        assert_eq!(faults.take_create_fault(), None);
+        assert_eq!(faults.active().create_call, []);
     }
 
     #[test]
-    fn the_same_seed_gives_the_same_losses() {
-        let losses = || {
+    fn same_seed_drops_the_same_webhooks() {
+        let draw = || {
             let webhooks = WebhookFaults { drop: 0.5, ..WebhookFaults::default() };
-            let faults =
-                faults(Change { webhooks: Some(webhooks), seed: Some(7), ..Change::default() });
-            (0..64).map(|_| faults.for_webhook().lost).collect::<Vec<bool>>()
+            let change =
+                FaultChange { webhooks: Some(webhooks), seed: Some(7), ..FaultChange::default() };
+            let faults = faults(change);
+            (0..64).map(|_| faults.draw_webhook_faults().dropped).collect::<Vec<bool>>()
         };
-        assert_eq!(losses(), losses());
-        assert!(losses().contains(&true) && losses().contains(&false));
+        assert_eq!(draw(), draw());
+        assert!(draw().contains(&true) && draw().contains(&false));
     }
 
     #[test]
-    fn senseless_changes_are_refused() {
-        let rule = CreateFault { refuse: Some(404), ..CreateFault::default() };
-        let change = Change { create_call: vec![rule], ..Change::default() };
-        assert!(Faults::default().change(change).is_err());
+    fn probabilities_zero_and_one_are_certain() {
+        let webhooks = WebhookFaults { drop: 1.0, ..WebhookFaults::default() };
+        let faults = faults(FaultChange { webhooks: Some(webhooks), ..FaultChange::default() });
+        for _ in 0..1000 {
+            let drawn = faults.draw_webhook_faults();
+            assert!(drawn.dropped && drawn.hold.is_none());
+        }
     }
 }

@@ -1,27 +1,26 @@
-//! A stand-in for the Ultravox REST API and its Telnyx phone leg, as strict as the real one.
+//! A stand-in for Ultravox's REST API and the Telnyx call leg behind it.
 //!
-//! [`Simulator`] holds one account; [`serve`] answers requests for it on a listener that the
-//! caller owns. The number that is called decides how a call goes (see `scenarios.json`), the
-//! ledger at `/sim/ledger` tells what really happened, and `/sim/faults` makes things go wrong.
+//! [`Simulator`] holds one account; [`serve`] answers its HTTP requests. The called number decides
+//! how a call goes (see `scenarios.json`). `/sim/ledger` lists what happened in every call, and
+//! `/sim/faults` injects faults.
 
 mod api;
-mod calls;
+mod call;
 mod clock;
 mod connection;
-mod deliveries;
+mod delivery;
+mod duration;
 mod faults;
-mod ledger;
-mod limits;
+mod leg;
 mod phone;
-mod request;
 mod scenario;
+mod schema;
 mod settings;
 mod signature;
 mod simulator;
-mod spans;
-mod strict;
-mod telnyx;
-mod tools;
+mod telnyx_callbacks;
+mod tool_call;
+mod webhook_event;
 mod webhooks;
 
 use std::io;
@@ -30,10 +29,10 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 pub use settings::Settings;
-pub use signature::webhook as webhook_signature;
+pub use signature::sign_webhook;
 pub use simulator::{Simulator, StartError};
 
-/// Answers requests until `stop` completes. Calls under way go on in the background.
+/// Answers requests until `stop` completes. Calls in progress continue in the background.
 pub async fn serve(
     listener: TcpListener,
     simulator: Arc<Simulator>,
@@ -41,7 +40,7 @@ pub async fn serve(
 ) -> io::Result<()> {
     let service =
         api::router(simulator).into_make_service_with_connect_info::<connection::Connection>();
-    let server = axum::serve(connection::CuttableListener(listener), service);
+    let server = axum::serve(connection::AbortableListener(listener), service);
     tokio::select! {
         result = server => result,
         () = stop => Ok(()),

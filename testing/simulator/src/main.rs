@@ -1,4 +1,4 @@
-//! Parses the command line, binds, announces the address and serves until interrupted.
+//! Parses the command line, binds, prints the address and serves until interrupted.
 
 use std::io::IsTerminal as _;
 use std::sync::Arc;
@@ -21,18 +21,18 @@ async fn main() -> anyhow::Result<()> {
         .init();
 
     let address = (settings.host, settings.port);
-    let simulator = Arc::new(Simulator::new(settings).context("preparing the simulator")?);
+    let simulator = Arc::new(Simulator::new(settings).context("starting the simulator")?);
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listening on {}:{}", address.0, address.1))?;
     let bound = listener.local_addr().context("reading the bound address")?;
     println!("simulator listening on http://{bound}");
 
-    simulator::serve(listener, simulator, interrupted()).await.context("serving requests")
+    simulator::serve(listener, simulator, shutdown_signal()).await.context("serving requests")
 }
 
 /// Completes at the first interrupt or termination signal.
-async fn interrupted() {
+async fn shutdown_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut terminated) = signal(SignalKind::terminate()) else {
         return std::future::pending().await;

@@ -1,48 +1,53 @@
-//! Places calls and lets each one go as its scenario says.
+//! Creates calls and plays each one as its scenario says.
+//!
+//! The modules build on each other: `running_call` holds the state of a call, `dialing` and `tools`
+//! act on it, `talk` uses both, and `player` calls them as the events of the timeline occur.
 
-mod leg;
+mod dialing;
 mod outbox;
-mod run;
+mod player;
+mod running_call;
 mod talk;
 mod timeline;
+mod tools;
 
 use std::sync::Arc;
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use crate::calls::Call;
-use crate::request::StartCall;
+use crate::call::Call;
+use crate::scenario::Answer;
+use crate::schema::StartCall;
 use crate::simulator::Simulator;
 
-use run::Run;
+use running_call::RunningCall;
 
-/// Why a sound request makes no call.
+/// Why a valid request creates no call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotPlaced {
+pub enum NotCreated {
     #[error("the number in medium.telnyx.outgoing.to can't be dialled")]
-    Undialable,
-    #[error("calls are created too fast")]
-    TooFast { retry_after: u64 },
-    #[error("the account has as many active calls as it may have")]
-    TooMany,
+    InvalidNumber,
+    #[error("the account has reached its limit of concurrent calls")]
+    TooManyCalls,
 }
 
-/// Creates a call and dials. From here on it goes its way in the background.
-pub fn place(simulator: &Arc<Simulator>, request: StartCall) -> Result<Arc<Call>, NotPlaced> {
-    let (name, scenario) = match &request.dial {
-        Some(dial) => simulator.book.look_up(&dial.to),
-        None => simulator.book.nobody(),
-    };
-    if scenario.is_undialable() {
-        return Err(NotPlaced::Undialable);
+/// Creates a call, which then continues in the background.
+pub fn create_call(
+    simulator: &Arc<Simulator>,
+    request: StartCall,
+) -> Result<Arc<Call>, NotCreated> {
+    let (name, scenario) = simulator.scenarios.find(&request.medium.telnyx.outgoing.to);
+    if scenario.answer == Answer::Invalid {
+        return Err(NotCreated::InvalidNumber);
     }
-    simulator.rate.take().map_err(|retry_after| NotPlaced::TooFast { retry_after })?;
-    let (control, commands) = unbounded_channel();
-    let call = Call::new(request, name, simulator.clock.now(), control);
-    let call =
-        simulator.calls.admit(call, simulator.settings.max_concurrent).ok_or(NotPlaced::TooMany)?;
-    tracing::info!(call_id = %call.id, scenario = call.scenario, "A call was created.");
-    let run = Run::new(Arc::clone(simulator), Arc::clone(&call), scenario, commands);
-    tokio::spawn(run.play());
+    let (sender, commands) = unbounded_channel();
+    let call = Call::new(request, name, simulator.clock.now(), sender);
+    let call = simulator
+        .calls
+        .add(call, simulator.settings.max_concurrent)
+        .ok_or(NotCreated::TooManyCalls)?;
+    tracing::info!(call_id = %call.id, scenario = call.scenario, "Call created");
+    let running = RunningCall::new(Arc::clone(simulator), Arc::clone(&call), scenario);
+    tokio::spawn(player::play(running, commands));
     Ok(call)
 }

@@ -1,103 +1,87 @@
-//! How calls can go, as data.
+//! Scenarios: how a call goes, as data.
 
-mod book;
-mod moment;
+mod catalog;
+mod relative_time;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-use crate::calls::Event;
+use crate::webhook_event::WebhookEvent;
 
-pub use book::{Book, BookError};
+pub use catalog::{CatalogError, ScenarioCatalog};
 
-/// How one call goes. All spans are simulated seconds.
+/// How one call goes. All durations are simulated.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What happens when the number is dialled.
     pub answer: Answer,
-    /// From the join until the callee hangs up, unless something ends the talk before.
-    #[serde(default, rename = "talk_secs", deserialize_with = "secs")]
+    /// From the join until the callee hangs up, unless the talk ends earlier.
+    #[serde(default, rename = "talk_secs", deserialize_with = "seconds")]
     pub talk: Duration,
-    /// What the agent does, counted from the join.
     #[serde(default)]
     pub steps: Vec<Step>,
-    /// What is said, counted from the join.
     #[serde(default)]
     pub transcript: Vec<Line>,
-    /// What becomes of the webhooks.
     #[serde(default)]
     pub webhooks: WebhookPlan,
-    /// Whether the carrier sends no callback.
+    /// Whether Telnyx sends no callback.
     #[serde(default)]
     pub carrier_silent: bool,
-    /// The summary of the call.
+    /// The provider's summary of the call.
     #[serde(default)]
     pub summary: Option<String>,
 }
 
-/// What happens when a number is dialled.
+/// What happens when the number is dialled.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Answer {
-    /// A person picks up.
+    /// A person answers.
     Answered {
-        #[serde(deserialize_with = "secs")]
+        #[serde(deserialize_with = "seconds")]
         after_secs: Duration,
     },
-    /// A machine picks up.
+    /// A machine answers.
     Machine {
-        #[serde(deserialize_with = "secs")]
+        #[serde(deserialize_with = "seconds")]
         after_secs: Duration,
     },
-    /// Someone picks up, but the agent could speak only after the join time-out.
+    /// Someone answers, but is connected to the agent only after the join timeout.
     Late {
-        #[serde(deserialize_with = "secs")]
+        #[serde(deserialize_with = "seconds")]
         past_join_timeout_secs: Duration,
     },
-    /// It rings until the caller gives up.
     #[serde(rename = "no_answer")]
     Unanswered,
-    /// The line is busy.
     Busy,
-    /// The callee declines.
     Rejected,
-    /// The number leads nowhere, which the carrier notices only after dialling.
-    Failed,
-    /// The number can't be dialled: creating the call is refused.
+    /// The provider rejects the number: no call is created.
     Invalid,
 }
 
-/// Something the agent, or the callee, does in a talk.
+/// What the agent does during the talk.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Step {
-    /// The agent uses a tool of the client.
+    /// The agent reports an outcome with the client's tool.
     ReportOutcome(Report),
-    /// The agent uses the built-in voicemail tool.
+    /// The agent leaves a message with the provider's tool.
     LeaveVoicemail {
-        #[serde(deserialize_with = "secs")]
+        #[serde(deserialize_with = "seconds")]
         at_secs: Duration,
         message: String,
-    },
-    /// Someone hangs up; the agent needs the built-in tool for it.
-    HangUp {
-        #[serde(deserialize_with = "secs")]
-        at_secs: Duration,
-        by: Party,
     },
 }
 
 impl Step {
-    /// When it happens, counted from the join.
+    /// The time since the join.
     pub fn at(&self) -> Duration {
         match self {
             Self::ReportOutcome(report) => report.at,
-            Self::LeaveVoicemail { at_secs, .. } | Self::HangUp { at_secs, .. } => *at_secs,
+            Self::LeaveVoicemail { at_secs, .. } => *at_secs,
         }
     }
 }
@@ -106,39 +90,37 @@ impl Step {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    #[serde(rename = "at_secs", deserialize_with = "secs")]
+    /// The time since the join.
+    #[serde(rename = "at_secs", deserialize_with = "seconds")]
     pub at: Duration,
-    /// The tool's name for the model.
-    #[serde(default = "outcome_tool")]
-    pub tool: String,
-    /// What the model says; `{"$time": …}` stands for a moment relative to the call's creation.
+    /// The model's arguments; `{"$time": …}` is a time relative to the call's creation.
     pub args: Map<String, Value>,
-    /// Whether the request reaches the receiver.
+    /// Whether the request reaches its receiver.
     #[serde(default = "yes")]
     pub deliver: bool,
-    /// Whether the messages of the call show it.
+    /// Whether the messages of the call contain the report.
     #[serde(default = "yes")]
     pub record: bool,
-    /// How often the model does it.
     #[serde(default = "once")]
     pub times: u32,
-    /// Whether the request arrives only after the call's end was announced.
+    /// Whether the request is sent only after `call.ended`.
     #[serde(default)]
     pub after_ended: bool,
 }
 
 impl Report {
-    /// The arguments with every relative moment filled in.
-    pub fn arguments(&self, created: DateTime<Utc>) -> Map<String, Value> {
-        let pairs = self.args.iter();
-        pairs.map(|(name, value)| (name.clone(), moment::resolve(value, created))).collect()
+    /// The arguments with relative times resolved.
+    pub fn resolve_arguments(&self, created: DateTime<Utc>) -> Map<String, Value> {
+        let arguments = self.args.iter();
+        arguments
+            .map(|(name, value)| (name.clone(), relative_time::resolve(value, created)))
+            .collect()
     }
 }
 
-/// Who hangs up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Party {
+pub enum Speaker {
     Agent,
     Callee,
 }
@@ -147,31 +129,24 @@ pub enum Party {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Line {
-    #[serde(rename = "at_secs", deserialize_with = "secs")]
+    /// The time since the join.
+    #[serde(rename = "at_secs", deserialize_with = "seconds")]
     pub at: Duration,
-    pub by: Party,
+    pub by: Speaker,
     pub text: String,
 }
 
-/// What becomes of the webhooks of one call.
+/// Which webhooks of the call are sent.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct WebhookPlan {
-    /// Events that are never delivered.
-    pub drop: Vec<Event>,
-    /// How many more times every event is delivered.
-    pub duplicate: u32,
-    /// Simulated seconds by which an event comes late, overtaken by later ones.
-    pub delay_secs: BTreeMap<Event, f64>,
+    /// Events that are never sent.
+    pub drop: Vec<WebhookEvent>,
 }
 
-fn secs<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::Error> {
+fn seconds<'de, D: Deserializer<'de>>(source: D) -> Result<Duration, D::Error> {
     let secs = f64::deserialize(source)?;
     Duration::try_from_secs_f64(secs).map_err(serde::de::Error::custom)
-}
-
-fn outcome_tool() -> String {
-    "report_outcome".to_owned()
 }
 
 fn yes() -> bool {

@@ -1,32 +1,23 @@
-//! Everything that the routes and the running calls share.
+//! The state that the routes and the running calls share.
 
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
-use uuid::Uuid;
-
-use crate::calls::Calls;
+use crate::call::Calls;
 use crate::clock::Clock;
-use crate::deliveries::Courier;
+use crate::delivery::WebhookSender;
 use crate::faults::Faults;
-use crate::ledger::Violations;
-use crate::limits::CreationRate;
-use crate::scenario::{Book, BookError};
+use crate::scenario::{CatalogError, ScenarioCatalog};
 use crate::settings::Settings;
-use crate::signature::CarrierKey;
-use crate::telnyx::Carrier;
-use crate::webhooks::{Webhook, Webhooks};
+use crate::telnyx_callbacks::TelnyxCallbacks;
+use crate::webhooks::{WebhookTarget, Webhooks};
 
-/// Why a simulator can't start.
+/// Why the simulator does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The seed of the carrier's key can't be read.
-    #[error("the carrier's seed must have 64 hex digits")]
-    Seed,
-    /// The scenarios can't be read.
     #[error(transparent)]
-    Scenarios(#[from] BookError),
-    /// No outgoing request can be made.
-    #[error("preparing outgoing requests: {0}")]
+    Scenarios(#[from] CatalogError),
+    #[error("building the HTTP client: {0}")]
     Client(#[from] reqwest::Error),
 }
 
@@ -34,45 +25,59 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Simulator {
     pub(crate) settings: Settings,
-    pub(crate) account: Uuid,
     pub(crate) clock: Clock,
-    pub(crate) book: Book,
+    pub(crate) scenarios: ScenarioCatalog,
     pub(crate) calls: Calls,
-    pub(crate) rate: CreationRate,
     pub(crate) webhooks: Webhooks,
-    pub(crate) courier: Courier,
-    pub(crate) carrier: Carrier,
+    pub(crate) sender: WebhookSender,
+    pub(crate) telnyx: TelnyxCallbacks,
     pub(crate) faults: Faults,
     pub(crate) violations: Violations,
 }
 
 impl Simulator {
-    /// Prepares an account without calls. Fails if the seed or the scenario file is no good.
+    /// Prepares an account without calls.
+    ///
+    /// # Errors
+    ///
+    /// If the scenario file can't be used or the HTTP client can't be built.
     pub fn new(settings: Settings) -> Result<Self, StartError> {
-        let clock = Clock::new(settings.clock_offset_secs, settings.speed);
-        let courier = Courier::new()?;
-        let key = CarrierKey::from_hex(&settings.telnyx_seed).ok_or(StartError::Seed)?;
-        let webhooks = Webhooks::new(Duration::from_secs_f64(settings.retry_base_secs));
-        if let Some(url) = &settings.webhook_url {
-            webhooks.add(Webhook::new(
-                url.clone(),
-                settings.webhook_secrets.clone(),
-                settings.webhook_events.clone(),
-                clock.now(),
-            ));
-        }
+        let sender = WebhookSender::new()?;
+        let account = settings
+            .webhook_url
+            .clone()
+            .map(|url| WebhookTarget { url, secrets: settings.webhook_secrets.clone() });
+        let retry_base = Duration::from_secs_f64(settings.retry_base_secs);
         Ok(Self {
-            account: Uuid::new_v4(),
-            clock,
-            book: Book::open(settings.scenarios.as_deref())?,
+            clock: Clock::new(settings.clock_offset_secs, settings.speed),
+            scenarios: ScenarioCatalog::load(settings.scenarios.as_deref())?,
             calls: Calls::default(),
-            rate: CreationRate::new(settings.calls_per_minute, settings.calls_per_second),
-            webhooks,
-            carrier: Carrier::new(settings.telnyx_account_sid.clone(), key, courier.clone()),
-            courier,
+            webhooks: Webhooks::new(account, retry_base),
+            telnyx: TelnyxCallbacks::new(settings.telnyx_account_sid.clone(), sender.clone()),
+            sender,
             faults: Faults::default(),
             violations: Violations::default(),
             settings,
         })
+    }
+}
+
+/// Requests and tool declarations that break the provider's contract, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Violations(Mutex<Vec<String>>);
+
+impl Violations {
+    pub fn record(&self, violation: impl Into<String>) {
+        let violation = violation.into();
+        tracing::warn!(violation, "Contract violated");
+        self.lock().push(violation);
+    }
+
+    pub fn all(&self) -> Vec<String> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().expect("no holder of the violations panics")
     }
 }

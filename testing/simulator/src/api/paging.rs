@@ -1,93 +1,80 @@
-//! Cursor pages: `{next, previous, results, total}`.
+//! Pages of lists: `{next, results, total}`.
 
-use axum::http::{HeaderMap, header};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::header::HOST;
+use axum::http::request::Parts;
 use serde_json::{Value, json};
-use url::form_urlencoded::Serializer;
+use url::Url;
 
 use super::error::ApiError;
-use super::query::Query;
 
-const DEFAULT_SIZE: usize = 20;
-const LARGEST_SIZE: usize = 100;
+const DEFAULT_PAGE_SIZE: usize = 20;
+const MAX_PAGE_SIZE: usize = 100;
 
-/// Which way the positions of a list go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    Rising,
-    Falling,
+/// The query of a list: which page, and the list's own parameters.
+#[derive(Debug)]
+pub struct PageQuery {
+    url: Url,
+    size: usize,
+    /// The position of the last item of the page before.
+    cursor: Option<u64>,
+    /// All other parameters.
+    pub filters: Vec<(String, String)>,
 }
 
-/// One page of `items`, each with its position, which must follow the order strictly. A page goes
-/// on behind the position in the cursor.
-pub fn page(
-    query: &Query,
-    headers: &HeaderMap,
-    path: &str,
-    order: Order,
-    items: Vec<(u64, Value)>,
-) -> Result<Value, ApiError> {
-    let size = page_size(query)?;
-    let total = items.len();
-    let start = match query.get("cursor") {
-        Some(cursor) => behind(&items, order, decode(cursor)?),
-        None => 0,
-    };
-    let shown: Vec<&(u64, Value)> = items.iter().skip(start).take(size).collect();
-    let more = start + shown.len() < total;
-    let next =
-        shown.last().filter(|_| more).map(|(position, _)| link(query, headers, path, *position));
-    // The page before starts at its first item, so its cursor is the position before that item.
-    let previous = (start > 0).then(|| match start.checked_sub(size + 1) {
-        Some(before) => link(query, headers, path, items[before].0),
-        None => address(query, headers, path, None),
-    });
-    Ok(json!({
-        "next": next,
-        "previous": previous,
-        "results": shown.iter().map(|(_, value)| value).collect::<Vec<_>>(),
-        "total": total,
-    }))
-}
+impl<S: Send + Sync> FromRequestParts<S> for PageQuery {
+    type Rejection = ApiError;
 
-fn page_size(query: &Query) -> Result<usize, ApiError> {
-    match query.get("pageSize") {
-        None => Ok(DEFAULT_SIZE),
-        Some(text) => match text.parse() {
-            Ok(0) | Err(_) => Err(ApiError::bad_request("pageSize must be a positive integer")),
-            Ok(size) => Ok(LARGEST_SIZE.min(size)),
-        },
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let url = format!("http://{}{}", host.unwrap_or("localhost"), parts.uri);
+        let url = Url::parse(&url).map_err(ApiError::bad_request)?;
+        let (mut size, mut cursor, mut filters) = (DEFAULT_PAGE_SIZE, None, Vec::new());
+        for (name, value) in url.query_pairs().into_owned() {
+            match name.as_str() {
+                "pageSize" => {
+                    size = value.parse().ok().filter(|size| *size > 0).ok_or_else(|| {
+                        ApiError::bad_request("pageSize must be a positive integer")
+                    })?;
+                }
+                "cursor" => {
+                    let position = value
+                        .parse()
+                        .map_err(|_| ApiError::new(StatusCode::NOT_FOUND, "Invalid cursor"))?;
+                    cursor = Some(position);
+                }
+                _ => filters.push((name, value)),
+            }
+        }
+        Ok(Self { url, size: size.min(MAX_PAGE_SIZE), cursor, filters })
     }
 }
 
-fn behind(items: &[(u64, Value)], order: Order, position: u64) -> usize {
-    let passed = |at: u64| match order {
-        Order::Rising => at <= position,
-        Order::Falling => at >= position,
-    };
-    items.iter().take_while(|(at, _)| passed(*at)).count()
-}
-
-fn decode(cursor: &str) -> Result<u64, ApiError> {
-    let bytes = BASE64.decode(cursor).ok();
-    bytes
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .and_then(|text| text.strip_prefix("p=")?.parse().ok())
-        .ok_or_else(|| ApiError::new(404, "Invalid cursor"))
-}
-
-fn link(query: &Query, headers: &HeaderMap, path: &str, position: u64) -> String {
-    let cursor = BASE64.encode(format!("p={position}"));
-    address(query, headers, path, Some(&cursor))
-}
-
-fn address(query: &Query, headers: &HeaderMap, path: &str, cursor: Option<&str>) -> String {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let mut pairs = Serializer::new(String::new());
-    pairs.extend_pairs(query.pairs().filter(|(name, _)| *name != "cursor"));
-    if let Some(cursor) = cursor {
-        pairs.append_pair("cursor", cursor);
+impl PageQuery {
+    /// The page of `items`, each with its position. `is_after` compares positions in the order of
+    /// the list.
+    pub fn page(&self, items: Vec<(u64, Value)>, is_after: fn(&u64, &u64) -> bool) -> Value {
+        let total = items.len();
+        let is_left = |(position, _): &(u64, Value)| {
+            self.cursor.is_none_or(|cursor| is_after(position, &cursor))
+        };
+        let mut left: Vec<(u64, Value)> = items.into_iter().filter(is_left).collect();
+        let has_next = left.len() > self.size;
+        left.truncate(self.size);
+        let last = left.last().filter(|_| has_next);
+        let next = last.map(|(position, _)| self.url_of_page_after(*position));
+        let results: Vec<Value> = left.into_iter().map(|(_, item)| item).collect();
+        json!({"next": next, "results": results, "total": total})
     }
-    let host = host.unwrap_or("localhost");
-    format!("http://{host}{path}?{}", pairs.finish())
+
+    fn url_of_page_after(&self, position: u64) -> String {
+        let mut url = self.url.clone();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(&self.filters)
+            .append_pair("pageSize", &self.size.to_string())
+            .append_pair("cursor", &position.to_string());
+        url.into()
+    }
 }

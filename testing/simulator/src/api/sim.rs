@@ -1,4 +1,4 @@
-//! The simulator's own routes: no key needed.
+//! The simulator's own routes, which need no key.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -7,45 +7,44 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::ApiError;
-use crate::calls::ledger_json;
-use crate::faults::{Change, Present};
+use crate::call::ledger_json;
+use crate::faults::ActiveFaults;
+use crate::schema::parse_json;
 
-/// Up and answering.
-pub async fn health() -> Json<Value> {
+pub async fn show_health() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-/// The truth about every call, every breach of the contract and every delivery.
-pub async fn ledger(State(simulator): App) -> Json<Value> {
+/// Shows every call, contract violation and delivery counter.
+pub async fn show_ledger(State(simulator): App) -> Json<Value> {
     let calls = simulator.calls.all();
     Json(json!({
         "calls": calls.iter().map(|call| ledger_json(call)).collect::<Vec<Value>>(),
         "violations": simulator.violations.all(),
         "deliveries": simulator.webhooks.counters.to_json(),
-        "carrierDeliveries": simulator.carrier.counters.to_json(),
+        "carrierDeliveries": simulator.telnyx.counters.to_json(),
     }))
 }
 
-/// The base64 key that carrier callbacks are signed for.
-pub async fn public_key(State(simulator): App) -> String {
-    simulator.carrier.public_key()
+/// Shows the base64 public key of the signatures of Telnyx's callbacks.
+pub async fn show_public_key(State(simulator): App) -> String {
+    simulator.telnyx.key.public_key()
 }
 
-/// The faults in force.
-pub async fn faults(State(simulator): App) -> Json<Present> {
-    Json(simulator.faults.present())
+pub async fn show_faults(State(simulator): App) -> Json<ActiveFaults> {
+    Json(simulator.faults.active())
 }
 
-/// Adds to the faults in force.
-pub async fn add_faults(State(simulator): App, body: Bytes) -> Result<Json<Present>, ApiError> {
-    let change: Change =
-        serde_json::from_slice(&body).map_err(|error| ApiError::bad_request(error.to_string()))?;
+pub async fn change_faults(
+    State(simulator): App,
+    body: Bytes,
+) -> Result<Json<ActiveFaults>, ApiError> {
+    let change = parse_json(&body).map_err(ApiError::bad_request)?;
     simulator.faults.change(change).map_err(ApiError::bad_request)?;
-    Ok(Json(simulator.faults.present()))
+    Ok(Json(simulator.faults.active()))
 }
 
-/// Removes every fault.
-pub async fn clear_faults(State(simulator): App) -> Json<Present> {
+pub async fn clear_faults(State(simulator): App) -> Json<ActiveFaults> {
     simulator.faults.clear();
-    Json(simulator.faults.present())
+    Json(simulator.faults.active())
 }

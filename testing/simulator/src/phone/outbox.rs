@@ -1,78 +1,67 @@
-//! Everything a running call sends, each receiver in order.
-
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Duration;
+//! The webhooks and callbacks of a running call: each receiver gets them in order.
 
 use chrono::{DateTime, Utc};
 
-use crate::calls::{Call, Event};
-use crate::deliveries::{Tail, settled};
+use crate::call::Call;
+use crate::delivery::{Delivery, FirstAttempt, wait_for_first_attempt};
+use crate::leg::AnsweredBy;
 use crate::scenario::Scenario;
+use crate::schema::LegEvent;
 use crate::simulator::Simulator;
-use crate::telnyx::{Leg, LegEvent};
+use crate::webhook_event::WebhookEvent;
 
-const CARRIER: &str = "carrier";
-
-/// The ends of the lines of deliveries of one call.
+/// The last delivery to each receiver.
+#[derive(Debug, Default)]
 pub struct Outbox {
-    simulator: Arc<Simulator>,
-    call: Arc<Call>,
-    tails: BTreeMap<String, Tail>,
+    account: Option<FirstAttempt>,
+    callback: Option<FirstAttempt>,
+    telnyx: Option<FirstAttempt>,
 }
 
 impl Outbox {
-    /// Nothing sent yet.
-    pub fn new(simulator: Arc<Simulator>, call: Arc<Call>) -> Self {
-        Self { simulator, call, tails: BTreeMap::new() }
-    }
-
-    /// Announces an event to everyone who listens.
-    pub fn announce(&mut self, event: Event, scenario: &Scenario) {
-        let plan = &scenario.webhooks;
-        for (line, parcel) in self.simulator.webhooks.parcels(event, &self.call) {
-            let mut handling = self.simulator.faults.for_webhook();
-            handling.lost |= plan.drop.contains(&event);
-            handling.extra += plan.duplicate;
-            if let Some(secs) = plan.delay_secs.get(&event) {
-                let delay = Duration::try_from_secs_f64(*secs).unwrap_or_default();
-                handling.held_back = Some(self.simulator.clock.real(delay));
-            }
-            let after = self.tails.get(&line).cloned();
-            let tail = self.simulator.courier.send(parcel, handling, after);
-            self.tails.insert(line, tail);
+    pub fn send_event(
+        &mut self,
+        simulator: &Simulator,
+        call: &Call,
+        scenario: &Scenario,
+        event: WebhookEvent,
+    ) {
+        let deliveries = simulator.webhooks.deliveries(event, call);
+        let send = |delivery: Delivery, last: &mut Option<FirstAttempt>| {
+            let mut faults = simulator.faults.draw_webhook_faults();
+            faults.dropped |= scenario.webhooks.drop.contains(&event);
+            *last = Some(simulator.sender.send(delivery, faults, last.take()));
+        };
+        if let Some(delivery) = deliveries.account {
+            send(delivery, &mut self.account);
+        }
+        if let Some(delivery) = deliveries.callback {
+            send(delivery, &mut self.callback);
         }
     }
 
-    /// Reports the leg, unless the scenario keeps the carrier silent.
-    pub fn report(&mut self, leg: &Leg, event: LegEvent, now: DateTime<Utc>, scenario: &Scenario) {
-        if scenario.carrier_silent {
-            return;
-        }
-        let after = self.tails.get(CARRIER).cloned();
-        let carrier = &self.simulator.carrier;
-        if let Some(tail) = carrier.advance(&self.call, leg, event, now, after) {
-            self.tails.insert(CARRIER.to_owned(), tail);
-        }
+    pub fn send_status(
+        &mut self,
+        simulator: &Simulator,
+        call: &Call,
+        event: LegEvent,
+        now: DateTime<Utc>,
+    ) {
+        let after = self.telnyx.clone();
+        let sent = simulator.telnyx.report_status(&call.leg, event, now, after);
+        self.telnyx = sent.or(self.telnyx.take());
     }
 
-    /// Reports who picked up.
-    pub fn report_detection(&mut self, leg: &Leg, answered_by: &'static str, scenario: &Scenario) {
-        if scenario.carrier_silent {
-            return;
-        }
-        let after = self.tails.get(CARRIER).cloned();
-        if let Some(tail) = self.simulator.carrier.detected(leg, answered_by, after) {
-            self.tails.insert(CARRIER.to_owned(), tail);
-        }
+    pub fn send_detection(&mut self, simulator: &Simulator, call: &Call, answered_by: AnsweredBy) {
+        let after = self.telnyx.clone();
+        let sent = simulator.telnyx.report_detection(&call.leg, answered_by, after);
+        self.telnyx = sent.or(self.telnyx.take());
     }
 
-    /// Waits until everything announced so far had its first attempt.
-    pub async fn settled(&self) {
-        for (line, tail) in &self.tails {
-            if line != CARRIER {
-                settled(tail.clone()).await;
-            }
+    /// Waits until every webhook so far had its first attempt.
+    pub async fn wait_for_webhooks(&self) {
+        for first_attempt in [&self.account, &self.callback].into_iter().flatten() {
+            wait_for_first_attempt(first_attempt.clone()).await;
         }
     }
 }

@@ -1,206 +1,128 @@
-//! The talk: what the agent does with its tools, and how it ends.
+//! The talk of a running call: join, steps, end and bill.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use super::running_call::RunningCall;
+use super::timeline::{LegEnd, TimelineEvent};
+use crate::call::{EndReason, EndedBy, Role};
+use crate::leg::{HangupCause, HangupSource, LegStatus};
+use crate::scenario::{Speaker, Step};
+use crate::webhook_event::WebhookEvent;
 
-use super::run::Run;
-use super::timeline::Moment;
-use crate::calls::{EndReason, EndedBy, Role};
-use crate::scenario::{Party, Report, Step};
-use crate::tools::{self, Answer, Facts, Reaction, SelectedTool, ToolDefinition};
+/// From the end of a call until it is billed.
+const BILLING_DELAY: Duration = Duration::from_secs(2);
 
-/// How long the agent takes to say goodbye before it hangs up.
-const FAREWELL: Duration = Duration::from_secs(2);
-/// How long the agent takes to speak a voicemail message.
-const VOICEMAIL: Duration = Duration::from_secs(12);
+impl RunningCall {
+    /// Connects the agent and the callee, unless the leg or the call is over.
+    pub(super) fn join(&mut self) {
+        if self.call.leg.status() != LegStatus::InProgress {
+            return;
+        }
+        if !self.call.progress().is_active() {
+            self.clear_leg(HangupSource::Caller);
+            return;
+        }
+        self.joined = Some(self.now);
+        self.call.progress().joined_at = Some(self.timestamp());
+        self.schedule_talk();
+        self.send_event(WebhookEvent::Joined);
+    }
 
-/// A tool call whose request arrives after the end of the call.
-pub struct Postponed {
-    tool: SelectedTool,
-    arguments: Map<String, Value>,
-    /// Its entry among the reported outcomes.
-    entry: usize,
-}
-
-impl Run {
-    /// Enters everything that happens between the join and the end of the talk.
-    pub(super) fn enter_talk(&mut self) {
+    fn schedule_talk(&mut self) {
         for (index, line) in self.scenario.transcript.iter().enumerate() {
-            self.timeline.enter(self.now + line.at, Moment::Line(index));
+            self.timeline.schedule(self.now + line.at, TimelineEvent::Line(index));
         }
         for (index, step) in self.scenario.steps.iter().enumerate() {
-            self.timeline.enter(self.now + step.at(), Moment::Step(index));
+            self.timeline.schedule(self.now + step.at(), TimelineEvent::Step(index));
         }
-        let limit = self.call.request.max_duration;
-        let (length, reason, by) = if self.scenario.talk < limit {
+        let limit = self.call.request.max_duration();
+        let (duration, reason, by) = if self.scenario.talk < limit {
             (self.scenario.talk, EndReason::Hangup, EndedBy::Callee)
         } else {
             (limit, EndReason::Timeout, EndedBy::MaxDuration)
         };
-        self.timeline.enter(self.now + length, Moment::TalkOver { reason, by });
+        self.timeline.schedule(self.now + duration, TimelineEvent::TalkEnded { reason, by });
     }
 
-    pub(super) async fn step(&mut self, index: usize) {
+    pub(super) fn speak_line(&mut self, index: usize) {
+        if let Some(line) = self.scenario.transcript.get(index)
+            && self.is_talking()
+        {
+            let role = match line.by {
+                Speaker::Agent => Role::Agent,
+                Speaker::Callee => Role::User,
+            };
+            self.add_speech(role, &line.text);
+        }
+    }
+
+    pub(super) async fn run_step(&mut self, index: usize) {
         if !self.is_talking() {
             return;
         }
         match self.scenario.steps.get(index).cloned() {
-            Some(Step::ReportOutcome(report)) => self.report(&report).await,
-            Some(Step::LeaveVoicemail { message, .. }) => {
-                let arguments = json!({"message": message});
-                if self.use_built_in("leaveVoicemail", &arguments, "[Leaving voicemail...]") {
-                    let spoken = self.message(Role::Agent, message);
-                    self.call.progress().say(spoken);
-                    self.hang_up_in(VOICEMAIL);
-                }
-            }
-            Some(Step::HangUp { by: Party::Callee, .. }) => {
-                self.end(EndReason::Hangup, EndedBy::Callee).await;
-            }
-            Some(Step::HangUp { by: Party::Agent, .. })
-                if self.use_built_in("hangUp", &json!({}), "OK") =>
-            {
-                self.end(EndReason::AgentHangup, EndedBy::Agent).await;
-            }
-            Some(Step::HangUp { .. }) | None => {}
+            Some(Step::ReportOutcome(report)) => self.report_outcome(&report).await,
+            Some(Step::LeaveVoicemail { message, .. }) => self.leave_voicemail(&message),
+            None => {}
         }
     }
 
-    /// Uses the client's outcome tool as the model would.
-    async fn report(&mut self, report: &Report) {
-        let name = &report.tool;
-        let selected = self.call.request.tool(name).cloned();
-        let Some((tool, definition)) =
-            selected.as_ref().and_then(|tool| Some((tool, tool.temporary_tool.as_ref()?)))
-        else {
-            self.simulator
-                .violations
-                .record(format!("the agent needed tool {name}, which is not selected"));
-            return;
-        };
-        let arguments = report.arguments(self.call.created);
-        for wrong in tools::check_arguments(tool, definition, &arguments) {
-            self.simulator.violations.record(wrong);
+    pub(super) async fn end_talk(&mut self, reason: EndReason, by: EndedBy) {
+        if self.is_talking() {
+            self.end_call(reason, by).await;
         }
-        for _ in 0..report.times {
-            let invocation = Uuid::new_v4();
-            if report.record {
-                let text = Value::Object(arguments.clone()).to_string();
-                let message = self.message(Role::ToolCall, text);
-                let message = message.of_tool(invocation, name, None);
-                self.call.progress().say(message);
-            }
-            let entry = self.note(name, &arguments);
-            let answer = if report.after_ended {
-                self.postponed.push(Postponed {
-                    tool: tool.clone(),
-                    arguments: arguments.clone(),
-                    entry,
-                });
-                Answer::failed("the tool did not answer in time")
-            } else if report.deliver {
-                self.outbox.settled().await;
-                self.call_tool(tool, definition, &arguments, entry).await
-            } else {
-                Answer::failed("the tool could not be reached")
-            };
-            if report.record {
-                let message = self.message(Role::ToolResult, answer.text.clone());
-                let message = message.of_tool(invocation, name, answer.error.clone());
-                self.call.progress().say(message);
-            }
-            if answer.reaction == Reaction::HangUp {
-                self.hang_up_in(FAREWELL);
+    }
+
+    pub(super) async fn end_unjoined(&mut self) {
+        if self.joined.is_none() {
+            self.end_call(EndReason::Unjoined, EndedBy::JoinTimeout).await;
+        }
+    }
+
+    /// Ends the leg as a request to Telnyx's API does.
+    pub(super) async fn end_leg_by_request(&mut self) {
+        if self.call.leg.status() == LegStatus::InProgress {
+            self.clear_leg(HangupSource::Caller);
+            self.end_talk(EndReason::Hangup, EndedBy::Carrier).await;
+        } else {
+            self.end_leg(LegEnd {
+                status: LegStatus::Canceled,
+                cause: HangupCause::OriginatorCancel,
+                source: HangupSource::Caller,
+            });
+        }
+    }
+
+    async fn end_call(&mut self, reason: EndReason, by: EndedBy) {
+        if reason == EndReason::Timeout
+            && let Some(text) = &self.call.request.time_exceeded_message
+        {
+            self.add_speech(Role::Agent, text);
+        }
+        {
+            let mut progress = self.call.progress();
+            progress.ended_at = Some(self.timestamp());
+            progress.end_reason = Some(reason);
+            progress.ended_by = Some(by);
+            if progress.joined_at.is_some() {
+                progress.summary.clone_from(&self.scenario.summary);
             }
         }
-    }
-
-    /// Makes the requests that were held back until the end was announced.
-    pub(super) async fn use_postponed_tools(&mut self) {
-        for postponed in std::mem::take(&mut self.postponed) {
-            if let Some(definition) = &postponed.tool.temporary_tool {
-                self.outbox.settled().await;
-                let Postponed { tool, arguments, entry } = &postponed;
-                self.call_tool(tool, definition, arguments, *entry).await;
-            }
+        tracing::info!(call_id = %self.call.id, ?reason, "Call ended");
+        self.send_event(WebhookEvent::Ended);
+        self.timeline.schedule(self.now + BILLING_DELAY, TimelineEvent::Billed);
+        if self.call.leg.status() == LegStatus::InProgress {
+            let by_callee = by == EndedBy::Callee;
+            self.clear_leg(if by_callee { HangupSource::Callee } else { HangupSource::Caller });
         }
+        self.send_postponed_tools().await;
     }
 
-    async fn call_tool(
-        &mut self,
-        tool: &SelectedTool,
-        definition: &ToolDefinition,
-        arguments: &Map<String, Value>,
-        entry: usize,
-    ) -> Answer {
-        let facts = self.facts();
-        let client = self.simulator.courier.client();
-        let answer = tools::call(client, tool, definition, arguments, &facts).await;
-        for violation in &answer.violations {
-            self.simulator.violations.record(violation);
+    pub(super) fn bill(&mut self) {
+        {
+            let mut progress = self.call.progress();
+            progress.billed = Some(progress.billable());
         }
-        let mut progress = self.call.progress();
-        progress.state.extend(answer.state.clone());
-        if let Some(noted) = progress.reported.get_mut(entry) {
-            noted["delivered"] = json!(answer.status.is_some());
-            noted["status"] = json!(answer.status);
-        }
-        answer
-    }
-
-    /// Writes an outcome into the ledger before its delivery is tried.
-    fn note(&self, tool: &str, arguments: &Map<String, Value>) -> usize {
-        let mut entry = arguments.clone();
-        entry.insert("tool".to_owned(), json!(tool));
-        entry.insert("delivered".to_owned(), json!(false));
-        entry.insert("status".to_owned(), Value::Null);
-        let mut progress = self.call.progress();
-        progress.reported.push(Value::Object(entry));
-        progress.reported.len() - 1
-    }
-
-    /// Uses a built-in tool; refused, and a breach of the contract, if it isn't selected.
-    fn use_built_in(&self, name: &str, arguments: &Value, result: &str) -> bool {
-        let selected = self.call.request.built_in(name);
-        let model_name = selected.map_or(name, SelectedTool::model_name);
-        let invocation = Uuid::new_v4();
-        let (result, error) = match selected {
-            Some(_) => (result, None),
-            None => ("There is no such tool.", Some(format!("{name} is not selected"))),
-        };
-        let used = self
-            .message(Role::ToolCall, arguments.to_string())
-            .of_tool(invocation, model_name, None);
-        let answered =
-            self.message(Role::ToolResult, result).of_tool(invocation, model_name, error);
-        let mut progress = self.call.progress();
-        progress.say(used);
-        progress.say(answered);
-        if selected.is_none() {
-            self.simulator
-                .violations
-                .record(format!("the agent needed tool {name}, which is not selected"));
-        }
-        selected.is_some()
-    }
-
-    fn hang_up_in(&mut self, span: Duration) {
-        self.timeline.enter(
-            self.now + span,
-            Moment::TalkOver { reason: EndReason::AgentHangup, by: EndedBy::Agent },
-        );
-    }
-
-    fn facts(&self) -> Facts {
-        let progress = self.call.progress();
-        Facts {
-            call_id: self.call.id.to_string(),
-            stage_id: self.call.stage.to_string(),
-            metadata: Value::Object(self.call.request.metadata.clone()),
-            state: Value::Object(progress.state.clone()),
-            history: json!(progress.messages),
-        }
+        self.send_event(WebhookEvent::Billed);
     }
 }

@@ -1,58 +1,67 @@
-//! What is going to happen in a call, in order of simulated time.
+//! The future events of a call, in order of simulated time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::calls::{EndReason, EndedBy};
-use crate::telnyx::LegStatus;
+use crate::call::{EndReason, EndedBy};
+use crate::leg::{HangupCause, HangupSource, LegStatus};
 
-/// Something that happens at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// The callee's phone is reached.
-    Reached { rings: bool },
-    /// Someone or something picks up.
-    PickUp { machine: bool },
-    /// The carrier tells who picked up.
-    Detected { machine: bool },
-    /// The agent could hear the callee.
-    MediaUp,
-    /// The phone leg is over.
-    LegOver { status: LegStatus, cause: &'static str, source: &'static str },
-    /// Nobody joined in time.
-    JoinTimeout,
-    /// A step of the scenario.
+pub enum TimelineEvent {
+    /// The callee's phone is reached; a busy one does not ring.
+    PhoneReached {
+        rings: bool,
+    },
+    Answered {
+        is_machine: bool,
+    },
+    /// Telnyx knows who answered.
+    Detected {
+        is_machine: bool,
+    },
+    /// The agent and the callee can be connected.
+    Connected,
+    LegEnded(LegEnd),
+    JoinTimedOut,
+    /// Index of a step of the scenario.
     Step(usize),
-    /// A line of the transcript.
+    /// Index of a line of the transcript.
     Line(usize),
-    /// The talk ends.
-    TalkOver { reason: EndReason, by: EndedBy },
-    /// The price is known.
+    TalkEnded {
+        reason: EndReason,
+        by: EndedBy,
+    },
     Billed,
 }
 
-/// Moments to come, counted from the creation of the call. Equal times keep their order of entry.
+/// How a leg ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LegEnd {
+    pub status: LegStatus,
+    pub cause: HangupCause,
+    pub source: HangupSource,
+}
+
+/// Events by simulated time since the creation of the call. Events at the same time keep the
+/// order in which they were scheduled.
 #[derive(Debug, Default)]
 pub struct Timeline {
-    moments: BTreeMap<(Duration, u64), Moment>,
-    entered: u64,
+    events: BTreeMap<(Duration, u64), TimelineEvent>,
+    scheduled: u64,
 }
 
 impl Timeline {
-    /// Enters a moment.
-    pub fn enter(&mut self, at: Duration, moment: Moment) {
-        self.entered += 1;
-        self.moments.insert((at, self.entered), moment);
+    pub fn schedule(&mut self, at: Duration, event: TimelineEvent) {
+        self.scheduled += 1;
+        self.events.insert((at, self.scheduled), event);
     }
 
-    /// When something happens next.
     pub fn next_at(&self) -> Option<Duration> {
-        self.moments.first_key_value().map(|((at, _), _)| *at)
+        self.events.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// What happens next.
-    pub fn take(&mut self) -> Option<Moment> {
-        self.moments.pop_first().map(|(_, moment)| moment)
+    pub fn take_next(&mut self) -> Option<TimelineEvent> {
+        self.events.pop_first().map(|(_, event)| event)
     }
 }
 
@@ -61,16 +70,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_come_by_time_and_then_by_entry() {
+    fn events_are_taken_by_time_and_then_by_order_of_scheduling() {
         let mut timeline = Timeline::default();
         let secs = Duration::from_secs;
-        timeline.enter(secs(2), Moment::JoinTimeout);
-        timeline.enter(secs(1), Moment::Line(0));
-        timeline.enter(secs(2), Moment::MediaUp);
+        timeline.schedule(secs(2), TimelineEvent::JoinTimedOut);
+        timeline.schedule(secs(1), TimelineEvent::Line(0));
+        timeline.schedule(secs(2), TimelineEvent::Connected);
         assert_eq!(timeline.next_at(), Some(secs(1)));
-        assert_eq!(timeline.take(), Some(Moment::Line(0)));
-        assert_eq!(timeline.take(), Some(Moment::JoinTimeout));
-        assert_eq!(timeline.take(), Some(Moment::MediaUp));
-        assert_eq!(timeline.take(), None);
+        assert_eq!(timeline.take_next(), Some(TimelineEvent::Line(0)));
+        assert_eq!(timeline.take_next(), Some(TimelineEvent::JoinTimedOut));
+        assert_eq!(timeline.take_next(), Some(TimelineEvent::Connected));
+        assert_eq!(timeline.take_next(), None);
     }
 }

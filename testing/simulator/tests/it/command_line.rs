@@ -1,4 +1,4 @@
-//! The program itself.
+//! The command line of the program.
 
 use std::process::Stdio;
 
@@ -6,7 +6,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 
 #[tokio::test]
-async fn the_program_announces_its_address_and_answers() {
+async fn program_prints_its_address_and_answers() {
     let mut program = Command::new(env!("CARGO_BIN_EXE_simulator"))
         .args(["--port", "0", "--api-key", "key"])
         .stdout(Stdio::piped())
@@ -24,22 +24,21 @@ async fn the_program_announces_its_address_and_answers() {
 }
 
 #[tokio::test]
-async fn every_option_is_explained() {
+async fn help_lists_the_options() {
     let output = Command::new(env!("CARGO_BIN_EXE_simulator")).arg("--help").output();
     let help = String::from_utf8(output.await.unwrap().stdout).unwrap();
-    for option in ["--speed", "--scenarios", "--clock-offset-secs", "--telnyx-seed"] {
+    for option in ["--speed", "--scenarios", "--clock-offset-secs", "--max-concurrent"] {
         assert!(help.contains(option), "{option}");
     }
 }
 
 #[tokio::test]
-async fn senseless_settings_are_refused() {
+async fn invalid_settings_are_rejected() {
     for arguments in [
         ["--speed", "0"],
         ["--speed", "NaN"],
-        ["--telnyx-seed", "xyz"],
         ["--scenarios", "/nonexistent.json"],
-        ["--webhook-events", "call.lost"],
+        ["--retry-base-secs", "-1"],
     ] {
         let mut program = Command::new(env!("CARGO_BIN_EXE_simulator"));
         let program = program.args(["--port", "0", "--api-key", "key"]).args(arguments);

@@ -1,10 +1,11 @@
-//! One call from creation to bill.
+//! One call from its creation until it is billed.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{Receiver, Sim, call_to, set};
+use crate::support::{Receiver, SECRET, Sim, TOOL_TOKEN, call_to};
 
+/// Keys that the provider's call object always has.
 const REQUIRED: &[&str] = &[
     "agent",
     "agentId",
@@ -32,13 +33,13 @@ const REQUIRED: &[&str] = &[
 ];
 
 fn seconds_between(call: &Value, start: &str, end: &str) -> i64 {
-    let moment = |name: &str| call[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
-    (moment(end) - moment(start)).num_seconds()
+    let time = |name: &str| call[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    (time(end) - time(start)).num_seconds()
 }
 
 #[tokio::test]
-async fn a_call_is_created_with_every_required_key() {
-    let (sim, receiver) = (Sim::with(&["--speed", "1"]).await, Receiver::start().await);
+async fn created_call_has_every_required_key() {
+    let (sim, receiver) = (Sim::start(&["--speed", "1"]).await, Receiver::start().await);
     let response = sim.post("/api/calls", &call_to("+12125550100", &receiver)).await;
     assert_eq!(response.status(), 201);
     let call: Value = response.json().await.unwrap();
@@ -56,34 +57,22 @@ async fn a_call_is_created_with_every_required_key() {
 }
 
 #[tokio::test]
-async fn neither_secrets_nor_tools_are_echoed() {
+async fn call_object_contains_neither_secrets_nor_tools() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let id = sim.create(&call_to("+12125550150", &receiver)).await;
     let call = sim.json(&format!("/api/calls/{id}")).await;
     let url = format!("{}/callback", receiver.url);
     assert_eq!(call["callbacks"]["ended"], json!({"url": url}));
     assert_eq!(call.get("selectedTools"), None);
-    let tools = sim.json(&format!("/api/calls/{id}/tools")).await;
-    assert_eq!(tools.as_array().unwrap().len(), 3);
-    assert_eq!(tools[2]["name"], "report_outcome");
-    assert!(!tools.to_string().contains(crate::support::TOOL_TOKEN));
+    let text = call.to_string();
+    assert!(!text.contains(TOOL_TOKEN) && !text.contains(SECRET));
 }
 
 #[tokio::test]
-async fn request_and_response_spell_the_retention_policy_differently() {
-    let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
-    let body = call_to("+12125550150", &receiver);
-    let policy = json!("CALL_RETENTION_POLICY_RETAIN");
-    let id = sim.create(&set(body, "/retentionPolicy", policy)).await;
-    let call = sim.json(&format!("/api/calls/{id}")).await;
-    assert_eq!(call["retentionPolicy"], "retain");
-}
-
-#[tokio::test]
-async fn an_answered_call_is_joined_then_ended_then_billed_in_simulated_time() {
+async fn answered_call_is_joined_ended_and_billed_in_simulated_time() {
     let receiver = Receiver::start().await;
     let webhook = format!("{}/webhook", receiver.url);
-    let sim = Sim::with(&["--speed", "100000", "--webhook-url", &webhook]).await;
+    let sim = Sim::start(&["--speed", "100000", "--webhook-url", &webhook]).await;
     let id = sim.create(&call_to("+12125550100", &receiver)).await;
     sim.finished(&id).await;
 
@@ -107,7 +96,7 @@ async fn an_answered_call_is_joined_then_ended_then_billed_in_simulated_time() {
 }
 
 #[tokio::test]
-async fn each_event_shows_the_call_as_it_was() {
+async fn event_contains_the_call_at_its_time() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let id = sim.create(&call_to("+12125550100", &receiver)).await;
     sim.finished(&id).await;
@@ -122,7 +111,7 @@ async fn each_event_shows_the_call_as_it_was() {
 }
 
 #[tokio::test]
-async fn an_unanswered_call_ends_at_its_join_timeout_and_costs_nothing() {
+async fn unanswered_call_ends_at_its_join_timeout_and_is_free() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let id = sim.create(&call_to("+12125550150", &receiver)).await;
     sim.finished(&id).await;
@@ -136,9 +125,9 @@ async fn an_unanswered_call_ends_at_its_join_timeout_and_costs_nothing() {
 }
 
 #[tokio::test]
-async fn the_clock_offset_moves_bodies_but_not_signatures() {
+async fn clock_offset_applies_to_bodies_but_not_to_signatures() {
     let receiver = Receiver::start().await;
-    let sim = Sim::with(&["--speed", "2000", "--clock-offset-secs", "-86400"]).await;
+    let sim = Sim::start(&["--speed", "2000", "--clock-offset-secs", "-86400"]).await;
     let id = sim.create(&call_to("+12125550100", &receiver)).await;
     sim.finished(&id).await;
     let call = sim.json(&format!("/api/calls/{id}")).await;

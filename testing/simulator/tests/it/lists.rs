@@ -1,11 +1,11 @@
-//! `GET /api/calls`: filters, order and pages.
+//! `GET /api/calls`: filters and pages.
 
 use serde_json::{Value, json};
 
 use crate::support::{Receiver, Sim, call_to};
 
 async fn sim_with_calls(count: usize) -> (Sim, Vec<String>) {
-    let sim = Sim::with(&["--speed", "1", "--max-concurrent", "100"]).await;
+    let sim = Sim::start(&["--speed", "1", "--max-concurrent", "100"]).await;
     let receiver = Receiver::start().await;
     let mut ids = Vec::new();
     for index in 0..count {
@@ -22,16 +22,15 @@ fn ids(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn pages_follow_each_other_to_the_end_and_back() {
+async fn pages_contain_every_call_once_newest_first() {
     let (sim, created) = sim_with_calls(5).await;
     let mut path = "/api/calls?pageSize=2".to_owned();
-    let mut seen = Vec::new();
-    let mut pages = Vec::new();
+    let (mut seen, mut pages) = (Vec::new(), 0);
     loop {
         let page = sim.json(&path).await;
         assert_eq!(page["total"], 5);
         seen.extend(ids(&page).into_iter().map(str::to_owned));
-        pages.push(page.clone());
+        pages += 1;
         match page["next"].as_str() {
             Some(next) => path = next.strip_prefix(&sim.url).unwrap().to_owned(),
             None => break,
@@ -39,14 +38,11 @@ async fn pages_follow_each_other_to_the_end_and_back() {
     }
     let newest_first: Vec<String> = created.into_iter().rev().collect();
     assert_eq!(seen, newest_first);
-    assert_eq!(pages.len(), 3);
-    assert_eq!(pages[0]["previous"], Value::Null);
-    let back = pages[2]["previous"].as_str().unwrap().strip_prefix(&sim.url).unwrap();
-    assert_eq!(ids(&sim.json(back).await), ids(&pages[1]));
+    assert_eq!(pages, 3);
 }
 
 #[tokio::test]
-async fn a_page_behind_the_only_match_is_empty() {
+async fn page_behind_the_only_match_is_empty() {
     let (sim, created) = sim_with_calls(2).await;
     let first = sim.json("/api/calls?pageSize=1").await;
     let next = first["next"].as_str().unwrap().strip_prefix(&sim.url).unwrap();
@@ -56,7 +52,7 @@ async fn a_page_behind_the_only_match_is_empty() {
 }
 
 #[tokio::test]
-async fn metadata_filters_narrow_each_other() {
+async fn calls_match_all_metadata_filters() {
     let (sim, created) = sim_with_calls(4).await;
     let odd = sim.json("/api/calls?metadata.parity=1").await;
     assert_eq!(odd["total"], 2);
@@ -67,28 +63,13 @@ async fn metadata_filters_narrow_each_other() {
 }
 
 #[tokio::test]
-async fn lists_can_be_sorted_and_bounded_by_creation() {
-    let (sim, created) = sim_with_calls(3).await;
-    let oldest_first = sim.json("/api/calls?sort=created").await;
-    assert_eq!(ids(&oldest_first), created.iter().map(String::as_str).collect::<Vec<_>>());
-    let second = oldest_first["results"][1]["created"].as_str().unwrap();
-    let late = sim.json(&format!("/api/calls?fromDate={second}")).await;
-    assert_eq!(late["total"], 2);
-    let early = sim.json(&format!("/api/calls?toDate={second}")).await;
-    assert_eq!(early["total"], 2);
-    assert_eq!(sim.json("/api/calls?toDate=2020-01-01").await["total"], 0);
-    assert_eq!(sim.json("/api/calls?fromDate=2020-01-01").await["total"], 3);
-}
-
-#[tokio::test]
-async fn senseless_queries_are_refused() {
+async fn invalid_queries_are_rejected() {
     let (sim, _) = sim_with_calls(0).await;
     for (query, status) in [
         ("cursor=nonsense", 404),
         ("pageSize=0", 400),
         ("pageSize=many", 400),
-        ("sort=price", 400),
-        ("fromDate=yesterday", 400),
+        ("sort=created", 501),
     ] {
         let response = sim.get(&format!("/api/calls?{query}")).await;
         assert_eq!(response.status(), status, "{query}");

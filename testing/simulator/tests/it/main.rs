@@ -1,15 +1,15 @@
-//! The simulator over real HTTP: its strictness, its calls, its deliveries and its faults.
+//! The simulator over HTTP: schema checks, calls, deliveries and fault injection.
 
 mod calls;
-mod carrier;
 mod command_line;
-mod control;
+mod data_messages;
 mod faults;
+mod legs;
 mod lifecycle;
 mod limits;
 mod lists;
 mod scenarios;
-mod strictness;
+mod schema;
 mod support;
 mod tools;
 mod webhooks;

@@ -1,4 +1,4 @@
-//! A simulator and a receiver on free ports, and requests with sensible defaults.
+//! A simulator and a receiver on free ports, and a valid request.
 
 mod receiver;
 mod request;
@@ -26,13 +26,13 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// Fast enough that a whole call takes a moment.
+    /// Fast enough that a whole call takes less than a second.
     pub async fn fast() -> Self {
-        Self::with(&["--speed", "2000"]).await
+        Self::start(&["--speed", "2000"]).await
     }
 
-    /// Any further arguments of the command line.
-    pub async fn with(arguments: &[&str]) -> Self {
+    /// With these arguments of the command line.
+    pub async fn start(arguments: &[&str]) -> Self {
         let base = ["simulator", "--api-key", KEY, "--retry-base-secs", "0.05"];
         let settings = Settings::try_parse_from(base.iter().chain(arguments)).unwrap();
         let simulator = Arc::new(Simulator::new(settings).unwrap());
@@ -78,13 +78,13 @@ impl Sim {
         calls.iter().find(|call| call["callId"] == id).unwrap().clone()
     }
 
-    /// The ledger's entry of a call, once it is billed and all deliveries are settled.
+    /// The ledger's entry of a call, once it is billed and no delivery is pending.
     pub async fn finished(&self, id: &str) -> Value {
         eventually("the call is billed", async || {
             let entry = self.entry(id).await;
             let ledger = self.json("/sim/ledger").await;
-            let settled = ledger["deliveries"]["pending"] == 0;
-            (settled && !entry["billedDuration"].is_null()).then_some(entry)
+            let is_delivered = ledger["deliveries"]["pending"] == 0;
+            (is_delivered && !entry["billedDuration"].is_null()).then_some(entry)
         })
         .await
     }
@@ -109,15 +109,15 @@ impl Sim {
     }
 }
 
-/// Asks again and again until there is an answer; panics when the deadline passes.
+/// Polls until there is an answer; panics when the deadline passes.
 pub async fn eventually<T>(what: &str, probe: impl AsyncFn() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
-    let mut pulse = tokio::time::interval(Duration::from_millis(5));
+    let mut interval = tokio::time::interval(Duration::from_millis(5));
     while Instant::now() < deadline {
-        pulse.tick().await;
+        interval.tick().await;
         if let Some(found) = probe().await {
             return found;
         }
     }
-    panic!("deadline passed before this was so: {what}");
+    panic!("deadline passed, still waiting until {what}");
 }

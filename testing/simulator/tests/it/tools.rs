@@ -1,4 +1,4 @@
-//! What a tool receives, and what its answer does.
+//! The requests of tools, and the effects of their answers.
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
@@ -10,7 +10,7 @@ use crate::support::{Receiver, Sim, TOOL_TOKEN, call_to, set};
 const DEFINITION: &str = "/selectedTools/2/temporaryTool";
 
 #[tokio::test]
-async fn the_tool_gets_a_flat_body_and_its_bearer_token() {
+async fn tool_request_has_a_flat_body_and_a_bearer_token() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let id = sim.create(&call_to("+12125550100", &receiver)).await;
     sim.finished(&id).await;
@@ -41,7 +41,7 @@ async fn the_tool_gets_a_flat_body_and_its_bearer_token() {
 }
 
 #[tokio::test]
-async fn a_callback_is_asked_for_two_hours_after_creation() {
+async fn requested_callback_is_two_hours_after_creation() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let id = sim.create(&call_to("+12125550110", &receiver)).await;
     sim.finished(&id).await;
@@ -53,29 +53,7 @@ async fn a_callback_is_asked_for_two_hours_after_creation() {
 }
 
 #[tokio::test]
-async fn parameters_go_where_they_are_declared() {
-    let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
-    let body = call_to("+12125550120", &receiver);
-    let pattern = format!("{}/tool/{{outcome}}", receiver.url);
-    let path = json!("PARAMETER_LOCATION_PATH");
-    let query = json!("PARAMETER_LOCATION_QUERY");
-    let header = json!("PARAMETER_LOCATION_HEADER");
-    let body = set(body, &format!("{DEFINITION}/http/baseUrlPattern"), json!(pattern));
-    let body = set(body, &format!("{DEFINITION}/dynamicParameters/0/location"), path);
-    let body = set(body, &format!("{DEFINITION}/staticParameters/0/location"), query);
-    let body = set(body, &format!("{DEFINITION}/automaticParameters/0/location"), header);
-    let id = sim.create(&body).await;
-    sim.finished(&id).await;
-    let hits = receiver.hits();
-    let hit = hits.iter().find(|hit| hit.path.starts_with("/tool")).unwrap();
-    assert_eq!(hit.path, "/tool/NOT%5FINTERESTED");
-    assert_eq!(hit.query, "attemptId=a-1");
-    assert_eq!(hit.headers["callid"], id);
-    assert_eq!(hit.json(), json!({}));
-}
-
-#[tokio::test]
-async fn a_failing_tool_leaves_error_details_and_is_not_repeated() {
+async fn failed_tool_request_has_error_details_and_is_not_retried() {
     let receiver = Receiver::answering(|hit, _| match hit.path.as_str() {
         "/tool" => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
@@ -91,7 +69,7 @@ async fn a_failing_tool_leaves_error_details_and_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_tool_can_make_the_agent_hang_up() {
+async fn hang_up_answer_makes_the_agent_hang_up() {
     let receiver = Receiver::answering(|hit, _| match hit.path.as_str() {
         "/tool" => ([("X-Ultravox-Response-Type", "hang-up")], "{}").into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
@@ -107,7 +85,7 @@ async fn a_tool_can_make_the_agent_hang_up() {
 }
 
 #[tokio::test]
-async fn arguments_that_were_never_declared_are_violations() {
+async fn undeclared_arguments_are_violations() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let body = call_to("+12125550110", &receiver);
     let body = set(body, &format!("{DEFINITION}/dynamicParameters/1/name"), json!("when"));
@@ -123,7 +101,7 @@ async fn arguments_that_were_never_declared_are_violations() {
 }
 
 #[tokio::test]
-async fn an_outcome_without_a_tool_is_a_violation() {
+async fn outcome_without_a_selected_tool_is_a_violation() {
     let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
     let mut body = call_to("+12125550120", &receiver);
     body["selectedTools"] = json!([]);

@@ -1,12 +1,12 @@
-//! How webhooks are signed, repeated and managed.
+//! Signatures and retries of webhooks.
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use simulator::webhook_signature;
+use simulator::sign_webhook;
 
-use crate::support::{KEY, Receiver, SECRET, Sim, call_to, set};
+use crate::support::{Receiver, SECRET, Sim, call_to, set};
 
 #[tokio::test]
 async fn every_secret_signs_body_and_timestamp() {
@@ -17,14 +17,14 @@ async fn every_secret_signs_body_and_timestamp() {
     sim.finished(&id).await;
     let hits = receiver.expect("/callback", 3).await;
     let stamp = &hits[1].headers["x-ultravox-webhook-timestamp"];
-    let expected = [SECRET, "second"].map(|secret| webhook_signature(secret, &hits[1].body, stamp));
+    let expected = [SECRET, "second"].map(|secret| sign_webhook(secret, &hits[1].body, stamp));
     assert_eq!(hits[1].headers["x-ultravox-webhook-signature"], expected.join(","));
     assert_eq!(hits[1].headers["content-type"], "application/json");
     assert!(stamp.ends_with("+00:00") && stamp.len() == 32, "{stamp}");
 }
 
 #[tokio::test]
-async fn a_refused_delivery_is_repeated_with_a_new_timestamp() {
+async fn rejected_webhook_is_retried_with_a_new_timestamp() {
     let receiver = Receiver::answering(|hit, earlier| match (hit.path.as_str(), earlier) {
         ("/callback", 0 | 1) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         _ => StatusCode::NO_CONTENT.into_response(),
@@ -51,12 +51,12 @@ async fn a_refused_delivery_is_repeated_with_a_new_timestamp() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_a_failure_and_ten_repetitions_are_the_end() {
+async fn redirect_is_a_failure_and_retried_ten_times() {
     let receiver = Receiver::answering(|_, _| {
         (StatusCode::TEMPORARY_REDIRECT, [("location", "/elsewhere")]).into_response()
     })
     .await;
-    let sim = Sim::with(&["--speed", "2000", "--retry-base-secs", "0.0001"]).await;
+    let sim = Sim::start(&["--speed", "2000", "--retry-base-secs", "0.0001"]).await;
     let body = set(call_to("+12125550150", &receiver), "/callbacks/billed", Value::Null);
     let id = sim.create(&body).await;
     sim.finished(&id).await;
@@ -65,48 +65,14 @@ async fn a_redirect_is_a_failure_and_ten_repetitions_are_the_end() {
 }
 
 #[tokio::test]
-async fn one_failing_receiver_holds_up_no_other() {
+async fn failing_receiver_does_not_delay_others() {
     let failing = Receiver::answering(|_, _| StatusCode::BAD_GATEWAY.into_response()).await;
     let receiver = Receiver::start().await;
     let webhook = format!("{}/webhook", failing.url);
     let sim =
-        Sim::with(&["--speed", "2000", "--webhook-url", &webhook, "--retry-base-secs", "60"]).await;
+        Sim::start(&["--speed", "2000", "--webhook-url", &webhook, "--retry-base-secs", "60"])
+            .await;
     sim.create(&call_to("+12125550100", &receiver)).await;
     receiver.expect("/callback", 3).await;
     failing.expect("/webhook", 4).await;
-}
-
-#[tokio::test]
-async fn account_webhooks_come_and_go() {
-    let (sim, receiver) = (Sim::fast().await, Receiver::start().await);
-    let url = format!("{}/webhook", receiver.url);
-    let response = sim.post("/api/webhooks", &json!({"url": url, "events": ["call.ended"]})).await;
-    assert_eq!(response.status(), 201);
-    let webhook: Value = response.json().await.unwrap();
-    assert!(webhook["secrets"][0].as_str().unwrap().len() >= 16);
-
-    let first = sim.create(&call_to("+12125550180", &receiver)).await;
-    sim.finished(&first).await;
-    assert_eq!(receiver.on("/webhook").len(), 1);
-
-    let path = format!("{}/api/webhooks/{}", sim.url, webhook["webhookId"].as_str().unwrap());
-    let deleted = sim.client.delete(path).header("X-API-Key", KEY).send().await.unwrap();
-    assert_eq!(deleted.status(), 204);
-    assert_eq!(sim.json("/api/webhooks").await["results"], json!([]));
-    let second = sim.create(&call_to("+12125550180", &receiver)).await;
-    sim.finished(&second).await;
-    assert_eq!(receiver.on("/webhook").len(), 1);
-}
-
-#[tokio::test]
-async fn unsound_webhooks_are_refused() {
-    let sim = Sim::fast().await;
-    for body in [
-        json!({"events": ["call.ended"]}),
-        json!({"url": "https://example.com"}),
-        json!({"url": "https://example.com", "events": ["call.lost"]}),
-        json!({"url": "https://example.com", "events": [], "active": true}),
-    ] {
-        assert_eq!(sim.post("/api/webhooks", &body).await.status(), 400, "{body}");
-    }
 }

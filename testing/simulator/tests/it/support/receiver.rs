@@ -1,4 +1,4 @@
-//! A server that writes down everything it gets.
+//! An HTTP server that records its requests.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -12,12 +12,11 @@ use tokio::net::TcpListener;
 
 use super::eventually;
 
-/// One request.
+/// A recorded request.
 #[derive(Debug, Clone)]
 pub struct Hit {
     pub method: String,
     pub path: String,
-    pub query: String,
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
 }
@@ -46,7 +45,7 @@ impl Receiver {
         Self::answering(|_, _| "Recorded.".into_response()).await
     }
 
-    /// Answers as told; the number counts earlier hits on the same path.
+    /// Answers with this function; the number counts earlier hits on the same path.
     pub async fn answering(answer: fn(&Hit, usize) -> Response) -> Self {
         let hits = Hits::default();
         let seen = Arc::clone(&hits);
@@ -57,7 +56,6 @@ impl Receiver {
             let hit = Hit {
                 method: method.to_string(),
                 path: uri.path().to_owned(),
-                query: uri.query().unwrap_or_default().to_owned(),
                 headers: headers.collect(),
                 body: body.to_vec(),
             };

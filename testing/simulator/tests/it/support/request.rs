@@ -1,10 +1,10 @@
-//! Call creations.
+//! Requests that create calls.
 
 use serde_json::{Value, json};
 
 use super::{Receiver, SECRET, TOOL_TOKEN};
 
-/// A complete and sound request that reports everything to a receiver.
+/// A valid request that reports everything to a receiver.
 pub fn call_to(number: &str, receiver: &Receiver) -> Value {
     let url = &receiver.url;
     let callback = json!({"url": format!("{url}/callback"), "secrets": [SECRET]});
