@@ -91,7 +91,7 @@ async fn place_calls(stack: &Stack, clock: &data::Clock) -> anyhow::Result<()> {
         .await
         .context("could not connect to the database")?;
     // No other plan run from here on, so that the table shows the calls of one run.
-    planner::pause(&stack.temporal).await?;
+    stack.temporal.pause_schedule(planner::SCHEDULE).await?;
     data::load(&mut database, clock).await?;
     let started = Instant::now();
     let run = planner::trigger(&stack.temporal, CALLS_TIMEOUT).await?;

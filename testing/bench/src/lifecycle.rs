@@ -1,4 +1,4 @@
-//! Whole calls, from the start of the workflow to settled records.
+//! Complete calls, from the start of the workflow to the recorded outcome.
 
 use std::time::{Duration, Instant};
 
@@ -7,33 +7,31 @@ use chrono::{NaiveTime, TimeDelta, Utc};
 use devstack::{Stack, StackOptions};
 use futures::{StreamExt as _, stream};
 use sqlx::PgPool;
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
+use temporalio_client::Client;
 use workflows::Call;
 use workflows::clock::ClockOffset;
 
-use crate::memory::resident_megabytes;
-use crate::reference::empty_per_second;
-use crate::report::{Figure, tell};
-use crate::start::{STARTS_AT_ONCE, start_calls, user};
+use crate::memory::read_resident_megabytes;
+use crate::reference::measure_empty_workflows;
+use crate::report::{Figure, figure, report};
+use crate::start::{MAX_CONCURRENT_STARTS, connect, start_calls, user};
 
-/// A speed at which no simulated second takes any time.
+/// Simulated seconds per second, so that talk takes no time.
 const FULL_SPEED: f64 = 1e6;
-/// The longest that anything here is waited for.
-const PATIENCE: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Whole calls to make
+    /// Number of complete calls
     #[arg(long, default_value_t = 500)]
     calls: usize,
-    /// Calls that sleep while memory is measured
+    /// Number of waiting calls while memory is measured
     #[arg(long, default_value_t = 1_000)]
     asleep: usize,
 }
 
-/// Runs the benchmark.
 pub async fn run(options: Options) -> Result<()> {
-    // At noon, so that the hour of the run does not matter.
+    // Noon, so that the result does not depend on the time of day.
     let noon = Utc::now().date_naive().and_time(NaiveTime::from_hms_opt(12, 0, 0).expect("a time"));
     let offset = (noon.and_utc() - Utc::now()).num_seconds();
     let mut stack = Stack::start(StackOptions {
@@ -47,9 +45,9 @@ pub async fn run(options: Options) -> Result<()> {
         ..StackOptions::default()
     })
     .await?;
-    let measured = measure(&stack, &options, offset).await;
+    let figures = measure(&stack, &options, offset).await;
     stack.stop().await?;
-    tell("lifecycle", &measured?)
+    report("lifecycle", &figures?)
 }
 
 async fn measure(stack: &Stack, options: &Options, offset: i64) -> Result<Vec<Figure>> {
@@ -60,46 +58,35 @@ async fn measure(stack: &Stack, options: &Options, offset: i64) -> Result<Vec<Fi
     let now = clock.apply(Utc::now());
 
     eprintln!("   {} empty workflows …", options.calls);
-    let before = empty_per_second(&client, options.calls, 1).await?;
-    eprintln!("   {} whole calls …", options.calls);
+    let before = measure_empty_workflows(&client, options.calls, 1).await?;
+    eprintln!("   {} complete calls …", options.calls);
     let began = Instant::now();
     let ids = start_calls(&pool, &client, "bench", "c", options.calls, now, clock).await?;
-    settled(&pool, options.calls).await?;
+    wait_until_recorded(&pool, options.calls).await?;
     let calls = options.calls as f64 / began.elapsed().as_secs_f64();
     let events = mean_events(&client, &ids).await?;
     eprintln!("   {} empty workflows …", options.calls);
-    let after = empty_per_second(&client, options.calls, 2).await?;
+    let after = measure_empty_workflows(&client, options.calls, 2).await?;
     let empty = (before + after) / 2.0;
 
-    eprintln!("   {} calls asleep …", options.asleep);
+    eprintln!("   {} waiting calls …", options.asleep);
     let slot = now + TimeDelta::hours(2);
     let ids = start_calls(&pool, &client, "bench", "s", options.asleep, slot, clock).await?;
-    asleep(&client, &ids).await?;
+    wait_until_timers_started(&client, &ids).await?;
     let worker = stack.worker.as_ref().context("the stack has no worker")?;
-    let memory = resident_megabytes(worker.pid())?;
+    let memory = read_resident_megabytes(worker.pid())?;
 
     Ok(vec![
-        figure("whole calls", calls, "calls/s", ""),
-        figure("empty workflows, before and after", empty, "workflows/s", "the reference"),
-        figure("calls to empty workflows", calls / empty, "", "at least 0.33"),
-        figure("events of a call", events, "events", "at most 26"),
-        figure("memory of the worker, calls asleep", memory, "MB", "at most 60"),
+        figure("complete calls", calls, "calls/s", ""),
+        figure("empty workflows", empty, "workflows/s", "the reference"),
+        figure("ratio of calls to empty workflows", calls / empty, "", "at least 0.33"),
+        figure("events per call", events, "events", "at most 26"),
+        figure("memory of the worker with waiting calls", memory, "MB", "at most 60"),
     ])
 }
 
-fn figure(name: &'static str, value: f64, unit: &'static str, aim: &str) -> Figure {
-    Figure { name, value, unit, aim: aim.to_owned() }
-}
-
-async fn connect(stack: &Stack) -> Result<Client> {
-    let url = Url::parse(&format!("http://{}", stack.temporal.address()))?;
-    let connection = Connection::connect(ConnectionOptions::new(url).build()).await?;
-    Ok(Client::new(connection, ClientOptions::new("default").build())?)
-}
-
-/// Waits until that many calls are settled.
-async fn settled(pool: &PgPool, count: usize) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+async fn wait_until_recorded(pool: &PgPool, count: usize) -> Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         let done: i64 =
             sqlx::query_scalar("select count(*) from conversations where recorded_at is not null")
@@ -109,38 +96,39 @@ async fn settled(pool: &PgPool, count: usize) -> Result<()> {
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("only {done} of {count} calls were settled in {PATIENCE:?}");
+            bail!("only {done} of {count} calls are recorded after {TIMEOUT:?}");
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// Waits until every call has armed its timer.
-async fn asleep(client: &Client, ids: &[String]) -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut awake: Vec<&String> = ids.iter().collect();
-    while !awake.is_empty() {
+/// Waits until all calls have started the timer for their slot.
+async fn wait_until_timers_started(client: &Client, ids: &[String]) -> Result<()> {
+    let deadline = Instant::now() + TIMEOUT;
+    let mut starting: Vec<&String> = ids.iter().collect();
+    while !starting.is_empty() {
         if Instant::now() > deadline {
-            bail!("{} calls did not fall asleep in {PATIENCE:?}", awake.len());
+            bail!("{} calls have not started their timer after {TIMEOUT:?}", starting.len());
         }
-        let lengths = histories(client, awake.iter().map(|id| id.as_str())).await?;
-        awake = awake.into_iter().zip(lengths).filter(|(_, n)| *n < 5).map(|(id, _)| id).collect();
+        let lengths = history_lengths(client, starting.iter().map(|id| id.as_str())).await?;
+        starting =
+            starting.into_iter().zip(lengths).filter(|(_, n)| *n < 5).map(|(id, _)| id).collect();
     }
     Ok(())
 }
 
 async fn mean_events(client: &Client, ids: &[String]) -> Result<f64> {
-    let lengths = histories(client, ids.iter().map(String::as_str)).await?;
+    let lengths = history_lengths(client, ids.iter().map(String::as_str)).await?;
     Ok(lengths.iter().sum::<usize>() as f64 / lengths.len() as f64)
 }
 
-async fn histories(client: &Client, ids: impl Iterator<Item = &str>) -> Result<Vec<usize>> {
+async fn history_lengths(client: &Client, ids: impl Iterator<Item = &str>) -> Result<Vec<usize>> {
     let lengths: Vec<Result<usize>> = stream::iter(ids.map(str::to_owned).collect::<Vec<_>>())
         .map(|id| async move {
             let handle = client.get_workflow_handle::<Call>(id);
             Ok(handle.describe(Default::default()).await?.history_length())
         })
-        .buffered(STARTS_AT_ONCE)
+        .buffered(MAX_CONCURRENT_STARTS)
         .collect()
         .await;
     lengths.into_iter().collect()

@@ -1,5 +1,5 @@
-//! Figures, each beside a reference from the same run. They are printed and kept, never asserted:
-//! machines differ.
+//! Benchmarks. Each figure is compared with a reference measured in the same run, because machines differ. Results are
+//! printed and saved, never asserted.
 
 mod lifecycle;
 mod memory;
@@ -12,24 +12,24 @@ mod webhook;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(about = "Measures the service beside a reference in the same run")]
+#[command(about = "Benchmarks, each with a reference measured in the same run")]
 struct Bench {
     #[command(subcommand)]
-    what: What,
+    benchmark: Benchmark,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Whole calls per second beside empty workflows, events per call, memory of sleeping calls
+enum Benchmark {
+    /// Calls per second compared with empty workflows, events per call, memory of waiting calls
     Lifecycle(lifecycle::Options),
-    /// Planning a batch of users among a million prospects beside a thousand, with the query plan
+    /// Planning among a million prospects compared with a thousand, with the query plan
     Planning(planning::Options),
-    /// Signed webhooks beside bare signals, forged ones beside a bare route, memory under attack
+    /// Signed webhooks compared with bare signals, forged ones with a bare route, memory under attack
     Webhook(webhook::Options),
-    /// The route that forged webhooks are held against
+    /// Serve the reference route for forged webhooks
     #[command(hide = true)]
     BareRoute {
-        /// Where it listens, on 127.0.0.1
+        /// Port on 127.0.0.1
         #[arg(long)]
         port: u16,
     },
@@ -37,10 +37,10 @@ enum What {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    match Bench::parse().what {
-        What::Lifecycle(options) => lifecycle::run(options).await,
-        What::Planning(options) => planning::run(options).await,
-        What::Webhook(options) => webhook::run(options).await,
-        What::BareRoute { port } => webhook::serve_bare_route(port).await,
+    match Bench::parse().benchmark {
+        Benchmark::Lifecycle(options) => lifecycle::run(options).await,
+        Benchmark::Planning(options) => planning::run(options).await,
+        Benchmark::Webhook(options) => webhook::run(options).await,
+        Benchmark::BareRoute { port } => webhook::serve_bare_route(port).await,
     }
 }

@@ -1,9 +1,7 @@
-//! How much memory a process takes.
-
 use anyhow::{Context as _, Result};
 
-/// Memory of a process that is not swapped out, as the kernel tells it.
-pub fn resident_megabytes(pid: u32) -> Result<f64> {
+/// Returns the resident memory of a process in MB.
+pub fn read_resident_megabytes(pid: u32) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
     let kilobytes: f64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;

@@ -1,56 +1,54 @@
-//! What it costs to plan a batch of users, by how many prospects there are.
+//! Duration of a plan run, depending on the number of prospects.
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use devstack::fixtures::User;
 use devstack::{Parts, Stack, StackOptions, workspace};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::report::{Figure, tell};
+use crate::report::{figure, report};
 use crate::start;
 
-/// Users in a batch.
+/// Users per plan run.
 const USERS: i64 = 5;
-/// Calls that each of them may make a day, so that every run plans the same number.
+/// Calls per user and day, so that all runs plan the same number.
 const PER_DAY: i32 = 20;
 
 #[derive(clap::Args)]
 pub struct Options {
-    /// Prospects in the small database, the reference
+    /// Prospects in the small database (the reference)
     #[arg(long, default_value_t = 1_000)]
     few: i64,
-    /// Prospects in the large one
+    /// Prospects in the large database
     #[arg(long, default_value_t = 1_000_000)]
     many: i64,
-    /// Plan runs in each, a day apart
+    /// Plan runs per database, one day apart
     #[arg(long, default_value_t = 8)]
     runs: i64,
 }
 
-/// Runs the benchmark.
 pub async fn run(options: Options) -> Result<()> {
     let few = measure(options.few, options.runs).await?;
     let many = measure(options.many, options.runs).await?;
     println!("{}", many.query_plan);
-    let figure = |name, value, unit, aim: &str| Figure { name, value, unit, aim: aim.to_owned() };
-    tell(
+    report(
         "planning",
         &[
-            figure("a batch among few prospects", few.batch_ms, "ms", "the reference"),
-            figure("a batch among many prospects", many.batch_ms, "ms", ""),
-            figure("many to few", many.batch_ms / few.batch_ms, "", "at most 1.5"),
+            figure("plan run among few prospects", few.run_ms, "ms", "the reference"),
+            figure("plan run among many prospects", many.run_ms, "ms", ""),
+            figure("ratio of many to few", many.run_ms / few.run_ms, "", "at most 1.5"),
             figure("sequential scans over prospects", many.scans as f64, "", "0"),
-            figure("prospects, few", options.few as f64, "", ""),
-            figure("prospects, many", options.many as f64, "", ""),
+            figure("prospects (few)", options.few as f64, "", ""),
+            figure("prospects (many)", options.many as f64, "", ""),
         ],
     )
 }
 
 struct Measured {
-    batch_ms: f64,
+    run_ms: f64,
     query_plan: String,
     scans: usize,
 }
@@ -71,9 +69,7 @@ async fn measure(prospects: i64, runs: i64) -> Result<Measured> {
 }
 
 async fn measure_on(stack: &Stack, prospects: i64, runs: i64) -> Result<Measured> {
-    let pause =
-        ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause", "--reason", "bench"];
-    stack.temporal.cli(pause).await?;
+    stack.temporal.pause_schedule("plan-calls").await?;
     let pool = PgPool::connect(&stack.endpoints().database_url).await?;
     for user in 0..USERS {
         User { per_day: PER_DAY, ..start::user(format!("u{user}")) }.insert(&pool).await?;
@@ -89,32 +85,29 @@ async fn measure_on(stack: &Stack, prospects: i64, runs: i64) -> Result<Measured
     .execute(&pool)
     .await?;
     sqlx::query("vacuum analyze").execute(&pool).await?;
-    let mut batches = Vec::new();
+    let mut durations_ms = Vec::new();
     let noon = Utc::now() + TimeDelta::days(1);
     for run in 0..runs {
         let id = format!("bench-{run}");
-        batches.push(batch_ms(stack, &id, noon + TimeDelta::days(run)).await?);
+        durations_ms.push(measure_run_ms(stack, &id, noon + TimeDelta::days(run)).await?);
     }
-    // The first one finds nothing in memory.
-    let rest = &batches[1.min(batches.len() - 1)..];
+    // Without the first run, which reads from disk.
+    let warm = &durations_ms[1.min(durations_ms.len() - 1)..];
     let query_plan = explain(&pool).await?;
     Ok(Measured {
-        batch_ms: rest.iter().sum::<f64>() / rest.len() as f64,
+        run_ms: warm.iter().sum::<f64>() / warm.len() as f64,
         scans: query_plan.matches("Seq Scan on prospects").count(),
         query_plan,
     })
 }
 
-/// Plans a batch; how long its users took, without what Temporal does between them.
-async fn batch_ms(stack: &Stack, id: &str, from: DateTime<Utc>) -> Result<f64> {
+/// Runs the planner and returns the sum of its `planning.plan_user` activities in ms.
+async fn measure_run_ms(stack: &Stack, id: &str, from: DateTime<Utc>) -> Result<f64> {
     let from = from.to_rfc3339_opts(SecondsFormat::Secs, true);
-    let input = json!({"batchSize": USERS, "intervalMinutes": 30, "from": from}).to_string();
-    let start = ["workflow", "start", "--type", "PlanCalls", "--task-queue", "calls"];
-    stack.temporal.cli(start.into_iter().chain(["--workflow-id", id, "--input", &input])).await?;
-    let result = ["workflow", "result", "--workflow-id", id];
-    tokio::time::timeout(Duration::from_secs(300), stack.temporal.cli(result)).await??;
-    let show = ["workflow", "show", "--workflow-id", id, "--output", "json"];
-    let history: Value = serde_json::from_str(&stack.temporal.cli(show).await?)?;
+    let input = json!({"batchSize": USERS, "intervalMinutes": 30, "from": from});
+    let run = stack.temporal.run_workflow("PlanCalls", id, &input);
+    tokio::time::timeout(Duration::from_secs(300), run).await??;
+    let history = stack.temporal.cli_json(["workflow", "show", "--workflow-id", id]).await?;
     let events = history["events"].as_array().context("a history has events")?;
     let event = |id: &Value| events.iter().find(|event| event["eventId"] == *id);
     let mut sum = 0.0;
@@ -139,27 +132,38 @@ fn time(event: &Value) -> Result<DateTime<Utc>> {
     Ok(event["eventTime"].as_str().context("an event has a time")?.parse()?)
 }
 
-/// How the database finds the prospects that a run considers.
+/// Returns the query plans of the queries that pick a user's candidates.
 async fn explain(pool: &PgPool) -> Result<String> {
     let mut connection = pool.acquire().await?;
-    let statement = format!(
-        "prepare candidates (text, bigint, timestamptz, boolean, bigint) as {}",
-        statement_of_candidates()?
-    );
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut *connection).await?;
-    let plan = "explain execute candidates ('u0', 1000, now() + interval '1 day', false, 5)";
-    let lines: Vec<String> = sqlx::query_scalar(plan).fetch_all(&mut *connection).await?;
+    let mut lines: Vec<String> = Vec::new();
+    for (n, (query, arguments)) in read_candidate_queries()?.iter().enumerate() {
+        let prepare = AssertSqlSafe(format!("prepare candidates_{n} as {query}"));
+        sqlx::raw_sql(prepare).execute(&mut *connection).await?;
+        let explain = AssertSqlSafe(format!("explain execute candidates_{n} ({arguments})"));
+        let plan: Vec<String> = sqlx::query_scalar(explain).fetch_all(&mut *connection).await?;
+        lines.extend(plan);
+    }
     Ok(lines.join("\n"))
 }
 
-/// The statement as it is described for the build.
-fn statement_of_candidates() -> Result<String> {
+/// Reads the queries from `.sqlx`, each with arguments for `execute`.
+fn read_candidate_queries() -> Result<Vec<(String, String)>> {
+    let mut queries = Vec::new();
     for entry in std::fs::read_dir(workspace::root().join(".sqlx"))? {
-        let described: Value = serde_json::from_str(&std::fs::read_to_string(entry?.path())?)?;
-        let statement = described["query"].as_str().unwrap_or_default();
-        if statement.trim_start().starts_with("with considered as") {
-            return Ok(statement.to_owned());
+        let description: Value = serde_json::from_str(&std::fs::read_to_string(entry?.path())?)?;
+        let query = description["query"].as_str().unwrap_or_default();
+        if !query.starts_with(r#"select id as "id!" from callees"#) {
+            continue;
         }
+        let types = description["describe"]["parameters"]["Left"].as_array();
+        let arguments = types.into_iter().flatten().map(|name| match name.as_str() {
+            Some("Text") => "'u0'",
+            Some("Bool") => "true",
+            Some("Timestamptz") => "now() + interval '1 day'",
+            _ => "100",
+        });
+        queries.push((query.to_owned(), arguments.collect::<Vec<_>>().join(", ")));
     }
-    bail!("no statement in .sqlx begins with `with considered as`")
+    ensure!(!queries.is_empty(), "no query in .sqlx picks candidates");
+    Ok(queries)
 }

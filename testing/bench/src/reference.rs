@@ -1,4 +1,4 @@
-//! The reference: workflows that do nothing, on the same server.
+//! The reference for calls: empty workflows on the same server.
 
 use std::time::Instant;
 
@@ -9,17 +9,16 @@ use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 use temporalio_workflow::{WorkflowContext, WorkflowResult, workflow, workflow_methods};
 
-use crate::start::STARTS_AT_ONCE;
+use crate::start::MAX_CONCURRENT_STARTS;
 
 const QUEUE: &str = "empty";
 
-/// A workflow that does nothing.
 #[workflow]
 #[derive(Default)]
 struct Empty;
 
 #[workflow_methods]
-#[allow(clippy::unused_async, reason = "a workflow's run is asynchronous, even if it does nothing")]
+#[allow(clippy::unused_async, reason = "a workflow's run is always async")]
 impl Empty {
     #[run(name = "Empty")]
     async fn run(_ctx: &mut WorkflowContext<Self>) -> WorkflowResult<()> {
@@ -27,8 +26,8 @@ impl Empty {
     }
 }
 
-/// Empty workflows per second, from the first start to the last end.
-pub async fn empty_per_second(client: &Client, count: usize, round: usize) -> Result<f64> {
+/// Measures empty workflows per second, from the first start to the last end.
+pub async fn measure_empty_workflows(client: &Client, count: usize, round: usize) -> Result<f64> {
     let options = RuntimeOptions::builder().build().map_err(|error| anyhow!(error))?;
     let runtime = Runtime::from_current_tokio(options)?;
     let options = WorkerOptions::new(QUEUE)
@@ -48,7 +47,7 @@ pub async fn empty_per_second(client: &Client, count: usize, round: usize) -> Re
                 handle.get_result(Default::default()).await?;
                 Ok(())
             })
-            .buffer_unordered(STARTS_AT_ONCE * 4)
+            .buffer_unordered(MAX_CONCURRENT_STARTS * 4)
             .collect()
             .await;
         let took = began.elapsed();

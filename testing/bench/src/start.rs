@@ -1,18 +1,28 @@
-//! Calls that are planned by hand, so that nothing but their own life is measured.
+//! Starts calls without the planner, so that only the calls are measured.
 
 use anyhow::Result;
 use chrono::{DateTime, Utc};
 use devstack::fixtures::User;
+use devstack::{Stack, development};
 use futures::{StreamExt as _, stream};
 use sqlx::PgPool;
-use temporalio_client::{Client, WorkflowStartOptions};
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, Url, WorkflowStartOptions,
+};
 use workflows::Call;
 use workflows::call::CallInput;
 use workflows::clock::ClockOffset;
 use workflows::ids::TASK_QUEUE;
 
-/// Requests to the server at once.
-pub const STARTS_AT_ONCE: usize = 32;
+/// Concurrent requests to Temporal.
+pub const MAX_CONCURRENT_STARTS: usize = 32;
+
+/// Connects to the stack's Temporal server.
+pub async fn connect(stack: &Stack) -> Result<Client> {
+    let url = Url::parse(&format!("http://{}", stack.temporal.address()))?;
+    let connection = Connection::connect(ConnectionOptions::new(url).build()).await?;
+    Ok(Client::new(connection, ClientOptions::new(development::NAMESPACE).build())?)
+}
 
 /// A user who may call at any hour.
 pub fn user(id: impl Into<String>) -> User {
@@ -26,7 +36,7 @@ pub fn user(id: impl Into<String>) -> User {
     }
 }
 
-/// Plans calls to new prospects for a moment and starts their workflows.
+/// Inserts prospects and conversations for a slot and starts their workflows. Returns the workflow ids.
 pub async fn start_calls(
     pool: &PgPool,
     client: &Client,
@@ -38,7 +48,7 @@ pub async fn start_calls(
 ) -> Result<Vec<String>> {
     let prospects: Vec<String> = (0..count).map(|n| format!("{prefix}{n}")).collect();
     sqlx::query(
-        // Every one another number, of those for which the simulator books an appointment.
+        // Distinct phone numbers for which the simulator books an appointment.
         "insert into prospects (id, user_id, name, phone, time_zone)
         select id, $2, 'Ann', '+1' || 200 + (n - 1) / 10 || '555010' || (n - 1) % 10, 'UTC'
         from unnest($1::text[]) with ordinality as t(id, n)",
@@ -61,9 +71,9 @@ pub async fn start_calls(
             let conversation_id = format!("{prospect_id}-1");
             let id = format!("call/{conversation_id}");
             let input = CallInput {
-                conversation_id,
-                user_id: user.to_owned(),
-                prospect_id,
+                conversation_id: conversation_id.into(),
+                user_id: user.into(),
+                prospect_id: prospect_id.into(),
                 slot,
                 clock_offset,
             };
@@ -71,7 +81,7 @@ pub async fn start_calls(
             client.start_workflow(Call::run, input, options).await?;
             Ok(id)
         })
-        .buffer_unordered(STARTS_AT_ONCE)
+        .buffer_unordered(MAX_CONCURRENT_STARTS)
         .collect()
         .await;
     started.into_iter().collect()

@@ -95,9 +95,7 @@ pub(crate) fn seconds_to_noon() -> i64 {
 
 /// Pauses the schedule and inserts users and prospects.
 pub(crate) async fn insert(stack: &Stack, database: &PgPool, calls: usize) -> Result<()> {
-    let pause =
-        ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause", "--reason", "chaos"];
-    stack.temporal.cli(pause).await?;
+    stack.temporal.pause_schedule("plan-calls").await?;
     for n in 0..calls.div_ceil(PROSPECTS_PER_USER) {
         let user = User {
             time_zone: "UTC".to_owned(),
@@ -129,14 +127,8 @@ pub(crate) async fn plan(stack: &Stack, id: &str, interval: Duration) -> Result<
         "intervalMinutes": interval.as_secs().div_ceil(60),
         "clockOffset": offset,
         "from": from.to_rfc3339_opts(SecondsFormat::Secs, true),
-    })
-    .to_string();
-    let id = ["--workflow-id", id];
-    let start = ["workflow", "start", "--type", "PlanCalls", "--task-queue", "calls"];
-    let start = start.into_iter().chain(id).chain(["--input", &input]);
-    stack.temporal.cli(start).await?;
-    let fetch = ["workflow", "result", "--output", "json"].into_iter().chain(id);
-    let result: Value = serde_json::from_str(&stack.temporal.cli(fetch).await?)?;
-    let planned = result["result"]["planned"].as_u64().context("the plan run has no result")?;
+    });
+    let result = stack.temporal.run_workflow("PlanCalls", id, &input).await?;
+    let planned = result["planned"].as_u64().context("the plan run has no result")?;
     Ok(planned as usize)
 }

@@ -1,4 +1,4 @@
-//! A minimal HTTP GET for local servers. An HTTP client library would double the build time of `cargo xtask`.
+//! A minimal HTTP GET for local servers. No HTTP client library, so that `cargo xtask` builds quickly.
 
 use std::time::Duration;
 

@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::process::{self, Process};
-use crate::{Program, Ready, Result, TempDir, Tools, development, ports, workspace};
+use crate::{Error, Program, Ready, Result, TempDir, Tools, development, ports, workspace};
 
 #[derive(Clone, Debug)]
 pub struct TemporalOptions {
@@ -78,6 +80,28 @@ impl Temporal {
         args: impl IntoIterator<Item = Arg>,
     ) -> Result<String> {
         cli(&self.cli, &self.address, args).await
+    }
+
+    /// Runs the Temporal command line against this server and returns its JSON output.
+    pub async fn cli_json<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Value> {
+        let output = self.cli(args.into_iter().chain(["--output", "json"])).await?;
+        serde_json::from_str(&output).map_err(|error| {
+            Error::Setting(format!("temporal printed no JSON ({error}): {output}"))
+        })
+    }
+
+    pub async fn pause_schedule(&self, id: &str) -> Result<()> {
+        let toggle = ["schedule", "toggle", "--pause", "--reason", "devstack", "--schedule-id", id];
+        self.cli(toggle).await.map(|_| ())
+    }
+
+    /// Runs a workflow of the task queue `calls` and returns its result.
+    pub async fn run_workflow(&self, name: &str, id: &str, input: &Value) -> Result<Value> {
+        let input = input.to_string();
+        let start = ["workflow", "start", "--type", name, "--task-queue", "calls"];
+        self.cli(start.into_iter().chain(["--workflow-id", id, "--input", &input])).await?;
+        let output = self.cli_json(["workflow", "result", "--workflow-id", id]).await?;
+        Ok(output["result"].clone())
     }
 
     /// Stops the server if it runs and starts it again on the same database and ports.

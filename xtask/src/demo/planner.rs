@@ -7,24 +7,9 @@ use anyhow::{Context, bail};
 use devstack::Temporal;
 use serde_json::Value;
 
-const SCHEDULE: &str = "plan-calls";
+pub const SCHEDULE: &str = "plan-calls";
 
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
-
-/// Pauses the schedule.
-pub async fn pause(temporal: &Temporal) -> anyhow::Result<()> {
-    let toggle = [
-        "schedule",
-        "toggle",
-        "--schedule-id",
-        SCHEDULE,
-        "--pause",
-        "--reason",
-        "one run at a time",
-    ];
-    temporal.cli(toggle).await.context("could not pause the schedule")?;
-    Ok(())
-}
 
 /// Starts a plan run, waits until it is completed and returns its workflow id.
 pub async fn trigger(temporal: &Temporal, within: Duration) -> anyhow::Result<String> {
@@ -51,8 +36,7 @@ pub async fn trigger(temporal: &Temporal, within: Duration) -> anyhow::Result<St
 
 /// The workflow ids of the schedule's recent runs.
 async fn recent_runs(temporal: &Temporal) -> anyhow::Result<BTreeSet<String>> {
-    let schedule =
-        query_json(temporal, ["schedule", "describe", "--schedule-id", SCHEDULE]).await?;
+    let schedule = temporal.cli_json(["schedule", "describe", "--schedule-id", SCHEDULE]).await?;
     Ok(run_ids(&schedule))
 }
 
@@ -66,17 +50,11 @@ fn run_ids(schedule: &Value) -> BTreeSet<String> {
 
 async fn read_status(temporal: &Temporal, workflow_id: &str) -> anyhow::Result<String> {
     let described =
-        query_json(temporal, ["workflow", "describe", "--workflow-id", workflow_id]).await?;
+        temporal.cli_json(["workflow", "describe", "--workflow-id", workflow_id]).await?;
     let status = described.pointer("/workflowExecutionInfo/status").and_then(Value::as_str);
     status
         .map(str::to_owned)
         .with_context(|| format!("the description of {workflow_id} has no status"))
-}
-
-async fn query_json(temporal: &Temporal, command: [&str; 4]) -> anyhow::Result<Value> {
-    let printed = temporal.cli(command.into_iter().chain(["--output", "json"])).await?;
-    serde_json::from_str(&printed)
-        .with_context(|| format!("`temporal {}` did not print JSON", command.join(" ")))
 }
 
 #[cfg(test)]
@@ -88,7 +66,7 @@ mod tests {
         let temporal = Temporal::start_temporary().await.unwrap();
         let create = "schedule create --schedule-id plan-calls --interval 24h --workflow-id plan-calls --type Plan";
         temporal.cli(create.split(' ').chain(["--task-queue", "q"])).await.unwrap();
-        pause(&temporal).await.unwrap();
+        temporal.pause_schedule(SCHEDULE).await.unwrap();
         let before = recent_runs(&temporal).await.unwrap();
         // Without a worker the run stays open, so waiting for its end fails.
         trigger(&temporal, Duration::from_secs(1)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Many requests at once, and what they are held against.
+//! Concurrent requests, and the reference server.
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -15,22 +15,22 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::sender::{Forged, Sender};
 
-/// How long single requests took, and all of them together.
+/// Latencies of single requests and the time for all of them.
 #[derive(Default)]
 pub struct Latencies {
     each: Vec<Duration>,
-    in_all: Duration,
+    total: Duration,
 }
 
 impl Latencies {
-    /// Those of several senders at once.
-    pub async fn of<Sent: Future<Output = Result<Vec<Duration>>>>(
+    /// Runs concurrent senders and collects their latencies.
+    pub async fn measure<Sent: Future<Output = Result<Vec<Duration>>>>(
         senders: usize,
         send: impl Fn(usize) -> Sent,
     ) -> Result<Self> {
         let began = Instant::now();
         let each = try_join_all((0..senders).map(send)).await?;
-        Ok(Self { each: each.into_iter().flatten().collect(), in_all: began.elapsed() })
+        Ok(Self { each: each.into_iter().flatten().collect(), total: began.elapsed() })
     }
 
     pub fn push(&mut self, one: Duration) {
@@ -39,14 +39,14 @@ impl Latencies {
 
     pub fn extend(&mut self, more: Self) {
         self.each.extend(more.each);
-        self.in_all += more.in_all;
+        self.total += more.total;
     }
 
     pub fn per_second(&self) -> f64 {
-        self.each.len() as f64 / self.in_all.as_secs_f64()
+        self.each.len() as f64 / self.total.as_secs_f64()
     }
 
-    /// The time within which that many of a hundred were answered.
+    /// The latency of this percentile in ms.
     pub fn percentile_ms(&self, percent: usize) -> f64 {
         let mut sorted = self.each.clone();
         sorted.sort_unstable();
@@ -55,14 +55,14 @@ impl Latencies {
     }
 }
 
-/// Sends forged requests as fast as they are refused; how many there were in a second.
-pub async fn refused_per_second(address: &str, senders: usize, turn: Duration) -> Result<f64> {
+/// Sends forged requests, each sender as fast as it gets responses. Returns the rate per second.
+pub async fn measure_forged(address: &str, senders: usize, duration: Duration) -> Result<f64> {
     let began = Instant::now();
     let counts = try_join_all((0..senders).map(async |_| {
         let mut connection = Sender::connect(address).await?;
         let mut count = 0_u32;
-        while began.elapsed() < turn {
-            connection.forged(Forged::WrongSignature).await?;
+        while began.elapsed() < duration {
+            connection.send_forged(Forged::WrongSignature).await?;
             count += 1;
         }
         Ok::<_, anyhow::Error>(count)
@@ -71,23 +71,23 @@ pub async fn refused_per_second(address: &str, senders: usize, turn: Duration) -
     Ok(f64::from(counts.iter().sum::<u32>()) / began.elapsed().as_secs_f64())
 }
 
-/// Sends that many forged requests a second, or as many as can be; how many there were.
-pub async fn refuse_at_rate(
+/// Sends forged requests at `rate` per second, or as many as possible. Returns the actual rate.
+pub async fn send_forged_at_rate(
     address: impl AsRef<str>,
     senders: usize,
     rate: u32,
-    time: Duration,
+    duration: Duration,
 ) -> Result<f64> {
     let began = Instant::now();
-    let pause = Duration::from_secs(senders as u64) / rate;
+    let period = Duration::from_secs(senders as u64) / rate;
     let counts = try_join_all((0..senders).map(async |_| {
         let mut connection = Sender::connect(address.as_ref()).await?;
-        let mut ticks = interval(pause);
+        let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut count = 0_u32;
-        while began.elapsed() < time {
+        while began.elapsed() < duration {
             ticks.tick().await;
-            connection.forged(Forged::WrongSignature).await?;
+            connection.send_forged(Forged::WrongSignature).await?;
             count += 1;
         }
         Ok::<_, anyhow::Error>(count)
@@ -96,8 +96,8 @@ pub async fn refuse_at_rate(
     Ok(f64::from(counts.iter().sum::<u32>()) / began.elapsed().as_secs_f64())
 }
 
-/// Opens connections on which nothing is sent.
-pub async fn idle_connections(address: &str, count: usize) -> Result<Vec<TcpStream>> {
+/// Opens connections without sending data.
+pub async fn open_idle_connections(address: &str, count: usize) -> Result<Vec<TcpStream>> {
     let mut connections = Vec::with_capacity(count);
     for _ in 0..count {
         connections.push(TcpStream::connect(address).await?);
@@ -105,34 +105,34 @@ pub async fn idle_connections(address: &str, count: usize) -> Result<Vec<TcpStre
     Ok(connections)
 }
 
-/// How many of them the server has not closed.
-pub fn still_open(connections: &[TcpStream]) -> usize {
-    let silent = |connection: &&TcpStream| {
+/// Counts the connections that the server has not closed.
+pub fn count_open(connections: &[TcpStream]) -> usize {
+    let is_open = |connection: &&TcpStream| {
         let read = connection.try_read(&mut [0]);
         read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     };
-    connections.iter().filter(silent).count()
+    connections.iter().filter(is_open).count()
 }
 
-/// Lets this process have so many connections.
-pub fn allow_open_files(wanted: usize) -> Result<()> {
+/// Raises the limit of open files of this process.
+pub fn raise_open_file_limit(required: usize) -> Result<()> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    if soft < wanted as u64 {
-        let message = format!("raise `ulimit -n` to {wanted}, or open fewer with --idle");
-        setrlimit(Resource::RLIMIT_NOFILE, wanted as u64, hard).context(message)?;
+    if soft < required as u64 {
+        let message = format!("raise `ulimit -n` to {required}, or open fewer with --idle");
+        setrlimit(Resource::RLIMIT_NOFILE, required as u64, hard).context(message)?;
     }
     Ok(())
 }
 
-/// A server in a process of its own, with one route that refuses everything unread.
+/// The reference server, in its own process: one route that rejects every request.
 pub struct BareRoute {
-    /// Where it listens.
+    /// `host:port`.
     pub address: String,
     process: Child,
 }
 
 impl BareRoute {
-    /// Starts it and waits until it listens.
+    /// Starts the server and waits until it accepts connections.
     pub async fn start() -> Result<Self> {
         let port = devstack::ports::find_free()?;
         let process = Command::new(std::env::current_exe()?)
@@ -148,10 +148,10 @@ impl BareRoute {
         Ok(server)
     }
 
-    /// Is that server.
+    /// Serves the route in this process.
     pub async fn serve(port: u16) -> Result<()> {
-        let refuse = async |_: Bytes| StatusCode::UNAUTHORIZED;
-        let router = Router::new().route("/webhooks/outcome", post(refuse));
+        let reject = async |_: Bytes| StatusCode::UNAUTHORIZED;
+        let router = Router::new().route("/webhooks/outcome", post(reject));
         let listener = TcpListener::bind(("127.0.0.1", port)).await?;
         Ok(axum::serve(listener, router).await?)
     }

@@ -1,4 +1,4 @@
-//! One connection on which requests are sent, one after the other.
+//! Sends requests sequentially on one connection.
 
 use std::time::{Duration, Instant};
 
@@ -16,38 +16,37 @@ use tokio::net::TcpStream;
 const TIME: &str = "x-ultravox-webhook-timestamp";
 const SIGNATURE: &str = "x-ultravox-webhook-signature";
 const OUTCOME: &str = "/webhooks/outcome";
-/// What a forger sends: an event that would matter.
+/// Body of forged requests; authenticated it would book an appointment.
 const FORGED: &str = r#"{"eventType":"call.completed","conversationId":"w1-1","duration":240,"outcome":{"type":"APPOINTMENT_SET","appointmentTime":"2035-02-26T15:00:00Z"}}"#;
 
-/// How a request may fail to be genuine.
+/// Why a forged request is rejected.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Forged {
     Unsigned,
     WrongSignature,
-    Old,
+    Expired,
     UnknownUser,
 }
 
 impl Forged {
-    pub const ALL: [Self; 4] = [Self::Unsigned, Self::WrongSignature, Self::Old, Self::UnknownUser];
+    pub const ALL: [Self; 4] =
+        [Self::Unsigned, Self::WrongSignature, Self::Expired, Self::UnknownUser];
 
     pub fn name(self) -> &'static str {
         match self {
-            Self::Unsigned => "refusal of one without a signature, median",
-            Self::WrongSignature => "refusal of a wrong signature, median",
-            Self::Old => "refusal of a right signature that is old, median",
-            Self::UnknownUser => "refusal of an unknown client, median",
+            Self::Unsigned => "rejection without signature, median",
+            Self::WrongSignature => "rejection of a wrong signature, median",
+            Self::Expired => "rejection of an expired signature, median",
+            Self::UnknownUser => "rejection of an unknown user, median",
         }
     }
 }
 
-/// A connection to the server.
 pub struct Sender {
     connection: SendRequest<Full<Bytes>>,
 }
 
 impl Sender {
-    /// Opens one.
     pub async fn connect(address: &str) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -56,26 +55,26 @@ impl Sender {
         Ok(Self { connection })
     }
 
-    /// Sends a signed event, and tells how long its answer took.
-    pub async fn signed(&mut self, body: &str, status: u16) -> Result<Duration> {
+    /// Sends a signed event and returns its latency.
+    pub async fn send_signed(&mut self, body: &str, status: u16) -> Result<Duration> {
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Micros, false);
         let signature = sign::webhook_signature(WEBHOOK_SECRET, body.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         self.send(OUTCOME, &headers, body, status).await
     }
 
-    /// Sends a report of the agent of a dial.
-    pub async fn report(&mut self, dial: &str) -> Result<Duration> {
+    /// Sends an agent report for a dial and returns its latency.
+    pub async fn send_report(&mut self, dial: &str) -> Result<Duration> {
         let token = format!("Bearer {}", sign::agent_token(WEBHOOK_SECRET, dial));
         let body = r#"{"outcome":"NOT_INTERESTED"}"#;
         self.send("/tools/report_outcome", &[("authorization", &token)], body, 200).await
     }
 
-    /// Sends a forged event.
-    pub async fn forged(&mut self, kind: Forged) -> Result<Duration> {
-        let age = if kind == Forged::Old { TimeDelta::hours(1) } else { TimeDelta::zero() };
+    /// Sends a forged event and returns its latency.
+    pub async fn send_forged(&mut self, kind: Forged) -> Result<Duration> {
+        let age = if kind == Forged::Expired { TimeDelta::hours(1) } else { TimeDelta::zero() };
         let time = (Utc::now() - age).to_rfc3339_opts(SecondsFormat::Micros, false);
-        let secret = if kind == Forged::Old { WEBHOOK_SECRET } else { "a forger's guess" };
+        let secret = if kind == Forged::Expired { WEBHOOK_SECRET } else { "a forger's guess" };
         let signature = sign::webhook_signature(secret, FORGED.as_bytes(), time.as_bytes());
         let headers = [(TIME, time.as_str()), (SIGNATURE, signature.as_str())];
         let headers = if kind == Forged::Unsigned { &headers[..0] } else { &headers[..] };
@@ -99,13 +98,13 @@ impl Sender {
         let began = Instant::now();
         self.connection.ready().await?;
         let response = self.connection.send_request(request).await?;
-        let answered = response.status().as_u16();
+        let actual = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
-        let took = began.elapsed();
-        if answered != status {
+        let latency = began.elapsed();
+        if actual != status {
             let body = String::from_utf8_lossy(&body);
-            bail!("{path} was answered {answered} instead of {status}: {body}");
+            bail!("{path} returned {actual} instead of {status}: {body}");
         }
-        Ok(took)
+        Ok(latency)
     }
 }
