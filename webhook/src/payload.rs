@@ -49,18 +49,41 @@ pub fn query_parameter(query: &str, name: &str) -> Option<String> {
     fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
 }
 
-/// Reads the fields that `T` names. The caller chooses `T` by the kind of the event, so that only
-/// fields of that kind are validated.
-fn read_fields<'v, T: Deserialize<'v>>(object: &'v Map<String, Value>) -> Result<T, Malformed> {
-    serde_path_to_error::deserialize(object).map_err(|error| {
-        let reason = error.inner().to_string();
-        // serde's "invalid type: …, expected …" repeats the value.
-        let wanted = match reason.rsplit_once(", expected ") {
-            Some((_, expected)) => format!("must be {expected}"),
-            None => reason,
-        };
-        Malformed::new(error.path().to_string(), wanted)
-    })
+/// An object of a payload.
+struct JsonObject<'v> {
+    fields: &'v Map<String, Value>,
+    /// The path of each field up to its name: empty or such as `call.`.
+    prefix: String,
+}
+
+impl<'v> JsonObject<'v> {
+    fn root(fields: &'v Map<String, Value>) -> Self {
+        Self { fields, prefix: String::new() }
+    }
+
+    /// A nested object, or `None` if it is absent or null.
+    fn object(&self, name: &str) -> Result<Option<JsonObject<'v>>, Malformed> {
+        let path = format!("{}{name}", self.prefix);
+        match self.fields.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(fields)) => Ok(Some(Self { fields, prefix: path + "." })),
+            Some(_) => Err(Malformed::new(path, "must be an object")),
+        }
+    }
+
+    /// Reads the fields of `T` and ignores all others. `T` is chosen by the kind of the event, so
+    /// that only the fields of that kind are validated.
+    fn read<T: Deserialize<'v>>(&self) -> Result<T, Malformed> {
+        serde_path_to_error::deserialize(self.fields).map_err(|error| {
+            let reason = error.inner().to_string();
+            // serde's "unknown variant …, expected …" repeats the value.
+            let wanted = match reason.rsplit_once(", expected ") {
+                Some((_, expected)) => format!("must be {expected}"),
+                None => reason,
+            };
+            Malformed::new(format!("{}{}", self.prefix, error.path()), wanted)
+        })
+    }
 }
 
 fn required<T>(value: Option<T>, field: &str) -> Result<T, Malformed> {

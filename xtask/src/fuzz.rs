@@ -21,12 +21,12 @@ pub struct Fuzz {
     targets: Vec<String>,
 
     /// A target is done when it covers nothing new for this many minutes
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..))]
     quiet_minutes: u64,
 
     /// Processes that fuzz one target
-    #[arg(long, default_value_t = 2)]
-    jobs: usize,
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
 }
 
 impl Fuzz {
@@ -88,7 +88,7 @@ impl<'p> Target<'p> {
     }
 
     /// Runs rounds of `round_secs` until one reaches no higher coverage than the round before.
-    fn fuzz(&self, round_secs: u64, jobs: usize) -> anyhow::Result<()> {
+    fn fuzz(&self, round_secs: u64, jobs: u16) -> anyhow::Result<()> {
         let mut coverage = 0;
         loop {
             let mut round = self.cargo_fuzz("run");

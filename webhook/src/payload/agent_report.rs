@@ -8,7 +8,7 @@ use domain::status::Outcome;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::fields::{LenientText, Object};
+use super::fields::LenientText;
 
 /// How far ahead an appointment or callback may be. If a model gives a later time, the year is
 /// usually wrong.
@@ -26,25 +26,18 @@ pub struct AgentReport {
     pub call_state: String,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Arguments {
     outcome: LenientText,
     time: LenientText,
     time_zone: LenientText,
     notes: LenientText,
-    call_state: Value,
+    call_state: Option<Value>,
 }
 
-/// The state that an earlier answer left at the provider.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct CallState {
-    reported: Object<PriorReport>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// What an earlier answer left in the state of the call.
+#[derive(Deserialize)]
 struct PriorReport {
     outcome: LenientText,
     time: LenientText,
@@ -56,7 +49,7 @@ struct PriorReport {
 ///
 /// A sentence that tells the agent what to ask the callee or to correct.
 pub fn read_report(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<AgentReport, String> {
-    let arguments = Arguments::deserialize(body).unwrap_or_default();
+    let arguments = Arguments::deserialize(body).map_err(|error| error.to_string())?;
     let outcome = arguments.outcome.trimmed().and_then(reportable_outcome).ok_or_else(|| {
         let names = REPORTABLE.map(|outcome: Outcome| outcome.into_str()).join(", ");
         format!("That outcome is unknown. Use one of {names}.")
@@ -81,7 +74,7 @@ pub fn read_report(body: &Map<String, Value>, now: DateTime<Utc>) -> Result<Agen
         }
         _ => {}
     }
-    let prior = prior_report(arguments.call_state);
+    let prior = arguments.call_state.and_then(read_prior_report);
     let (answer, winner) = choose_report(&report, prior.as_ref());
     let call_state = json!({ "reported": { "outcome": winner.outcome(), "time": winner.time() } });
     let reported = ReportedOutcome { outcome, time: report.time(), notes };
@@ -101,12 +94,11 @@ fn parse_time(text: &str, zone: Option<&str>) -> Result<DateTime<Utc>, String> {
     })
 }
 
-fn prior_report(call_state: Value) -> Option<Report> {
+fn read_prior_report(call_state: Value) -> Option<Report> {
     // The provider does not document whether it sends the state as an object or as its text.
     let parsed = call_state.as_str().and_then(|text| serde_json::from_str(text).ok());
-    let call_state: Object<CallState> =
-        serde_json::from_value(parsed.unwrap_or(call_state)).ok()?;
-    let prior = call_state.0?.reported.0?;
+    let call_state = parsed.unwrap_or(call_state);
+    let prior = PriorReport::deserialize(call_state.get("reported")?.as_object()?).ok()?;
     let outcome = reportable_outcome(&prior.outcome.0?)?;
     let time = prior.time.0.and_then(|time| time.parse().ok());
     Report::new(ReportedOutcome { outcome, time, notes: None }, ReportSource::Agent).ok()

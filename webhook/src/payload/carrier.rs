@@ -8,37 +8,26 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, EventMessage};
 
-use super::fields::{Object, Text};
-use super::{Malformed, RoutedEvent, parse_object, read_fields, required};
+use super::fields::Text;
+use super::{JsonObject, Malformed, RoutedEvent, parse_object, required};
 
-/// A call-control event; `P` selects the fields of its payload.
-#[derive(Default, Deserialize)]
-#[serde(default, bound(deserialize = "P: Default + Deserialize<'de>"))]
-struct Webhook<P> {
-    data: Object<Data<P>>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Data<P> {
+/// The object `data` of a call-control event.
+#[derive(Deserialize)]
+struct Data {
     event_type: Text,
-    payload: Object<P>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Leg {
     call_control_id: Text,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Hangup {
     hangup_cause: Text,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Detection {
     result: Text,
 }
@@ -76,17 +65,19 @@ fn read_texml(body: &[u8]) -> Option<CallEvent> {
 }
 
 fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Malformed> {
-    let data = required(read_fields::<Webhook<Leg>>(body)?.data.0, "data")?;
-    let leg = required(data.payload.0, "data.payload")?.call_control_id.0;
-    let event = match data.event_type.0.as_deref() {
+    let data = required(JsonObject::root(body).object("data")?, "data")?;
+    let payload = required(data.object("payload")?, "data.payload")?;
+    let Data { event_type } = data.read()?;
+    let leg = payload.read::<Leg>()?.call_control_id.0;
+    let event = match event_type.0.as_deref() {
         Some("call.initiated") => leg.map(leg_started),
-        Some("call.hangup") => match read_payload::<Hangup>(body)?.hangup_cause.0.as_deref() {
+        Some("call.hangup") => match payload.read::<Hangup>()?.hangup_cause.0.as_deref() {
             // Every answered call ends like this; the provider's event says more.
             Some("normal_clearing" | "time_limit") | None => None,
             Some(cause) => Some(unreached(leg, parse_cause(cause))),
         },
         Some("call.machine.detection.ended" | "call.machine.premium.detection.ended") => {
-            let result = read_payload::<Detection>(body)?.result.0;
+            let result = payload.read::<Detection>()?.result.0;
             (result.as_deref() == Some("machine")).then(|| machine(leg))
         }
         _ => None,
@@ -94,16 +85,9 @@ fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Mal
     Ok(event)
 }
 
-fn read_payload<'v, P: Default + Deserialize<'v>>(
-    body: &'v Map<String, Value>,
-) -> Result<P, Malformed> {
-    let data = read_fields::<Webhook<P>>(body)?.data.0;
-    Ok(data.and_then(|data| data.payload.0).unwrap_or_default())
-}
-
 /// Telnyx's hangup cause.
-fn parse_cause(word: &str) -> HangupCause {
-    match word {
+fn parse_cause(cause: &str) -> HangupCause {
+    match cause {
         "user_busy" => HangupCause::Busy,
         "call_rejected" => HangupCause::Rejected,
         "no_answer" | "timeout" | "originator_cancel" => HangupCause::NoAnswer,

@@ -6,76 +6,57 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, EventMessage};
 
-use super::fields::{Object, Text, Timestamp};
-use super::{Malformed, RoutedEvent, read_fields, required, validate_id};
+use super::fields::{Text, Timestamp};
+use super::{JsonObject, Malformed, RoutedEvent, required, validate_id};
 
-/// A webhook; `C` selects the fields of `call`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Webhook<C> {
+#[derive(Deserialize)]
+struct Webhook {
     event: Text,
-    call: Object<C>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct CallReference {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call {
     call_id: Text,
-    metadata: Value,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Tagged {
-    metadata: Object<Metadata>,
-}
-
-/// The metadata that we send when we create a call.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    dial_id: Text,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Joined {
     joined: Timestamp,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Ended {
     joined: Timestamp,
     ended: Timestamp,
     end_reason: Text,
 }
 
+/// The metadata that we send when we create a call.
+#[derive(Deserialize)]
+struct Metadata {
+    dial_id: Text,
+}
+
 /// Reads an event; `None` if the event is unknown or the call is not one of ours.
-///
-/// The dial is read from the metadata, which the signature covers, never from the query string,
-/// which it does not.
 pub fn read_event(body: &Map<String, Value>) -> Result<Option<RoutedEvent>, Malformed> {
-    let Webhook::<CallReference> { event, call } = read_fields(body)?;
+    let body = JsonObject::root(body);
+    let Webhook { event } = body.read()?;
     let event = required(event.0, "event")?;
-    let call = required(call.0, "call")?;
-    let provider_call_id = required(call.call_id.0, "call.callId")?;
-    // Calls that others create with the same account may have metadata of any type.
-    if !call.metadata.is_object() {
-        return Ok(None);
-    }
-    let Metadata { dial_id } = read_call::<Tagged>(body)?.metadata.0.unwrap_or_default();
-    let Some(dial) = dial_id.0 else { return Ok(None) };
-    let dial = DialId::new(validate_id("call.metadata.dial_id", dial)?);
+    let call = required(body.object("call")?, "call")?;
+    let Call { call_id } = call.read()?;
+    let provider_call_id = required(call_id.0, "call.callId")?;
+    let Some(dial) = read_dial_id(&call)? else { return Ok(None) };
     let Some(conversation) = dial.conversation() else { return Ok(None) };
     let event = match event.as_str() {
         "call.started" => CallEvent::Started { provider_call_id: Some(provider_call_id) },
         "call.joined" => {
-            let Joined { joined } = read_call(body)?;
+            let Joined { joined } = call.read()?;
             CallEvent::Answered { provider_call_id: Some(provider_call_id), at: joined.0 }
         }
         "call.ended" | "call.billed" => {
-            let Ended { joined, ended, end_reason } = read_call(body)?;
+            let Ended { joined, ended, end_reason } = call.read()?;
             CallEvent::Ended {
                 provider_call_id,
                 answered_at: joined.0,
@@ -89,6 +70,15 @@ pub fn read_event(body: &Map<String, Value>) -> Result<Option<RoutedEvent>, Malf
     Ok(Some(RoutedEvent { conversation, message }))
 }
 
+/// The dial comes from the metadata, which the signature covers, never from the query string.
+fn read_dial_id(call: &JsonObject<'_>) -> Result<Option<DialId>, Malformed> {
+    // Calls that others create with the same account may have metadata of any type.
+    let Ok(Some(metadata)) = call.object("metadata") else { return Ok(None) };
+    let Metadata { dial_id } = metadata.read()?;
+    let dial_id = dial_id.0.map(|id| validate_id("call.metadata.dial_id", id)).transpose()?;
+    Ok(dial_id.map(DialId::new))
+}
+
 /// Parses Ultravox's `endReason`.
 fn parse_end_reason(text: &str) -> EndReason {
     match text {
@@ -100,12 +90,6 @@ fn parse_end_reason(text: &str) -> EndReason {
         "system_error" => EndReason::ProviderFailed,
         _ => EndReason::Other,
     }
-}
-
-fn read_call<'v, C: Default + Deserialize<'v>>(
-    body: &'v Map<String, Value>,
-) -> Result<C, Malformed> {
-    Ok(read_fields::<Webhook<C>>(body)?.call.0.unwrap_or_default())
 }
 
 #[cfg(test)]

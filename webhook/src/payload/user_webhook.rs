@@ -8,66 +8,56 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflows::events::{CallEvent, EventMessage};
 
-use super::fields::{Object, OutcomeName, TalkSecs, Text, Timestamp};
-use super::{Malformed, RoutedEvent, read_fields, required, validate_id};
+use super::fields::{OutcomeName, TalkSecs, Text, Timestamp};
+use super::{JsonObject, Malformed, RoutedEvent, required, validate_id};
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Webhook {
     event_type: Text,
     conversation_id: Text,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Connected {
     timestamp: Timestamp,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Deserialize)]
 struct Completed {
     duration: TalkSecs,
     transcript: Text,
-    outcome: Object<OutcomeType>,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Failed {
     failure_reason: Text,
     notes: Text,
 }
 
-/// The `outcome` of a completed call; `O` selects its fields.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WithOutcome<O> {
-    outcome: Object<O>,
+/// The object `outcome` of a completed call.
+#[derive(Deserialize)]
+struct OutcomeFields {
+    #[serde(rename = "type")]
+    name: OutcomeName,
     notes: Text,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct OutcomeType {
-    #[serde(rename = "type")]
-    name: OutcomeName,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Appointment {
     appointment_time: Timestamp,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Callback {
     callback_time: Timestamp,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
+/// Notes beside the object `outcome`; they count if it has none.
+#[derive(Deserialize)]
 struct Notes {
     notes: Text,
 }
@@ -82,23 +72,24 @@ pub fn read_event(
     query_id: Option<&str>,
     user: Option<UserId>,
 ) -> Result<RoutedEvent, Malformed> {
-    let Webhook { event_type, conversation_id } = read_fields(body)?;
+    let body = JsonObject::root(body);
+    let Webhook { event_type, conversation_id } = body.read()?;
     let event_type = required(event_type.0, "eventType")?;
-    let conversation = conversation(conversation_id, query_id.filter(|_| user.is_none()))?;
+    let conversation = resolve_conversation(conversation_id, query_id.filter(|_| user.is_none()))?;
     let event = match event_type.as_str() {
         // `callId` may be an id of another system, so it is not used as the provider's id.
         "call.started" => CallEvent::Started { provider_call_id: None },
         "call.connected" => {
-            let Connected { timestamp } = read_fields(body)?;
+            let Connected { timestamp } = body.read()?;
             CallEvent::Answered { provider_call_id: None, at: timestamp.0 }
         }
         "call.completed" => {
-            let Completed { duration, transcript, outcome } = read_fields(body)?;
-            let report = outcome.0.map(|outcome| read_report(body, outcome)).transpose()?;
+            let Completed { duration, transcript } = body.read()?;
+            let report = read_report(&body)?;
             CallEvent::Completed { talk_secs: duration.0, transcript: transcript.0, report }
         }
         "call.failed" => {
-            let Failed { failure_reason, notes } = read_fields(body)?;
+            let Failed { failure_reason, notes } = body.read()?;
             CallEvent::Failed { reason: failure_reason.0.or(notes.0) }
         }
         _ => {
@@ -109,7 +100,10 @@ pub fn read_event(
     Ok(RoutedEvent { conversation, message: EventMessage { dial_id: None, user_id: user, event } })
 }
 
-fn conversation(body_id: Text, query_id: Option<&str>) -> Result<ConversationId, Malformed> {
+fn resolve_conversation(
+    body_id: Text,
+    query_id: Option<&str>,
+) -> Result<ConversationId, Malformed> {
     let id = match (body_id.0, query_id) {
         (Some(in_body), Some(in_query)) if in_body != in_query => {
             let wanted = "differs between the body and the query string";
@@ -122,31 +116,23 @@ fn conversation(body_id: Text, query_id: Option<&str>) -> Result<ConversationId,
     validate_id("conversationId", id).map(ConversationId::new)
 }
 
-fn read_report(
-    body: &Map<String, Value>,
-    outcome: OutcomeType,
-) -> Result<ReportedOutcome, Malformed> {
-    let outcome = required(outcome.name.0, "outcome.type")?;
-    let time = match outcome {
+fn read_report(body: &JsonObject<'_>) -> Result<Option<ReportedOutcome>, Malformed> {
+    let Some(outcome) = body.object("outcome")? else { return Ok(None) };
+    let OutcomeFields { name, notes } = outcome.read()?;
+    let name = required(name.0, "outcome.type")?;
+    let time = match name {
         Outcome::AppointmentSet => {
-            let Appointment { appointment_time } = read_outcome(body)?;
+            let Appointment { appointment_time } = outcome.read()?;
             Some(required(appointment_time.0, "outcome.appointmentTime")?)
         }
         Outcome::CallbackRequested => {
-            let Callback { callback_time } = read_outcome(body)?;
+            let Callback { callback_time } = outcome.read()?;
             Some(required(callback_time.0, "outcome.callbackTime")?)
         }
         _ => None,
     };
-    let WithOutcome::<Notes> { outcome: details, notes } = read_fields(body)?;
-    let notes = details.0.and_then(|details| details.notes.0).or(notes.0);
-    Ok(ReportedOutcome { outcome, time, notes })
-}
-
-fn read_outcome<'v, O: Default + Deserialize<'v>>(
-    body: &'v Map<String, Value>,
-) -> Result<O, Malformed> {
-    Ok(read_fields::<WithOutcome<O>>(body)?.outcome.0.unwrap_or_default())
+    let Notes { notes: notes_beside } = body.read()?;
+    Ok(Some(ReportedOutcome { outcome: name, time, notes: notes.0.or(notes_beside.0) }))
 }
 
 #[cfg(test)]
