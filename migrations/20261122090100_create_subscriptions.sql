@@ -1,4 +1,4 @@
--- What a client has paid for, and the ledger of its minutes.
+-- What a user has paid for, and the ledger of its minutes.
 
 create type subscription_status as enum ('ACTIVE', 'PAUSED', 'EXPIRED', 'CANCELLED');
 create type minute_kind as enum ('grant', 'reserve', 'release', 'charge', 'correct');
@@ -11,10 +11,10 @@ create table plans (
     duration integer not null constraint plans_duration_positive check (duration > 0),
     per_day integer not null constraint plans_per_day_not_negative check (per_day >= 0)
 );
-comment on table plans is 'What can be subscribed to.';
+comment on table plans is 'Plans that users can subscribe to.';
 comment on column plans.minutes is 'Minutes of talk per period.';
-comment on column plans.duration is 'The period in days.';
-comment on column plans.per_day is 'Calls per local day of the client.';
+comment on column plans.duration is 'Length of the period in days.';
+comment on column plans.per_day is 'Maximum number of calls per local day of the user.';
 
 create table subscriptions (
     id text primary key,
@@ -22,12 +22,25 @@ create table subscriptions (
     plan_id text not null constraint subscriptions_plan_fk references plans,
     minutes_left integer not null
         constraint subscriptions_minutes_left_not_negative check (minutes_left >= 0),
-    status subscription_status not null
+    status subscription_status not null,
+    period_started_at timestamptz not null default now()
+        constraint subscriptions_period_started_at_finite check (isfinite(period_started_at))
 );
-comment on table subscriptions is 'Which plan a client has, and what is left of it.';
-comment on column subscriptions.minutes_left is 'Minutes neither charged nor reserved: always the sum of the subscription''s ledger.';
+comment on table subscriptions is 'Plans of users, and the minutes that are left.';
+comment on column subscriptions.minutes_left is 'Minutes that are neither charged nor reserved; always the sum of the subscription''s ledger.';
+comment on column subscriptions.period_started_at is 'Start of the current period; after the plan''s duration its minutes are granted again.';
 create unique index subscriptions_one_active_per_user on subscriptions (user_id)
     where status = 'ACTIVE';
+
+-- A subscription that becomes active starts a new period: the time in which it was not active grants no minutes.
+create function start_period() returns trigger language plpgsql as $$
+begin
+    new.period_started_at := now();
+    return new;
+end $$;
+create trigger subscriptions_start_period before update of status on subscriptions
+    for each row when (new.status = 'ACTIVE' and old.status <> 'ACTIVE')
+    execute function start_period();
 
 create table minute_ledger (
     id bigint generated always as identity primary key,
@@ -47,17 +60,17 @@ create table minute_ledger (
     ),
     constraint minute_ledger_only_grants_without_dial check (kind = 'grant' or dial_id is not null)
 );
-comment on table minute_ledger is 'Every change of a subscription''s minutes; rows are never changed. It outlives the subscription.';
-comment on column minute_ledger.kind is 'grant: given, or corrected by hand; reserve: held for a dial; release: given back when the dial is over; charge: talked; correct: the charge was found to be another later.';
+comment on table minute_ledger is 'Every change of a subscription''s minutes; insert-only. Entries outlive the subscription.';
+comment on column minute_ledger.kind is 'grant: minutes of a period, or a change by hand; reserve: held for a dial; release: the reservation ends with the dial; charge: minutes of talk; correct: a later correction of the charge.';
 comment on column minute_ledger.minutes is 'What the entry adds to minutes_left.';
 create unique index minute_ledger_once_per_dial on minute_ledger (dial_id, kind)
     where kind in ('reserve', 'release', 'charge');
 create index minute_ledger_by_subscription on minute_ledger (subscription_id);
 create index minute_ledger_by_conversation on minute_ledger (conversation_id);
 
--- The two sides are kept equal whichever one is written: an entry moves the subscription, and a
--- change of the subscription by hand makes a grant. A grant that was made so moves nothing.
-create function apply_minute_entry() returns trigger language plpgsql as $$
+-- Two triggers keep subscriptions.minutes_left equal to the sum of the ledger: a new entry changes minutes_left, and a
+-- change of minutes_left by hand adds a grant. pg_trigger_depth() prevents that such a grant changes minutes_left again.
+create function apply_ledger_entry() returns trigger language plpgsql as $$
 begin
     if pg_trigger_depth() = 1 or new.kind <> 'grant' then
         update subscriptions set minutes_left = minutes_left + new.minutes
@@ -65,21 +78,21 @@ begin
     end if;
     return null;
 end $$;
-create trigger minute_ledger_moves_subscription after insert on minute_ledger
-    for each row execute function apply_minute_entry();
+create trigger minute_ledger_apply_entry after insert on minute_ledger
+    for each row execute function apply_ledger_entry();
 
-create function enter_minutes_set_by_hand() returns trigger language plpgsql as $$
+create function add_ledger_entry_for_change_by_hand() returns trigger language plpgsql as $$
 declare
     before integer := case when tg_op = 'INSERT' then 0 else old.minutes_left end;
     after integer := case when tg_op = 'DELETE' then 0 else new.minutes_left end;
 begin
-    -- A deletion counts also where it comes with that of the user.
+    -- A deletion that cascades from the user has a greater trigger depth and also adds an entry.
     if (pg_trigger_depth() = 1 or tg_op = 'DELETE') and before <> after then
         insert into minute_ledger (subscription_id, kind, minutes)
         values (case when tg_op = 'DELETE' then old.id else new.id end, 'grant', after - before);
     end if;
     return null;
 end $$;
-create trigger subscriptions_enter_ledger
+create trigger subscriptions_add_ledger_entry
     after insert or delete or update of minutes_left on subscriptions
-    for each row execute function enter_minutes_set_by_hand();
+    for each row execute function add_ledger_entry_for_change_by_hand();

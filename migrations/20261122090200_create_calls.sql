@@ -1,7 +1,6 @@
--- Planned calls, the requests that rang phones, and what came of them.
+-- Planned calls, the dials that rang phones, and the appointments that were agreed.
 --
--- These rows are records: they outlive the prospect and the client that they are about, and so
--- name them without a foreign key.
+-- These rows are records: they outlive their user and prospect, so they name them without a foreign key.
 
 create type conversation_status as enum (
     'SCHEDULED', 'DIALING', 'IN_PROGRESS', 'COMPLETED', 'FAILED', 'CANCELLED'
@@ -20,6 +19,8 @@ create table conversations (
     slot timestamptz not null,
     plan_run text not null,
     run_id text,
+    earlier_runs text[] not null default '{}',
+    waiting_for_line_at timestamptz,
     outcome call_outcome,
     outcome_time timestamptz,
     reason text,
@@ -36,15 +37,17 @@ create table conversations (
         (status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS')) = (recorded_at is null)
     )
 );
-comment on table conversations is 'Calls: one row for each planned call, one workflow call/<id>.';
+comment on table conversations is 'Calls: one row for each planned call and its workflow call/<id>.';
 comment on column conversations.id is '<prospect id>-<sequence>.';
 comment on column conversations.sequence is 'Counts the prospect''s conversations from 1.';
-comment on column conversations.slot is 'The moment for which the call is planned.';
-comment on column conversations.plan_run is 'The plan run that planned it.';
-comment on column conversations.run_id is 'The run of the workflow for which the call was last admitted; another one is a reset.';
-comment on column conversations.outcome_time is 'The time of the appointment or of the callback that was agreed on.';
-comment on column conversations.reason is 'Why it ended so, where the outcome alone does not say it; a word of domain::status::Reason.';
-comment on column conversations.notes is 'What the agent, the client, the provider or the guard said beside.';
+comment on column conversations.slot is 'The time for which the call is planned.';
+comment on column conversations.plan_run is 'The plan run that planned the call.';
+comment on column conversations.run_id is 'The workflow run that was last admitted. A different run means that the workflow was reset.';
+comment on column conversations.earlier_runs is 'Workflow runs that were admitted before run_id; a late attempt of one of them does not reopen the call.';
+comment on column conversations.waiting_for_line_at is 'When the call last asked for a line and none was free; null: it does not wait for one.';
+comment on column conversations.outcome_time is 'The time of the appointment or callback that was agreed.';
+comment on column conversations.reason is 'Why the call ended so, if the outcome does not say it; a word of domain::status::Reason.';
+comment on column conversations.notes is 'Notes of agent, user, provider or admission.';
 comment on column conversations.answered_at is 'When the callee answered.';
 comment on column conversations.talk_secs is 'Seconds of talk.';
 comment on column conversations.recorded_at is 'When the outcome was recorded.';
@@ -52,7 +55,12 @@ create unique index conversations_one_open_per_prospect on conversations (prospe
     where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
 create index conversations_open_by_user on conversations (user_id, slot)
     where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
+create index conversations_open_by_slot on conversations (slot)
+    where status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS');
+create index conversations_waiting_for_line on conversations (slot, id)
+    where waiting_for_line_at is not null;
 create index conversations_by_user on conversations (user_id, created_at);
+create index conversations_by_run on conversations (plan_run, user_id);
 
 create table dials (
     id text primary key,
@@ -76,20 +84,23 @@ create table dials (
     constraint dials_sequence_unique unique (conversation_id, sequence),
     constraint dials_sent_when_placed check (state not in ('SENT', 'PLACED') or sent_at is not null)
 );
-comment on table dials is 'Requests to ring a phone. INTENDED: none has left. SENT: one may have been accepted and is never repeated. PLACED: the provider has the call. NOT_PLACED: it has not and never will.';
-comment on column dials.id is '<conversation id>.<sequence>; stands in the metadata of the provider''s call.';
-comment on column dials.dial_deadline is 'The last moment at which the request may leave.';
+comment on table dials is 'Requests to ring a phone. INTENDED: no request has left. SENT: a request may have been accepted; it is never repeated. PLACED: the provider has the call. NOT_PLACED: the provider does not have the call and never will.';
+comment on column dials.id is '<conversation id>.<sequence>; dial_id in the metadata of the provider''s call.';
+comment on column dials.sequence is 'Counts the conversation''s dials from 1.';
+comment on column dials.dial_deadline is 'The last instant at which the request may leave.';
 comment on column dials.provider_call_id is 'Ultravox''s id of the call.';
 comment on column dials.carrier_call_id is 'Telnyx''s id of the leg (CallSid).';
-comment on column dials.rejection is 'Why the provider did not place it, in its words.';
+comment on column dials.rejection is 'Why the provider rejected the dial, in its own words.';
 comment on column dials.closed_at is 'When the dial was over; until then it uses a line.';
 create unique index dials_one_live_per_conversation on dials (conversation_id)
     where closed_at is null;
-create index dials_in_use on dials (user_id) where closed_at is null;
+create index dials_live_by_user on dials (user_id) where closed_at is null;
+create index dials_live_by_phone on dials (phone) where closed_at is null;
 create index dials_sent_by_user on dials (user_id, sent_at) where sent_at is not null;
+create index dials_sent_by_phone on dials (phone, sent_at) where sent_at is not null;
 create index dials_sent_by_prospect on dials (prospect_id) where sent_at is not null;
 
--- A dial that is deleted with its conversation holds no minutes any more.
+-- A live dial that is deleted with its conversation releases its reserved minutes.
 create function release_minutes_of_deleted_dial() returns trigger language plpgsql as $$
 begin
     insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
@@ -111,36 +122,3 @@ create table appointments (
 );
 comment on table appointments is 'Appointments that prospects agreed to.';
 create index appointments_by_user on appointments (user_id, appointment_time);
-
-create table suppressions (
-    id bigint generated always as identity primary key,
-    user_id text,
-    phone text not null,
-    reason text not null,
-    created_at timestamptz not null default now(),
-    constraint suppressions_once unique nulls not distinct (user_id, phone)
-);
-comment on table suppressions is 'Numbers that must not be called.';
-comment on column suppressions.user_id is 'The client for whom it holds; for all of them if null.';
-create index suppressions_by_phone on suppressions (phone);
-
-create table plan_decisions (
-    id bigint generated always as identity primary key,
-    plan_run text not null,
-    user_id text not null,
-    prospect_id text,
-    conversation_id text,
-    slot timestamptz,
-    reason text,
-    detail text,
-    next_allowed timestamptz,
-    decided_at timestamptz not null default now(),
-    constraint plan_decisions_once unique nulls not distinct (plan_run, user_id, prospect_id),
-    constraint plan_decisions_slot_or_reason check ((slot is null) <> (reason is null))
-);
-comment on table plan_decisions is 'What each plan run said of each user and prospect that it considered.';
-comment on column plan_decisions.prospect_id is 'Null where the run passed over the user as a whole.';
-comment on column plan_decisions.reason is 'Why there is no slot; a word of domain::slots::SkipReason.';
-comment on column plan_decisions.detail is 'The reason as a sentence.';
-comment on column plan_decisions.next_allowed is 'When the reason no longer holds, if that is known.';
-create index plan_decisions_by_prospect on plan_decisions (prospect_id, id);

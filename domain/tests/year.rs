@@ -22,7 +22,7 @@ use domain::weekdays::Weekdays;
 use domain::{BlockReason, jurisdictions};
 use fastrand::Rng;
 
-const SEEDS: &str = include_str!("../../migrations/20261122200000_create_calling_rules.sql");
+const SEEDS: &str = include_str!("../../migrations/20261122090300_create_rules.sql");
 const PLACES: &str = include_str!("../data/jurisdictions.tsv");
 const RUN: TimeDelta = TimeDelta::minutes(30);
 const PER_DAY: i32 = 200;
