@@ -54,7 +54,7 @@ async fn a_report_is_answered_with_what_to_do_next() -> Result<()> {
     let contrary = json!({"outcome": "NOT_INTERESTED", "callState": state});
     let (_, body) = report(&story, DIAL, contrary).await?;
     let told = body["message"].as_str().unwrap_or_default();
-    assert!(told.starts_with("You reported APPOINTMENT_SET for"), "{told}");
+    assert!(told.starts_with("Your earlier report APPOINTMENT_SET for"), "{told}");
     assert_eq!(body["accepted"], true);
     assert_eq!(events_taken(&story).await?, 2);
     Ok(())

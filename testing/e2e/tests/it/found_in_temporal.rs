@@ -48,7 +48,7 @@ async fn calls_are_listed_by_user_by_state_and_by_outcome() -> Result<()> {
 
     let outcome = r#"CallOutcome="NOT_INTERESTED" AND ProspectId="p1-id""#;
     assert_eq!(found(&story, outcome, 1).await, ["call/p1-id-1"]);
-    assert_eq!(found(&story, r#"CallState="settled" AND UserId="user1-id""#, 1).await.len(), 1);
+    assert_eq!(found(&story, r#"CallState="recorded" AND UserId="user1-id""#, 1).await.len(), 1);
     let waiting = found(&story, r#"CallState="waiting""#, 1).await;
     assert_eq!(waiting, ["call/p2-id-1"]);
     let later = r#"CallSlot > "2025-02-25T15:10:00Z" AND ExecutionStatus="Running""#;
@@ -76,10 +76,10 @@ async fn a_call_tells_what_it_is_and_where_it_stands() -> Result<()> {
     let progress = eventually(SOON, "the first call is settled", async || {
         let first = ["--workflow-id", "call/p1-id-1"];
         let answered = story.temporal(query.into_iter().chain(first)).await?;
-        Ok(Some(answered["queryResult"][0].clone()).filter(|found| found["state"] == "settled"))
+        Ok(Some(answered["queryResult"][0].clone()).filter(|found| found["state"] == "recorded"))
     })
     .await;
-    assert_eq!(progress["details"], "Settled: NOT_INTERESTED");
+    assert_eq!(progress["details"], "Recorded: NOT_INTERESTED");
     assert_eq!(progress["dialId"], "p1-id-1.1");
     Ok(())
 }

@@ -78,7 +78,7 @@ async fn log_files_are_flat_json_without_anything_private() -> Result<()> {
         assert!(time.starts_with("2025-02-25T") && time.ends_with(".000Z"), "{time}");
     }
     // Of both processes.
-    for message in ["Worker started", "Webhook server started", "Settled call"] {
+    for message in ["Worker started", "Webhook server started", "Recorded call"] {
         assert!(combined.iter().any(|line| line["message"] == message), "{message}");
     }
 

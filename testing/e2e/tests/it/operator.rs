@@ -105,7 +105,7 @@ async fn a_call_that_waits_can_be_moved_within_its_hours_and_called_now() -> Res
         ("2025-02-24T15:00:00Z", "is in the past"),
         (
             "2025-02-26T08:00:00Z",
-            "outside calling hours; the next moment within them is 2025-02-26T14",
+            "outside calling hours; the next allowed time is 2025-02-26T14",
         ),
         ("2027-02-26T15:00:00Z", "more than a year ahead"),
         ("tomorrow", ""),
@@ -121,7 +121,7 @@ async fn a_call_that_waits_can_be_moved_within_its_hours_and_called_now() -> Res
     update(&story, call, "call_now", None).await.unwrap();
     in_state(&story, call, "talking").await;
     let refusal = update(&story, call, "call_now", None).await.unwrap_err();
-    assert!(refusal.contains("it is talking"), "{refusal}");
+    assert!(refusal.contains("its state is talking"), "{refusal}");
     assert_eq!(ledger_of(&story).await?.len(), 1);
     Ok(())
 }

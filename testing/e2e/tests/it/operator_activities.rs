@@ -88,7 +88,7 @@ async fn a_wrong_key_is_shown_and_once_it_is_mended_a_reset_dials_at_once() -> R
     let mut story = one_call(&[WRONG_KEY]).await?;
     plan(&story, Plan::at(story.now())).await?;
     // By now the pauses between two attempts are longer than this test would wait.
-    has_failed(&story, "dial", "ProviderKeyRefused", 2).await;
+    has_failed(&story, "dial", "ProviderKeyRejected", 2).await;
     in_state(&story, CALL, "dialing").await;
     assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
     mend(&mut story).await?;
@@ -100,7 +100,7 @@ async fn a_wrong_key_is_shown_and_once_it_is_mended_a_reset_dials_at_once() -> R
 async fn a_paused_dial_waits_until_it_is_resumed() -> Result<()> {
     let mut story = one_call(&[WRONG_KEY]).await?;
     plan(&story, Plan::at(story.now())).await?;
-    has_failed(&story, "dial", "ProviderKeyRefused", 1).await;
+    has_failed(&story, "dial", "ProviderKeyRejected", 1).await;
     activity(&story, "pause", "dial").await?;
     is_paused(&story, "dial").await;
     mend(&mut story).await?;

@@ -121,7 +121,7 @@ async fn a_request_that_was_held_up_before_it_left_stays() -> Result<()> {
     tokio::time::sleep(Duration::from_secs(11)).await;
     gates.database.resume();
     in_state(&story, "call/p1-id-1", "ringing").await;
-    let unknown = "The request was sent and not answered: looking for the call";
+    let unknown = "The dial request has no answer: looking for the call";
     assert_eq!(progress(&story, "call/p1-id-1").await?["details"], unknown);
     assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
     Ok(())

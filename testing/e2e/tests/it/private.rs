@@ -136,7 +136,7 @@ async fn secrets_tokens_numbers_and_names_are_read_nowhere() -> Result<()> {
     // What is looked through holds what it should.
     let all: String = places.iter().map(|(_, text)| text.as_str()).collect();
     for expected in
-        ["user1-id", "APPOINTMENT_SET", "Call p00-id for user0-id", "calls.dial", "Settled call"]
+        ["user1-id", "APPOINTMENT_SET", "Call p00-id for user0-id", "calls.dial", "Recorded call"]
     {
         assert!(all.contains(expected), "{expected} is nowhere");
     }

@@ -54,7 +54,7 @@ async fn a_file_is_imported_and_what_comes_of_it_can_be_asked() -> Result<()> {
         .await?;
     assert_eq!(count, 0, "a rehearsal writes nothing");
 
-    let why = tool(&story, &["why", "p1-id"])?;
+    let why = tool(&story, &["explain", "p1-id"])?;
     assert!(why.0 && why.1.contains("Next: a plan run now would call it on 2025-02-25"), "{why:?}");
     Ok(())
 }
