@@ -1,4 +1,4 @@
-//! The guard: the last word before a phone rings.
+//! `calls.admit`.
 
 use activities::calls::{admit, record_outcome};
 use chrono::TimeDelta;
@@ -202,7 +202,7 @@ async fn second_call_waits_for_the_only_line() {
     service.due_call_of(Prospect::new("p2-id")).await;
     let calls = service.calls_with(at(NOW), 1);
     admitted(admit::run(&calls, &admit_input("p1-id-1", RUN)).await.unwrap());
-    // The one that has the line keeps it.
+    // The call that has the line keeps it.
     admitted(admit::run(&calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     match admit::run(&calls, &admit_input("p2-id-1", RUN)).await.unwrap() {
         Admission::Deferred { until, detail } => {
@@ -222,7 +222,7 @@ async fn reservation_is_limited_by_the_balance() {
     let dial = admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap());
     assert_eq!(dial.max_duration_secs, 180);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
-    // What it holds itself is no reason to refuse it.
+    // Its own reservation does not count against it.
     assert_eq!(
         admitted(admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap()),
         dial
@@ -250,7 +250,7 @@ async fn attempts_count_sent_requests() {
     let service = due().await;
     service.execute("update advanced_settings set max_attempts = 1").await;
     service.admit("p1-id-1").await;
-    // Admitted and given back: nothing has left.
+    // Admitted and requeued: no request was sent.
     let back = CallRecord { disposition: Disposition::Requeued, ..talked("p1-id-1", 0) };
     record_outcome::run(&service.calls, &back).await.unwrap();
     for number in [2, 3] {
@@ -313,7 +313,7 @@ async fn call_without_agreement_is_reopened_by_a_reset() {
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "reserve -10"]);
 }
 
-/// A client's system declared the call failed; the provider has not said that it ended.
+/// The user's system reported a failure; the provider did not report the end.
 #[tokio::test]
 async fn call_whose_phone_may_still_ring_is_not_reopened() {
     let service = due().await;
@@ -334,7 +334,7 @@ async fn call_whose_phone_may_still_ring_is_not_reopened() {
     }
 }
 
-/// The provider has said so: it may be made again at once.
+/// The provider reported the end: the call is reopened at once.
 #[tokio::test]
 async fn ended_failed_call_is_reopened_at_once() {
     let service = due().await;

@@ -1,4 +1,4 @@
-//! Many calls that ask the guard at the same moment.
+//! Concurrent admissions.
 
 use activities::calls::admit;
 use futures::future::join_all;
@@ -6,17 +6,17 @@ use workflows::activities::calls::Admission;
 
 use crate::support::{NOW, Prospect, RUN, Service, User, admit_input, at};
 
-/// Asks for all of them at once; how many were admitted and how many told to wait.
+/// Asks for admission of all at once; returns how many were admitted and deferred.
 async fn ask(service: &Service, lines: i32, conversations: &[String]) -> (usize, usize) {
     let calls = service.calls_with(at(NOW), lines);
-    let questions: Vec<_> = conversations.iter().map(|id| admit_input(id, RUN)).collect();
-    let asked = questions.iter().map(|question| admit::run(&calls, question));
-    let answers: Vec<Admission> =
-        join_all(asked).await.into_iter().map(|answer| answer.unwrap()).collect();
-    let count = |kind: fn(&&Admission) -> bool| answers.iter().filter(kind).count();
+    let inputs: Vec<_> = conversations.iter().map(|id| admit_input(id, RUN)).collect();
+    let admissions = inputs.iter().map(|input| admit::run(&calls, input));
+    let results: Vec<Admission> =
+        join_all(admissions).await.into_iter().map(|result| result.unwrap()).collect();
+    let count = |kind: fn(&&Admission) -> bool| results.iter().filter(kind).count();
     (
-        count(|answer| matches!(answer, Admission::Admitted(_))),
-        count(|answer| matches!(answer, Admission::Deferred { .. })),
+        count(|result| matches!(result, Admission::Admitted(_))),
+        count(|result| matches!(result, Admission::Deferred { .. })),
     )
 }
 

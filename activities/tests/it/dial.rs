@@ -1,4 +1,4 @@
-//! The request that rings a phone, at most once for a dial.
+//! `calls.dial` and `calls.cancel_dial`.
 
 use activities::Calls;
 use activities::calls::{admit, cancel_dial, dial, fetch_status, record_outcome};
@@ -14,14 +14,14 @@ use crate::support::{
 
 const DIAL: &str = "p1-id-1.1";
 
-/// A provider, and a service with a dial that was admitted.
+/// A provider, and a service with an admitted dial.
 async fn admitted() -> (Provider, Service) {
     let provider = Provider::start(LIVE, &[]).await;
-    let service = ready(&provider, Prospect::default()).await;
+    let service = admitted_service(&provider, Prospect::default()).await;
     (provider, service)
 }
 
-async fn ready(provider: &Provider, prospect: Prospect) -> Service {
+async fn admitted_service(provider: &Provider, prospect: Prospect) -> Service {
     let service = Service::calling(provider).await;
     admit(&service, prospect).await;
     service
@@ -215,7 +215,7 @@ async fn unreachable_provider_has_no_call() {
 #[tokio::test]
 async fn invalid_request_is_rejected_in_the_providers_words() {
     let provider = Provider::start(LIVE, &[]).await;
-    let service = ready(&provider, Prospect::default().phone_ending(212, 70)).await;
+    let service = admitted_service(&provider, Prospect::default().phone_ending(212, 70)).await;
     for _ in 0..2 {
         match place(&service.calls).await {
             DialResult::Rejected { detail } => {
@@ -310,7 +310,7 @@ async fn deadline_stops_the_request() {
 #[tokio::test]
 async fn second_call_uses_the_follow_up_script() {
     let provider = Provider::start(LIVE, &[]).await;
-    let service = ready(&provider, Prospect::default()).await;
+    let service = admitted_service(&provider, Prospect::default()).await;
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
     record_outcome::run(&service.calls, &crate::support::talked("p1-id-1", 10)).await.unwrap();
     service.execute("update script_settings set initial = '{broken}'").await;

@@ -1,4 +1,4 @@
-//! What the provider knows of a call: its state, its end, and what was said in it.
+//! `calls.fetch_status`, `calls.hang_up`, `calls.collect_transcript` and `calls.sweep`.
 
 use activities::Calls;
 use activities::calls::sweep::Swept;
@@ -16,7 +16,7 @@ use crate::support::{
 
 const DIAL: &str = "p1-id-1.1";
 
-/// A call that was placed to a number with that ending.
+/// A placed call to a number with this ending.
 async fn placed(speed: &str, ending: u32) -> (Provider, Service) {
     let provider = Provider::start(speed, &[]).await;
     let service = Service::calling(&provider).await;
@@ -30,7 +30,7 @@ async fn place(service: &Service, ending: u32) {
     dial::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
 }
 
-async fn sight(service: &Service) -> ProviderStatus {
+async fn fetch(service: &Service) -> ProviderStatus {
     fetch_status::run(&service.calls, &dial_ref(DIAL)).await.unwrap()
 }
 
@@ -47,7 +47,7 @@ async fn abandon(calls: &Calls, conversation: &str) -> Swept {
 async fn ringing_call_has_neither_answer_nor_end() {
     let (provider, service) = placed(LIVE, 50).await;
     for _ in 0..2 {
-        let status = sight(&service).await;
+        let status = fetch(&service).await;
         assert_eq!(json!(status.provider_call_id), provider.calls().await[0]["callId"]);
         assert!(!status.vanished && status.answered_at.is_none() && status.ended_at.is_none());
     }
@@ -57,7 +57,7 @@ async fn ringing_call_has_neither_answer_nor_end() {
 async fn ended_call_has_its_talk() {
     let (provider, service) = placed(FAST, 80).await;
     let call = provider.over().await;
-    let status = sight(&service).await;
+    let status = fetch(&service).await;
     let talked = (status.ended_at.unwrap() - status.answered_at.unwrap()).num_seconds();
     assert_eq!((talked, status.end_reason), (3, Some(EndReason::CalleeHungUp)));
     assert_eq!(call["talkSeconds"], 3.0);
@@ -67,7 +67,7 @@ async fn ended_call_has_its_talk() {
 async fn unanswered_call_has_no_talk() {
     let (provider, service) = placed(FAST, 50).await;
     provider.over().await;
-    let status = sight(&service).await;
+    let status = fetch(&service).await;
     assert_eq!((status.answered_at, status.end_reason), (None, Some(EndReason::Unanswered)));
     assert!(status.ended_at.is_some());
 }
@@ -77,7 +77,7 @@ async fn deleted_call_has_vanished() {
     let (provider, service) = placed(FAST, 50).await;
     let call = provider.over().await;
     provider.forget(call["callId"].as_str().unwrap()).await;
-    let status = sight(&service).await;
+    let status = fetch(&service).await;
     assert!(status.vanished && status.provider_call_id.is_none() && status.ended_at.is_none());
 }
 
@@ -87,7 +87,7 @@ async fn lost_request_is_not_found_and_has_not_vanished() {
     let service = Service::calling(&provider).await;
     provider.fault(json!({"create_call": [{"drop_before_accept": true}]})).await;
     place(&service, 50).await;
-    let status = sight(&service).await;
+    let status = fetch(&service).await;
     assert!(!status.vanished && status.provider_call_id.is_none());
     assert_eq!(service.row("select state from dials").await, json!({"state": "SENT"}));
 }
@@ -100,7 +100,7 @@ async fn call_that_is_listed_late_is_found_then() {
     provider.fault(fault).await;
     place(&service, 50).await;
     let found = eventually(TIMEOUT, "the call shows up", async || {
-        Ok(sight(&service).await.provider_call_id)
+        Ok(fetch(&service).await.provider_call_id)
     });
     assert_eq!(json!(found.await), provider.calls().await[0]["callId"]);
     assert_eq!(service.row("select state from dials").await, json!({"state": "PLACED"}));
@@ -110,7 +110,7 @@ async fn call_that_is_listed_late_is_found_then() {
 async fn deleted_dial_is_not_found_and_hangs_up_without_error() {
     let (provider, service) = placed(LIVE, 50).await;
     service.execute("delete from conversations").await;
-    let status = sight(&service).await;
+    let status = fetch(&service).await;
     assert!(status.provider_call_id.is_none() && !status.vanished);
     assert!(
         collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap().reports.is_empty()
@@ -140,11 +140,11 @@ async fn transcript_is_stored_and_returns_the_report_in_it() {
             Callee: Tomorrow at three in the afternoon works for me."
         );
     }
-    let (seen, recovered) = (
-        sight(&service).await,
+    let (status, recovered) = (
+        fetch(&service).await,
         collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap(),
     );
-    record_outcome::run(&service.calls, &record_of("p1-id-1", seen, recovered)).await.unwrap();
+    record_outcome::run(&service.calls, &record_of("p1-id-1", status, recovered)).await.unwrap();
     assert_eq!(service.row("select status from prospects").await, json!({"status": "BOOKED"}));
     assert_eq!(service.rows("select * from appointments").await.len(), 1);
     assert_eq!(provider.violations().await, Vec::<Value>::new());
@@ -192,10 +192,10 @@ async fn ringing_call_is_hung_up_by_the_carrier() {
         Ok((provider.calls().await[0]["leg"] == "canceled").then_some(()))
     })
     .await;
-    // Once more, and for a leg that is not there.
+    // Again, and for a leg that does not exist.
     hang_up::run(&service.calls, &leg(Some(leg_id), false)).await.unwrap();
     hang_up::run(&service.calls, &leg(Some("v3:unknown".to_owned()), false)).await.unwrap();
-    // Where the carrier has not named the leg, there is nothing to end.
+    // Without an id of the leg there is nothing to hang up.
     hang_up::run(&service.calls, &leg(None, false)).await.unwrap();
 }
 
@@ -273,7 +273,7 @@ async fn provider_id_from_the_workflow_finds_the_call() {
     let fault = json!({"create_call": [{"drop_after_accept": true}], "list_lag_secs": 3_600});
     provider.fault(fault).await;
     place(&service, 50).await;
-    assert!(sight(&service).await.provider_call_id.is_none());
+    assert!(fetch(&service).await.provider_call_id.is_none());
     let id = provider.calls().await[0]["callId"].as_str().unwrap().to_owned();
     let input = DialRef { provider_call_id: Some(id.clone()), ..dial_ref(DIAL) };
     let status = fetch_status::run(&service.calls, &input).await.unwrap();

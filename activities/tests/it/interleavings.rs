@@ -1,12 +1,12 @@
-//! Plans, admissions and records of one user in many orders, some of them at once, over several periods of its plan.
+//! Plans, admissions and records of one user in many orders, some of them concurrent, over several periods of its plan.
 //!
-//! `INTERLEAVINGS=10000 cargo xtask test -p activities -- interleavings` tries so many; without it there are fewer.
+//! `INTERLEAVINGS=10000 cargo xtask test -p activities -- interleavings` sets the number; the default is smaller.
 
 use activities::calls::{admit, record_outcome};
-use std::io::Write as _;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::status::{Disposition, Outcome, Reason};
+use fastrand::Rng;
 use futures::future::join_all;
 use store::dials;
 use workflows::activities::calls::{Admission, CallRecord};
@@ -18,24 +18,11 @@ use crate::support::{
 const MINUTES: i32 = 35;
 const PER_DAY: i32 = 3;
 const PROSPECTS: usize = 6;
-/// Sets of steps that are taken at once in all; as many lives share them.
-const USUAL: u64 = 600;
-const LIVES: u64 = 4;
+/// Sets of concurrent steps in all; this many runs share them.
+const DEFAULT_SETS: u64 = 600;
+const RUNS: u64 = 4;
 
-/// Splitmix64: small, seeded, repeatable.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
-
-/// Something that the service does.
+/// A step of the service.
 #[derive(Clone, Debug)]
 enum Step {
     Plan(DateTime<Utc>),
@@ -45,18 +32,16 @@ enum Step {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_interleaving_overspends_or_dials_twice() {
-    let asked = std::env::var("INTERLEAVINGS").ok().map(|text| text.parse().unwrap());
-    let each = asked.unwrap_or(USUAL).div_ceil(LIVES);
-    let lives = join_all((0..LIVES).map(|seed| tokio::spawn(one_life(seed, each)))).await;
-    let tried: u64 = lives.into_iter().map(|life| life.unwrap()).sum();
-    // Past the capture of output by the test harness.
-    let line = format!("{tried} interleavings of plans, admissions and records\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+    let wanted = std::env::var("INTERLEAVINGS").ok().map(|text| text.parse().unwrap());
+    let each = wanted.unwrap_or(DEFAULT_SETS).div_ceil(RUNS);
+    let runs = join_all((0..RUNS).map(|seed| tokio::spawn(run_sets(seed, each)))).await;
+    let tried: u64 = runs.into_iter().map(|run| run.unwrap()).sum();
+    println!("{tried} interleavings of plans, admissions and records");
 }
 
-/// So many sets of steps; how many they were.
-async fn one_life(seed: u64, sets: u64) -> u64 {
-    let (service, mut dice) = (Service::start().await, Dice(seed));
+/// Executes sets of steps; returns their number.
+async fn run_sets(seed: u64, sets: u64) -> u64 {
+    let (service, mut rng) = (Service::start().await, Rng::with_seed(seed));
     let user = User { minutes: MINUTES, per_day: PER_DAY, ..User::default() };
     user.insert(&service.database).await.unwrap();
     for number in 0..PROSPECTS {
@@ -74,21 +59,21 @@ async fn one_life(seed: u64, sets: u64) -> u64 {
         if tried >= sets {
             break;
         }
-        // Nine in the morning to four in the afternoon, in steps of an hour, day after day.
+        // From 9:00 to 16:00, in steps of an hour, day after day.
         let now = at(NOW) + TimeDelta::hours(round % 8) + TimeDelta::days(round / 8);
         let mut steps = Vec::new();
-        for _ in 0..dice.below(3) + 1 {
+        for _ in 0..rng.u64(..3) + 1 {
             steps.push(Step::Plan(now));
         }
         take(&service, steps).await;
         tried += 1;
         for _ in 0..3 {
-            let steps = choose(&service, &mut dice).await;
+            let steps = choose(&service, &mut rng).await;
             admissions += take(&service, steps).await;
             check(&service, seed).await;
             tried += 1;
         }
-        // Whoever was worn out begins anew, so that a long life does not run dry.
+        // Reset prospects without attempts left, so that a long run keeps going.
         let anew = "update prospects set status = 'INITIAL', next_call_at = null
             where status not in ('RESCHEDULED', 'DO_NOT_CALL')";
         service.execute(anew).await;
@@ -97,8 +82,8 @@ async fn one_life(seed: u64, sets: u64) -> u64 {
     tried
 }
 
-/// Up to four steps for conversations that are there, the same one more than once at times.
-async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
+/// Up to four steps for existing conversations, sometimes the same one twice.
+async fn choose(service: &Service, rng: &mut Rng) -> Vec<Step> {
     let query = "select c.id, c.status::text, c.slot from conversations c
         order by c.sequence desc, c.id limit 24";
     let all: Vec<(String, String, DateTime<Utc>)> =
@@ -108,20 +93,20 @@ async fn choose(service: &Service, dice: &mut Dice) -> Vec<Step> {
         if all.is_empty() {
             break;
         }
-        let (id, status, slot) = &all[dice.below(all.len() as u64) as usize];
-        match (status.as_str(), dice.below(3)) {
+        let (id, status, slot) = &all[rng.u64(..all.len() as u64) as usize];
+        match (status.as_str(), rng.u64(..3)) {
             ("SCHEDULED", 0 | 1) => steps.push(Step::Admit(id.clone(), *slot)),
-            ("SCHEDULED" | "DIALING", _) => steps.push(Step::Settle(record(id, dice))),
-            (_, 0) => steps.push(Step::Settle(record(id, dice))),
+            ("SCHEDULED" | "DIALING", _) => steps.push(Step::Settle(record(id, rng))),
+            (_, 0) => steps.push(Step::Settle(record(id, rng))),
             _ => {}
         }
     }
     steps
 }
 
-fn record(id: &str, dice: &mut Dice) -> CallRecord {
-    let secs = dice.below(700) as i64;
-    match dice.below(6) {
+fn record(id: &str, rng: &mut Rng) -> CallRecord {
+    let secs = rng.u64(..700) as i64;
+    match rng.u64(..6) {
         0 => reported(id, Outcome::CallbackRequested),
         1 => talked(id, secs),
         2 => CallRecord {
@@ -144,7 +129,7 @@ fn record(id: &str, dice: &mut Dice) -> CallRecord {
     }
 }
 
-/// Takes all steps at once; how many calls were admitted.
+/// Executes all steps at once; returns how many calls were admitted.
 async fn take(service: &Service, steps: Vec<Step>) -> usize {
     let taken = join_all(steps.into_iter().map(|step| take_one(service, step))).await;
     taken.into_iter().filter(|admitted| *admitted).count()
@@ -164,7 +149,7 @@ async fn take_one(service: &Service, step: Step) -> bool {
             let calls = service.calls_at(slot);
             let admission = admit::run(&calls, &admit_input(&id, RUN)).await.unwrap();
             let Admission::Admitted(admitted) = admission else { return false };
-            // The request leaves.
+            // The request is sent.
             let mut tx = service.store.begin().await.unwrap();
             let dial = dials::lock(&mut tx, &admitted.dial_id).await.unwrap();
             if dial.is_some_and(|dial| dial.closed_at.is_none() && dial.sent_at.is_none()) {
@@ -176,7 +161,7 @@ async fn take_one(service: &Service, step: Step) -> bool {
     }
 }
 
-/// Settles a call; tried again when the database refuses, as the activity is.
+/// Records a call; repeated if the database rejects it, as the activity is.
 async fn settle(service: &Service, record: &CallRecord) {
     for _ in 0..5 {
         match record_outcome::run(&service.calls, record).await {

@@ -1,4 +1,4 @@
-//! What is heard of a call after its records were settled.
+//! `calls.apply_late_event`.
 
 use activities::calls::{admit, apply_late_event, record_outcome};
 use activities::failure::Failure;
@@ -14,8 +14,8 @@ use crate::support::{
     with_summary,
 };
 
-/// A call that was placed and settled with that record.
-async fn settled(record: CallRecord) -> Service {
+/// A placed call with this record.
+async fn recorded(record: CallRecord) -> Service {
     let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
@@ -34,7 +34,7 @@ fn unanswered() -> CallRecord {
     })
 }
 
-fn given_back() -> CallRecord {
+fn requeued() -> CallRecord {
     CallRecord {
         disposition: Disposition::Requeued,
         never_placed: true,
@@ -66,7 +66,7 @@ fn report(outcome: &str) -> Value {
     json!({"kind": "reported", "outcome": outcome, "time": minutes_after(24 * 60)})
 }
 
-async fn hear(service: &Service, event: Value) -> LateEventResult {
+async fn apply_late(service: &Service, event: Value) -> LateEventResult {
     hear_of(service, "p1-id-1", event).await
 }
 
@@ -95,10 +95,10 @@ async fn prospect(service: &Service) -> String {
 
 #[tokio::test]
 async fn late_appointment_is_recorded() {
-    for record in [unanswered(), given_back(), talked("p1-id-1", 240)] {
+    for record in [unanswered(), requeued(), talked("p1-id-1", 240)] {
         let minutes = record.summary.talk_secs / 60;
-        let service = settled(record).await;
-        assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
+        let service = recorded(record).await;
+        assert_eq!(apply_late(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
         let row = conversation(&service).await;
         assert_eq!(
             (&row["status"], &row["outcome"]),
@@ -117,42 +117,42 @@ async fn late_appointment_is_recorded() {
 
 #[tokio::test]
 async fn late_talk_is_charged_once() {
-    let service = settled(unanswered()).await;
-    assert_eq!(hear(&service, ended(240)).await, LateEventResult::Amended);
+    let service = recorded(unanswered()).await;
+    assert_eq!(apply_late(&service, ended(240)).await, LateEventResult::Amended);
     assert_eq!(
         conversation(&service).await,
         json!({"status": "COMPLETED", "outcome": null, "reason": "no_report", "talk_secs": 240})
     );
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
-    assert_eq!(hear(&service, report("NOT_INTERESTED")).await, LateEventResult::Amended);
+    assert_eq!(apply_late(&service, report("NOT_INTERESTED")).await, LateEventResult::Amended);
     assert_eq!(service.minutes_left("sub-user1-id").await, 596);
 }
 
 #[tokio::test]
 async fn late_talk_of_another_length_corrects_the_charge() {
-    // What a client's system told is replaced by what the provider told.
+    // The provider's times replace those of the user's system.
     for (first, later, entry) in [(60, 240, "correct -3"), (300, 61, "correct 3")] {
-        let client = with_summary(talked("p1-id-1", 0), |s| {
+        let by_user = with_summary(talked("p1-id-1", 0), |s| {
             s.answered_at = None;
             s.ended_at = None;
             s.talk_secs = first;
         });
-        let service = settled(client).await;
-        assert_eq!(hear(&service, ended(later)).await, LateEventResult::Amended);
+        let service = recorded(by_user).await;
+        assert_eq!(apply_late(&service, ended(later)).await, LateEventResult::Amended);
         assert_eq!(conversation(&service).await["talk_secs"], later);
         assert_eq!(service.entries().await[3], entry);
         let minutes = (later + 59) / 60;
         assert_eq!(service.minutes_left("sub-user1-id").await, 600 - minutes);
-        assert_eq!(hear(&service, ended(later)).await, LateEventResult::Unchanged);
+        assert_eq!(apply_late(&service, ended(later)).await, LateEventResult::Unchanged);
         assert_eq!(service.entries().await.len(), 4);
     }
 }
 
 #[tokio::test]
 async fn late_talk_without_balance_charges_nothing() {
-    let service = settled(unanswered()).await;
+    let service = recorded(unanswered()).await;
     service.execute(r#"UPDATE "Subscription" SET minutesLeft = 1"#).await;
-    assert_eq!(hear(&service, ended(240)).await, LateEventResult::Amended);
+    assert_eq!(apply_late(&service, ended(240)).await, LateEventResult::Amended);
     assert_eq!(service.minutes_left("sub-user1-id").await, 0);
     let entries = service.entries().await;
     for _ in 0..3 {
@@ -163,7 +163,7 @@ async fn late_talk_without_balance_charges_nothing() {
 
 #[tokio::test]
 async fn recorded_event_changes_nothing() {
-    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    let service = recorded(reported("p1-id-1", Outcome::AppointmentSet)).await;
     let tables = dump(&service).await;
     for event in [
         ended(240),
@@ -174,7 +174,11 @@ async fn recorded_event_changes_nothing() {
         json!({"kind": "exploded"}),
         json!("nonsense"),
     ] {
-        assert_eq!(hear(&service, event.clone()).await, LateEventResult::Unchanged, "{event}");
+        assert_eq!(
+            apply_late(&service, event.clone()).await,
+            LateEventResult::Unchanged,
+            "{event}"
+        );
     }
     assert_eq!(dump(&service).await, tables);
 }
@@ -199,8 +203,8 @@ async fn event_of_unknown_conversation_is_reported_and_of_open_one_retried() {
 
 #[tokio::test]
 async fn late_talk_of_a_cancelled_call_is_charged_and_it_stays_cancelled() {
-    let service = settled(cancelled()).await;
-    assert_eq!(hear(&service, ended(90)).await, LateEventResult::Amended);
+    let service = recorded(cancelled()).await;
+    assert_eq!(apply_late(&service, ended(90)).await, LateEventResult::Amended);
     assert_eq!(
         conversation(&service).await,
         json!({"status": "CANCELLED", "outcome": null, "reason": "cancelled_by_operator",
@@ -212,9 +216,9 @@ async fn late_talk_of_a_cancelled_call_is_charged_and_it_stays_cancelled() {
 
 #[tokio::test]
 async fn late_report_of_a_cancelled_call_is_its_outcome() {
-    let service = settled(cancelled()).await;
-    hear(&service, ended(90)).await;
-    assert_eq!(hear(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
+    let service = recorded(cancelled()).await;
+    apply_late(&service, ended(90)).await;
+    assert_eq!(apply_late(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
     let row = conversation(&service).await;
     assert_eq!((&row["status"], &row["outcome"]), (&json!("COMPLETED"), &json!("APPOINTMENT_SET")));
     assert_eq!(row["talk_secs"], 90);
@@ -224,8 +228,8 @@ async fn late_report_of_a_cancelled_call_is_its_outcome() {
 #[tokio::test]
 async fn late_opt_out_outranks_every_outcome() {
     for outcome in [Outcome::AppointmentSet, Outcome::CallbackRequested, Outcome::NotInterested] {
-        let service = settled(reported("p1-id-1", outcome)).await;
-        assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
+        let service = recorded(reported("p1-id-1", outcome)).await;
+        assert_eq!(apply_late(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
         assert_eq!(conversation(&service).await["outcome"], "DO_NOT_CALL");
         assert_eq!(prospect(&service).await, "DO_NOT_CALL");
         assert_eq!(service.rows("select * from suppressions").await.len(), 1);
@@ -235,8 +239,8 @@ async fn late_opt_out_outranks_every_outcome() {
 
 #[tokio::test]
 async fn late_callback_counts_once() {
-    let service = settled(unanswered()).await;
-    assert_eq!(hear(&service, report("CALLBACK_REQUESTED")).await, LateEventResult::Amended);
+    let service = recorded(unanswered()).await;
+    assert_eq!(apply_late(&service, report("CALLBACK_REQUESTED")).await, LateEventResult::Amended);
     assert_eq!(
         service.row("select status, times_rescheduled as times from prospects").await,
         json!({"status": "RESCHEDULED", "times": 1})
@@ -251,8 +255,8 @@ async fn late_event_does_not_remove_known_facts() {
         s.ended_at = None;
         s.talk_secs = 60;
     });
-    let service = settled(known).await;
-    hear(&service, report("DO_NOT_CALL")).await;
+    let service = recorded(known).await;
+    apply_late(&service, report("DO_NOT_CALL")).await;
     assert_eq!(
         service
             .row("select answered_at at time zone 'UTC' as joined, talk_secs from conversations")
@@ -263,8 +267,8 @@ async fn late_event_does_not_remove_known_facts() {
 
 #[tokio::test]
 async fn late_end_proves_that_a_lost_dial_was_placed() {
-    let service = settled(given_back()).await;
-    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
+    let service = recorded(requeued()).await;
+    assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     assert_eq!(
         service.row("select state, provider_call_id as call from dials").await,
         json!({"state": "PLACED", "call": "provider-1"})
@@ -279,7 +283,7 @@ async fn late_event_of_an_earlier_call_keeps_the_result_of_a_later_one() {
         (Outcome::CallbackRequested, "RESCHEDULED"),
         (Outcome::DoNotCall, "DO_NOT_CALL"),
     ] {
-        let service = settled(unanswered()).await;
+        let service = recorded(unanswered()).await;
         let next = format!(
             "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
@@ -291,7 +295,7 @@ async fn late_event_of_an_earlier_call_keeps_the_result_of_a_later_one() {
         service.execute(sent).await;
         record_outcome::run(&service.calls, &reported("p1-id-2", outcome)).await.unwrap();
         let before = service.row("select status, rescheduled_for from prospects").await;
-        hear(&service, ended(60)).await;
+        apply_late(&service, ended(60)).await;
         assert_eq!(prospect(&service).await, status);
         assert_eq!(service.row("select status, rescheduled_for from prospects").await, before);
     }
@@ -299,25 +303,25 @@ async fn late_event_of_an_earlier_call_keeps_the_result_of_a_later_one() {
 
 #[tokio::test]
 async fn repeated_late_report_does_not_undo_a_later_change() {
-    let service = settled(unanswered()).await;
-    hear(&service, report("CALLBACK_REQUESTED")).await;
+    let service = recorded(unanswered()).await;
+    apply_late(&service, report("CALLBACK_REQUESTED")).await;
     service.execute("update prospects set status = 'NOT_INTERESTED'").await;
-    hear(&service, report("CALLBACK_REQUESTED")).await;
+    apply_late(&service, report("CALLBACK_REQUESTED")).await;
     assert_eq!(prospect(&service).await, "NOT_INTERESTED");
 }
 
 #[tokio::test]
 async fn late_report_that_supersedes_another_is_applied_once() {
-    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    let service = recorded(reported("p1-id-1", Outcome::AppointmentSet)).await;
     let event = json!({"kind": "reported", "outcome": "DO_NOT_CALL", "notes": "Very angry."});
-    assert_eq!(hear(&service, event).await, LateEventResult::Amended);
+    assert_eq!(apply_late(&service, event).await, LateEventResult::Amended);
     let notes = service.row("select notes from conversations").await;
     assert_eq!(notes, json!({"notes": "Very angry.\nalso reported: APPOINTMENT_SET"}));
 }
 
 #[tokio::test]
 async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
-    let service = settled(unanswered()).await;
+    let service = recorded(unanswered()).await;
     let later = service.calls_at(minutes_after(10));
     assert_eq!(
         admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap()).dial_id,
@@ -333,14 +337,14 @@ async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
             s.ended_at = Some(minutes_after(15));
         })
     };
-    // What is still said of the first one does not touch the second, which is live.
+    // Late events of the first dial do not affect the second, live one.
     let stale = reported("p1-id-1", Outcome::AppointmentSet);
     record_outcome::run(&later, &stale).await.unwrap();
     let live = service.row("select closed_at, state from dials where sequence = 2").await;
     assert_eq!(live, json!({"closed_at": null, "state": "SENT"}));
     record_outcome::run(&later, &talk).await.unwrap();
-    // The event names the first dial: its talk is charged to it, and the outcome stays.
-    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
+    // The event names the first dial: its talk is charged, and the outcome stays.
+    assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     let first = "select sum(minutes) as minutes from minute_ledger
         where dial_id = 'p1-id-1.1' and kind in ('charge', 'correct')";
     assert_eq!(service.row(first).await, json!({"minutes": -1}));
@@ -352,35 +356,35 @@ async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
 
 #[tokio::test]
 async fn late_talk_starts_the_cool_down() {
-    let service = settled(given_back()).await;
-    assert_eq!(hear(&service, ended(60)).await, LateEventResult::Amended);
+    let service = recorded(requeued()).await;
+    assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     let planned = service.plan("next", "user1-id", minutes_after(150)).await;
     assert_eq!((planned.calls.len(), planned.skipped[&BlockReason::CoolingDown]), (0, 1));
 }
 
 #[tokio::test]
 async fn opt_out_on_an_earlier_dial_is_kept() {
-    let service = settled(unanswered()).await;
+    let service = recorded(unanswered()).await;
     let later = service.calls_at(minutes_after(10));
     admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap());
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
     let dial_id = Some(DialId::new("p1-id-1.2"));
     record_outcome::run(&later, &CallRecord { dial_id, ..unanswered() }).await.unwrap();
-    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
+    assert_eq!(apply_late(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
     let status = service.row("select status from prospects").await;
     assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
 }
 
-/// A run that a reset made, and that never took up a dial, hears again what a client's system said.
+/// After a reset, a run without a dial records an event of the user's system again.
 #[tokio::test]
 async fn run_without_dial_does_not_change_a_recorded_call() {
-    let service = settled(reported("p1-id-1", Outcome::CallbackRequested)).await;
+    let service = recorded(reported("p1-id-1", Outcome::CallbackRequested)).await;
     let tables = dump(&service).await;
     let ignorant = CallRecord { dial_id: None, ..unanswered() };
     record_outcome::run(&service.calls, &ignorant).await.unwrap();
     assert_eq!(dump(&service).await, tables);
-    // But for one who asked not to be called, which was answered for and is kept.
+    // An opt-out is the exception: it was answered with 2xx and is kept.
     let refusal = CallRecord { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
     record_outcome::run(&service.calls, &refusal).await.unwrap();
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
@@ -390,8 +394,8 @@ async fn run_without_dial_does_not_change_a_recorded_call() {
 
 #[tokio::test]
 async fn opt_out_deletes_an_earlier_appointment() {
-    let service = settled(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    let service = recorded(reported("p1-id-1", Outcome::AppointmentSet)).await;
     assert_eq!(service.rows("select * from appointments").await.len(), 1);
-    assert_eq!(hear(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
+    assert_eq!(apply_late(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
     assert_eq!(service.rows("select * from appointments").await, Vec::<Value>::new());
 }

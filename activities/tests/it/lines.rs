@@ -1,4 +1,4 @@
-//! Lines: shared by all, bounded per user, and given in the order of the slots.
+//! Lines: shared by all users, limited per user, and assigned in order of slots.
 
 use activities::calls::{admit, record_outcome};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,7 +9,7 @@ use crate::support::{
     with_summary,
 };
 
-/// What the guard says of a call, with so many lines.
+/// Asks for admission with a number of lines.
 async fn ask(
     service: &Service,
     call: &str,
@@ -45,11 +45,15 @@ async fn free_line_goes_to_the_earliest_waiting_slot() {
     let service = calls_of(&[("user1-id", &["a", "b", "c"])]).await;
     assert_eq!(ask(&service, "a-1", 1, at(NOW)).await, Ok("a-1.1".to_owned()));
     for (call, position) in [("c-1", 1), ("b-1", 1), ("c-1", 2)] {
-        let why = ask(&service, call, 1, at(NOW)).await.unwrap_err();
-        assert_eq!(why, format!("Waiting for a line, position {position} in the queue."), "{call}");
+        let detail = ask(&service, call, 1, at(NOW)).await.unwrap_err();
+        assert_eq!(
+            detail,
+            format!("Waiting for a line, position {position} in the queue."),
+            "{call}"
+        );
     }
     record_outcome::run(&service.calls, &talked("a-1", 0)).await.unwrap();
-    // The later slot asks first, and waits for the earlier one all the same.
+    // The later slot asks first and still waits for the earlier one.
     assert!(ask(&service, "c-1", 1, at(NOW)).await.is_err());
     assert_eq!(ask(&service, "b-1", 1, at(NOW)).await, Ok("b-1.1".to_owned()));
 }
@@ -86,24 +90,24 @@ async fn two_prospects_with_one_number_are_not_called_together_or_in_a_row() {
     service.execute("update prospects set phone = '+12125550166'").await;
     assert!(ask(&service, "a-1", 5, at(NOW)).await.is_ok());
     for call in ["b-1", "c-1"] {
-        let why = ask(&service, call, 5, at(NOW)).await.unwrap_err();
-        assert_eq!(why, "A call to the same phone number is planned or in progress.", "{call}");
+        let detail = ask(&service, call, 5, at(NOW)).await.unwrap_err();
+        assert_eq!(detail, "A call to the same phone number is planned or in progress.", "{call}");
     }
     let unanswered = with_summary(talked("a-1", 0), |s| {
         s.outcome = Some(domain::status::Outcome::NoResponse);
         s.reason = Some(domain::status::Reason::NoAnswer);
     });
     record_outcome::run(&service.calls, &unanswered).await.unwrap();
-    // Of the same client the number rests; another client knows nothing of it.
-    let why = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
-    assert_eq!(why, "The phone number cools down after a call to another prospect.");
+    // The cool-down of the number holds for this user only.
+    let detail = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
+    assert_eq!(detail, "The phone number cools down after a call to another prospect.");
     assert!(ask(&service, "c-1", 5, at(NOW)).await.is_ok());
 }
 
 #[tokio::test]
 async fn legal_cap_counts_the_calls_of_all_users() {
     let service = calls_of(&[("user1-id", &["a"]), ("user2-id", &["b", "c"])]).await;
-    // Florida: three in 24 hours; the federal hours of New York and Florida are the same here.
+    // Florida: three in 24 hours; the federal hours of New York and Florida are equal here.
     service.execute("update prospects set phone = '+13055550166'").await;
     for call in ["a-1", "b-1"] {
         let dial = ask(&service, call, 5, at(NOW)).await.unwrap();
@@ -121,6 +125,6 @@ async fn legal_cap_counts_the_calls_of_all_users() {
         .await;
     service.execute("update conversations set status = 'SCHEDULED' where id = 'c-1'").await;
     service.execute("update calling_rules set cap_per_day = 2 where id = 'us-fl'").await;
-    let why = ask(&service, "c-1", 5, at(NOW)).await.unwrap_err();
-    assert_eq!(why, "The law allows no further call to the phone number for now.");
+    let detail = ask(&service, "c-1", 5, at(NOW)).await.unwrap_err();
+    assert_eq!(detail, "The law allows no further call to the phone number for now.");
 }

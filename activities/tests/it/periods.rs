@@ -46,7 +46,7 @@ async fn inactive_subscription_gets_no_grant() {
     service.plan("run", "user1-id", at(NOW)).await;
     admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 5);
-    // Nor for that time once it is active again.
+    // The time of the pause is not granted later either.
     service.execute("update subscriptions set status = 'ACTIVE'").await;
     service.plan("next", "user1-id", at(NOW) + TimeDelta::days(1)).await;
     assert_eq!(service.minutes_left("sub-user1-id").await, 5);

@@ -1,4 +1,4 @@
-//! Plan runs: whom they plan, when, and what they say of everybody else.
+//! Activities of a plan run.
 
 use activities::calls::record_outcome;
 use activities::planning::{pick_due_callbacks, pick_users};
@@ -16,11 +16,11 @@ use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked, wi
 const DECISIONS: &str = "select prospect_id, conversation_id, slot at time zone 'UTC' as slot,
     reason, detail from plan_decisions order by prospect_id, id";
 
-fn told(calls: &[PlannedCall]) -> Vec<(&str, String)> {
+fn planned_calls(calls: &[PlannedCall]) -> Vec<(&str, String)> {
     calls.iter().map(|call| (call.conversation_id.as_str(), call.slot.to_rfc3339())).collect()
 }
 
-/// The reason for each prospect that a run named `run` passed over.
+/// The reasons of the prospects that a run has skipped.
 async fn reasons(service: &Service, run: &str) -> Vec<Value> {
     let query = format!(
         "select prospect_id as id, reason, next_allowed at time zone 'UTC' as next
@@ -39,7 +39,7 @@ async fn new_prospect_is_planned_at_once_and_callback_at_its_time() {
 
     let planned = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(
-        told(&planned.calls),
+        planned_calls(&planned.calls),
         [
             ("p1-id-1", "2025-02-25T14:00:00+00:00".to_owned()),
             ("p2-id-1", "2025-02-25T14:15:00+00:00".to_owned()),
@@ -81,10 +81,10 @@ async fn repeated_run_returns_the_same_and_writes_nothing() {
     }
     let first = service.plan("run", "user1-id", at(NOW)).await;
     let tables = crate::support::dump(&service).await;
-    // What has changed meanwhile does not matter to a run that is repeated.
+    // Later changes do not affect a repeated run.
     Prospect::new("p4-id").insert(&service.database).await.unwrap();
     let again = service.plan("run", "user1-id", at(NOW)).await;
-    assert_eq!(told(&again.calls), told(&first.calls));
+    assert_eq!(planned_calls(&again.calls), planned_calls(&first.calls));
     assert_eq!((first.skipped[&BlockReason::DailyLimit], &again.skipped), (2, &first.skipped));
     service.execute("delete from prospects where id = 'p4-id'").await;
     assert_eq!(crate::support::dump(&service).await, tables);
@@ -105,7 +105,7 @@ async fn concurrent_runs_plan_no_prospect_twice() {
     );
     let open = "select prospect_id from conversations where status = 'SCHEDULED'";
     assert_eq!(service.rows(open).await.len(), 8);
-    assert_eq!(told(&a.calls), told(&b.calls));
+    assert_eq!(planned_calls(&a.calls), planned_calls(&b.calls));
     assert_eq!(a.calls.len() + c.calls.len() + d.calls.len(), 8);
 }
 
@@ -161,19 +161,19 @@ async fn every_skipped_prospect_has_a_decision() {
         planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
     called.sort_unstable();
     assert_eq!(called, ["b-rested", "f-suppressed-elsewhere", "g-due", "q-failed"]);
-    let why = |id: &str, reason: &str, next: Option<&str>| json!({"id": id, "reason": reason, "next": next});
+    let skipped = |id: &str, reason: &str, next: Option<&str>| json!({"id": id, "reason": reason, "next": next});
     assert_eq!(
         reasons(&service, "run").await,
         [
-            why("a-recent", "cooling_down", Some("2025-02-25T14:00:01")),
-            why("c-phone", "phone_invalid", None),
-            why("d-suppressed", "suppressed", None),
-            why("e-suppressed-for-all", "suppressed", None),
-            why("h-not-due", "not_due", Some("2025-02-25T14:30:00")),
-            why("i-zone", "prospect_zone_unknown", None),
-            why("j-asleep", "outside_hours", Some("2025-02-25T16:00:00")),
-            why("k-attempts", "attempts_used_up", None),
-            why("l-open", "open_conversation", None),
+            skipped("a-recent", "cooling_down", Some("2025-02-25T14:00:01")),
+            skipped("c-phone", "phone_invalid", None),
+            skipped("d-suppressed", "suppressed", None),
+            skipped("e-suppressed-for-all", "suppressed", None),
+            skipped("h-not-due", "not_due", Some("2025-02-25T14:30:00")),
+            skipped("i-zone", "prospect_zone_unknown", None),
+            skipped("j-asleep", "outside_hours", Some("2025-02-25T16:00:00")),
+            skipped("k-attempts", "attempts_used_up", None),
+            skipped("l-open", "open_conversation", None),
         ]
     );
     let counted: u32 = planned.skipped.values().sum();
@@ -195,7 +195,7 @@ async fn plan_keeps_the_daily_limit_and_the_balance() {
         }
         let planned = service.plan("run", "user1-id", at(NOW)).await;
         assert_eq!((planned.calls.len(), planned.skipped[&reason.parse().unwrap()]), (2, 1));
-        // Calls that wait, and those under way, count.
+        // Waiting calls and calls in progress count.
         service.admit("p1-id-1").await;
         let next = service.plan("next", "user1-id", minutes_after(30)).await;
         assert_eq!(
@@ -310,7 +310,7 @@ async fn longest_waiting_prospects_are_planned_first_and_evenly() {
     }
     let planned = service.plan("run", "user1-id", at(NOW)).await;
     assert_eq!(
-        told(&planned.calls),
+        planned_calls(&planned.calls),
         [
             ("c-1", "2025-02-25T14:00:00+00:00".to_owned()),
             ("b-1", "2025-02-25T14:10:00+00:00".to_owned()),
@@ -330,7 +330,7 @@ async fn due_callback_is_planned_before_the_users_turn() {
         let other = Prospect::new(format!("{id}-other")).of_user(id);
         other.insert(&service.database).await.unwrap();
     }
-    // It is the turn of `a` alone; the promise of `c` is planned already.
+    // Only `a` has its turn; the callback of `c` is planned already.
     service.plan("run", "a", at(NOW)).await;
     service.plan_callbacks("run", "c").await;
     let page = |after: Option<&str>| PickDueCallbacksInput {
@@ -348,13 +348,13 @@ async fn due_callback_is_planned_before_the_users_turn() {
     let calls: Vec<&str> = planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
     assert_eq!(calls, ["b-promised"]);
     assert_eq!(planned.calls[0].slot, minutes_after(10));
-    // Once more: nothing is planned twice, and its turn for the others still comes.
+    // Again: no call is planned twice, and its turn for other calls still comes.
     assert_eq!(service.plan_callbacks("run", "b").await.calls.len(), 1);
     let turn = PickUsersInput { limit: 3, planned_before: at(NOW), except: Vec::new() };
     assert_eq!(pick_users(&service.planning, &turn).await.unwrap(), ["b", "c"]);
 }
 
-/// Those who can't be called do not hide those who can.
+/// Blocked prospects do not hide callable ones.
 #[tokio::test]
 async fn thousand_suppressed_prospects_do_not_hide_others() {
     let service = Service::start().await;

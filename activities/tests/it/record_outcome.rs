@@ -1,4 +1,4 @@
-//! The records of a call that is over.
+//! `calls.record_outcome`, `calls.mark_answered` and `calls.suppress`.
 
 use activities::calls::{admit, mark_answered, record_outcome};
 use domain::status::{Disposition, Outcome, Reason};
@@ -10,14 +10,14 @@ use crate::support::{
     talked, with_summary,
 };
 
-/// A call that was placed.
+/// A placed call.
 async fn placed() -> Service {
     let service = Service::start().await;
     place(&service).await;
     service
 }
 
-/// Empties the tables and puts a call there that was placed.
+/// Empties the tables and inserts a placed call.
 async fn place(service: &Service) {
     service.clear().await;
     service.due_call(User::default(), Prospect::default()).await;
@@ -409,7 +409,7 @@ async fn concurrent_records_charge_once() {
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
 }
 
-/// The provider answered that it has no room, which took the note back, and rang all the same.
+/// The provider answered that it is busy, so the dial was reset, and the phone rang all the same.
 #[tokio::test]
 async fn call_that_rang_after_a_rejection_is_recorded_and_charged() {
     let service = Service::start().await;

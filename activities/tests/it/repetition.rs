@@ -1,4 +1,4 @@
-//! Every step of a call executed twice leaves what it leaves executed once.
+//! Executing every step of a call twice leaves the same rows as executing it once.
 
 use activities::calls::{
     apply_late_event, collect_transcript, dial, fetch_status, hang_up, mark_answered,
@@ -13,7 +13,7 @@ use crate::support::{
     minutes_after, record_of,
 };
 
-/// A whole call to a number with that ending, each step executed so many times; what it leaves.
+/// A whole call to a number with this ending, each step executed `times` times; returns the rows.
 async fn call(ending: u32, times: usize) -> Vec<(&'static str, Vec<Value>)> {
     let provider = Provider::start(FAST, &[]).await;
     let service = Service::calling(&provider).await;

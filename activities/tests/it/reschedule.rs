@@ -1,4 +1,4 @@
-//! Moving the slot of a call that waits.
+//! `calls.reschedule`.
 
 use activities::calls::{record_outcome, reschedule};
 use chrono::{DateTime, Utc};
@@ -18,7 +18,7 @@ async fn waiting() -> Service {
     service
 }
 
-/// Puts a call there that waits.
+/// Inserts a waiting call.
 async fn waits(service: &Service) {
     service.due_call(User::default(), Prospect::default()).await;
     service.execute("update conversations set slot = '2025-02-25T14:20:00Z'").await;

@@ -1,24 +1,24 @@
 //! Fixtures of the tests.
 
 mod dump;
-mod moments;
 mod provider;
 mod receiver;
 mod records;
 mod service;
+mod times;
 
 use std::time::Duration;
 
 pub use devstack::eventually;
 pub use devstack::fixtures::{Prospect, User};
 pub use dump::dump;
-pub use moments::{NOW, at, minutes_after};
 pub use provider::{FAST, LIVE, Provider};
 pub use receiver::Receiver;
 pub use records::{
     admit_input, conversation_ref, dial_ref, record_of, reported, talked, with_summary,
 };
 pub use service::{Service, admitted};
+pub use times::{NOW, at, minutes_after};
 
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 

@@ -1,10 +1,10 @@
-//! The tables as clients know them, and what the database itself holds on to.
+//! The users' tables, and what the database enforces.
 
 use serde_json::json;
 
 use crate::support::{Prospect, Service, User};
 
-/// As it stands in the documents that clients follow.
+/// As in the users' documents.
 const STATEMENTS: [&str; 8] = [
     r#"INSERT INTO "User" (id, name, email, clerkId, createdAt, updatedAt) VALUES ('user1-id', 'User1', 'user1@example.com', 'clerk1', NOW(), NOW());"#,
     r#"INSERT INTO "Prospect" (id, name, phone, userId, status, lastContacted, rescheduledFor) VALUES ('p1-id', 'Prospect1', '+1234567890', 'user1-id', 'INITIAL', NULL, NULL);"#,

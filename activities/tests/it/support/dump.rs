@@ -1,16 +1,16 @@
-//! All that a call leaves in the tables.
+//! The rows that a call leaves.
 
 use serde_json::Value;
 
 use super::Service;
 
-/// What differs between two runs of the same: moments, and ids that others give.
+/// Columns that differ between two runs: times, and ids of others.
 const FLEETING: &str = "'{created_at, updated_at, recorded_at, answered_at, ended_at, intended_at,
     sent_at, closed_at, decided_at, last_contacted, outcome_time, appointment_time,
     rescheduled_for, provider_call_id, dial_deadline, next_call_at, period_started_at,
     waiting_for_line_at, next_allowed, retry_at}'::text[]";
 
-/// The rows of every table that a call changes, but for moments and for ids that others give.
+/// The rows of every table that a call changes, without times and ids of others.
 pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {
     let tables = [
         ("users", ""),

@@ -1,4 +1,4 @@
-//! The simulator in the provider's place.
+//! The simulator as the provider.
 
 use chrono::Utc;
 use devstack::{Process, Program, Ready, TempDir, development, ports, workspace};
@@ -7,23 +7,21 @@ use serde_json::Value;
 
 use super::{NOW, TIMEOUT, at, eventually};
 
-/// Simulated seconds per second at which a call goes on for the whole of a test.
+/// Simulated seconds per second: a call lasts for the whole test.
 pub const LIVE: &str = "1";
-/// Simulated seconds per second at which a call is over at once.
+/// Simulated seconds per second: a call is over at once.
 pub const FAST: &str = "3000";
 
 /// A running simulator, whose time is [`NOW`] at its start.
 pub struct Provider {
-    /// Its address.
     pub url: String,
-    /// The program.
     pub process: Process,
     http: Client,
     _temp_dir: TempDir,
 }
 
 impl Provider {
-    /// Starts one at that speed, with more arguments.
+    /// Starts a simulator with this speed and more arguments.
     pub async fn start(speed: &str, args: &[&str]) -> Self {
         let temp_dir = workspace::temp_dir().unwrap();
         let port = ports::find_free().unwrap().to_string();
@@ -42,19 +40,19 @@ impl Provider {
         Self { url, process, http: Client::new(), _temp_dir: temp_dir }
     }
 
-    /// Sets what goes wrong next.
+    /// Sets the next faults.
     pub async fn fault(&self, change: Value) {
         let url = format!("{}/sim/faults", self.url);
         let answer = self.http.post(url).json(&change).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{change}");
     }
 
-    /// What it knows of every call.
+    /// All calls of its ledger.
     pub async fn calls(&self) -> Vec<Value> {
         self.ledger().await["calls"].as_array().unwrap().clone()
     }
 
-    /// What was wrong with the requests it got.
+    /// Requests that violate the contract.
     pub async fn violations(&self) -> Vec<Value> {
         self.ledger().await["violations"].as_array().unwrap().clone()
     }
@@ -64,7 +62,7 @@ impl Provider {
         self.only_call("the call is over", |call| !call["billedDuration"].is_null()).await
     }
 
-    /// Waits until somebody has answered its only call.
+    /// Waits until its only call is answered.
     pub async fn joined(&self) -> Value {
         self.only_call("somebody answers", |call| !call["joined"].is_null()).await
     }
@@ -83,7 +81,7 @@ impl Provider {
         answer.json().await.unwrap()
     }
 
-    /// Removes its only call, as the provider does with old ones.
+    /// Deletes a call, as the provider does with old ones.
     pub async fn forget(&self, call_id: &str) {
         let request = self.http.delete(format!("{}/api/calls/{call_id}", self.url));
         let request = request.header("X-API-Key", development::ULTRAVOX_API_KEY);

@@ -1,4 +1,4 @@
-//! A server in the webhook server's place that writes down what it gets.
+//! A server that stores the webhooks it receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,15 +10,13 @@ use super::{TIMEOUT, eventually};
 
 type Bodies = Arc<Mutex<Vec<String>>>;
 
-/// A running server.
 pub struct Receiver {
-    /// Its address.
     pub url: String,
     bodies: Bodies,
 }
 
 impl Receiver {
-    /// Starts one that answers everything with 200.
+    /// Starts a server that answers every request with 200.
     pub async fn start() -> Self {
         let bodies = Bodies::default();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -28,7 +26,7 @@ impl Receiver {
         Self { url, bodies }
     }
 
-    /// The carrier's id of the leg, as soon as the carrier reports that it rings.
+    /// Waits for the carrier's id of the ringing leg.
     pub async fn ringing_leg(&self) -> String {
         eventually(TIMEOUT, "the carrier reports that the phone rings", async || {
             let bodies = self.bodies.lock().unwrap().clone();

@@ -1,16 +1,16 @@
-//! Moments as tests write them.
+//! Times of tests.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// The moment that it is in most tests: nine in the morning in New York, where the window opens.
+/// The time in most tests: 9:00 in New York, the start of the calling window.
 pub const NOW: &str = "2025-02-25T14:00:00Z";
 
-/// Reads a moment.
+/// Parses an RFC 3339 time.
 pub fn at(text: &str) -> DateTime<Utc> {
     text.parse().expect("a moment is written in RFC 3339")
 }
 
-/// The moment so many minutes after [`NOW`].
+/// The time some minutes after [`NOW`].
 pub fn minutes_after(minutes: i64) -> DateTime<Utc> {
     at(NOW) + TimeDelta::minutes(minutes)
 }
