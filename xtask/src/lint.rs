@@ -2,14 +2,10 @@
 
 use std::process::Command;
 
-use devstack::workspace;
+use devstack::{Tools, workspace};
 
 use crate::cargo::{command, run};
 use crate::step::announced;
-use crate::tool;
-
-/// The version that CI uses.
-const CARGO_DENY: &str = "0.20.2";
 
 #[derive(Debug, clap::Args)]
 pub struct Lint {}
@@ -21,7 +17,7 @@ impl Lint {
         announced("Clippy", || {
             run(&mut command(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
         })?;
-        let deny = tool::installed("cargo-deny", CARGO_DENY)?;
+        let deny = Tools::cargo_deny()?;
         announced("Dependencies", || {
             let mut check = Command::new(deny);
             // Without advisories: they change daily, and a lint must not fail without a change of the code.

