@@ -32,6 +32,8 @@ pub struct StackOptions {
     pub durable: bool,
     /// An existing database. `None` starts a PostgreSQL server.
     pub database_url: Option<String>,
+    /// Whether to use a new namespace of the server that the tests share, instead of a server of its own.
+    pub shared_temporal: bool,
     pub parts: Parts,
     pub ports: Ports,
     /// Whether to start Temporal without its web interface.
@@ -62,6 +64,7 @@ impl Default for StackOptions {
             dir: None,
             durable: false,
             database_url: None,
+            shared_temporal: false,
             parts: Parts { simulator: true, webhook: true, worker: true },
             ports: Ports::default(),
             headless: true,

@@ -9,7 +9,7 @@ use crate::programs::{Programs, webhook_scheme};
 use crate::workspace::{self, DirLock};
 use crate::{
     Endpoints, Error, Postgres, PostgresOptions, Result, StackOptions, TempDir, Temporal,
-    TemporalOptions, development, ports,
+    TemporalOptions, ports,
 };
 
 /// Name of the database on the stack's own PostgreSQL server.
@@ -61,7 +61,7 @@ impl Stack {
         let endpoints = Endpoints {
             database_url,
             temporal_address: temporal.address().to_owned(),
-            temporal_namespace: development::NAMESPACE.to_owned(),
+            temporal_namespace: temporal.namespace().to_owned(),
             temporal_ui_url: temporal.ui_url().map(str::to_owned),
             webhook_url: format!("http://127.0.0.1:{webhook_port}"),
             simulator_url: format!("http://127.0.0.1:{simulator_port}"),
@@ -189,6 +189,9 @@ async fn start_postgres(options: &StackOptions, dir: &Path) -> Result<Option<Pos
 }
 
 async fn start_temporal(options: &StackOptions, dir: &Path) -> Result<Temporal> {
+    if options.shared_temporal {
+        return Temporal::create_shared_namespace().await;
+    }
     let started = Instant::now();
     let (port, ui_port) = (options.ports.temporal, options.ports.temporal_ui);
     let dir = dir.join("temporal");

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::process::{self, Process};
 use crate::{Error, Program, Ready, Result, TempDir, Tools, development, ports, workspace};
@@ -21,13 +23,15 @@ pub struct TemporalOptions {
     pub headless: bool,
 }
 
-/// A Temporal development server with its state in a file.
+/// A namespace of a Temporal development server.
 #[derive(Debug)]
 pub struct Temporal {
     address: String,
+    namespace: String,
     ui_url: Option<String>,
     cli: PathBuf,
-    process: Process,
+    /// `None` if this handle does not control the server.
+    process: Option<Process>,
     _temp_dir: Option<TempDir>,
 }
 
@@ -47,9 +51,10 @@ impl Temporal {
         let process = Process::start(program, Ready::Running).await?;
         let mut temporal = Self {
             address: format!("127.0.0.1:{port}"),
+            namespace: development::NAMESPACE.to_owned(),
             ui_url: ui_port.map(|port| format!("http://127.0.0.1:{port}")),
             cli,
-            process,
+            process: Some(process),
             _temp_dir: None,
         };
         temporal.wait_until_ready().await?;
@@ -65,24 +70,52 @@ impl Temporal {
         Ok(Self { _temp_dir: Some(temp_dir), ..temporal })
     }
 
+    /// A new namespace on the server that the tests share: the one in `TEST_TEMPORAL_ADDRESS`, otherwise one that the
+    /// first call starts and that ends with this process.
+    pub async fn create_shared_namespace() -> Result<Self> {
+        static SERVER: OnceCell<Temporal> = OnceCell::const_new();
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let start = async || match std::env::var("TEST_TEMPORAL_ADDRESS") {
+            Ok(address) => Self::external(address).await,
+            Err(_) => Self::start_temporary().await,
+        };
+        let server = SERVER.get_or_try_init(start).await?;
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("test-{}-{number}", std::process::id());
+        let create = ["operator", "namespace", "create", "--retention", "24h"];
+        run_cli(&server.cli, &server.address, &namespace, create).await?;
+        Ok(Self { namespace, ..Self::external(server.address.clone()).await? })
+    }
+
+    /// The namespace `default` of a server that this process does not control.
+    async fn external(address: String) -> Result<Self> {
+        let cli = Tools::ensure_installed().await?.temporal.clone();
+        let namespace = development::NAMESPACE.to_owned();
+        Ok(Self { address, namespace, ui_url: None, cli, process: None, _temp_dir: None })
+    }
+
     /// `host:port` of the gRPC interface.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    pub fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     pub fn ui_url(&self) -> Option<&str> {
         self.ui_url.as_deref()
     }
 
-    /// Runs the Temporal command line against this server and returns its standard output.
+    /// Runs the Temporal command line in this namespace and returns its standard output.
     pub async fn cli<Arg: Into<OsString>>(
         &self,
         args: impl IntoIterator<Item = Arg>,
     ) -> Result<String> {
-        cli(&self.cli, &self.address, args).await
+        run_cli(&self.cli, &self.address, &self.namespace, args).await
     }
 
-    /// Runs the Temporal command line against this server and returns its JSON output.
+    /// Runs the Temporal command line in this namespace and returns its JSON output.
     pub async fn cli_json<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Result<Value> {
         let output = self.cli(args.into_iter().chain(["--output", "json"])).await?;
         serde_json::from_str(&output).map_err(|error| {
@@ -106,41 +139,53 @@ impl Temporal {
 
     /// Stops the server if it runs and starts it again on the same database and ports.
     pub async fn restart(&mut self) -> Result<()> {
-        self.process.restart().await?;
+        self.process()?.restart().await?;
         self.wait_until_ready().await
     }
 
+    /// Stops the server if this handle controls it.
     pub async fn stop(&mut self) -> Result<()> {
-        self.process.stop().await
+        match &mut self.process {
+            Some(process) => process.stop().await,
+            None => Ok(()),
+        }
     }
 
     /// Sends SIGKILL and waits for the end.
     pub async fn kill9(&mut self) -> Result<()> {
-        self.process.kill9().await
+        self.process()?.kill9().await
     }
 
-    pub fn process(&mut self) -> &mut Process {
-        &mut self.process
+    /// The process of the server.
+    ///
+    /// # Errors
+    ///
+    /// If other tests use the server as well.
+    pub fn process(&mut self) -> Result<&mut Process> {
+        let shared = || Error::Setting("the Temporal server is shared with other tests".to_owned());
+        self.process.as_mut().ok_or_else(shared)
     }
 
     async fn wait_until_ready(&mut self) -> Result<()> {
-        let (program, address) = (self.cli.clone(), self.address.clone());
+        let (program, address, namespace) =
+            (self.cli.clone(), self.address.clone(), self.namespace.clone());
         // More than a health check: the namespace and the visibility store start later than the front end.
-        let check = async || cli(&program, &address, ["workflow", "count"]).await.is_ok();
-        self.process
+        let count = ["workflow", "count"];
+        let check = async || run_cli(&program, &address, &namespace, count).await.is_ok();
+        self.process()?
             .wait_until("its namespace answers queries", Duration::from_secs(60), check)
             .await
     }
 }
 
 /// Runs the Temporal command line without the settings of the developer's own profile.
-pub(crate) async fn cli<Arg: Into<OsString>>(
+async fn run_cli<Arg: Into<OsString>>(
     program: &std::path::Path,
     address: &str,
+    namespace: &str,
     args: impl IntoIterator<Item = Arg>,
 ) -> Result<String> {
-    let common =
-        ["--address", address, "--namespace", development::NAMESPACE, "--disable-config-file"];
+    let common = ["--address", address, "--namespace", namespace, "--disable-config-file"];
     process::run(&Program::new("temporal", program, "").args(args).args(common)).await
 }
 
@@ -159,6 +204,9 @@ fn server_args(options: &TemporalOptions, port: u16, ui_port: Option<u16>) -> Ve
     // Survives kill -9 and is three times as fast as the default settings.
     let pragmas = ["--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL"];
     args.extend(pragmas.map(OsString::from));
+    // A new namespace gets its schedules within a second.
+    let refresh = ["--dynamic-config-value", r#"system.namespaceCacheRefreshInterval="1s""#];
+    args.extend(refresh.map(OsString::from));
     args.extend(["--log-level", "error", "--disable-config-file"].map(OsString::from));
     args
 }

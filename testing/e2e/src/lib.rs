@@ -1,1 +1,1 @@
-//! Nothing but the tests of the whole system, in `tests/`.
+//! Contains only the tests of the whole system, in `tests/`.

@@ -20,6 +20,22 @@ async fn schedule_and_workflow_survive_kill_and_restart() {
 }
 
 #[tokio::test]
+async fn workflow_of_one_shared_namespace_is_not_in_another() {
+    let one = Temporal::create_shared_namespace().await.unwrap();
+    let mut other = Temporal::create_shared_namespace().await.unwrap();
+    assert_eq!(one.address(), other.address());
+    let start = "workflow start --workflow-id one --type One --task-queue q";
+    one.cli(start.split(' ')).await.unwrap();
+    let describe = "workflow describe --workflow-id one";
+    assert!(one.cli(describe.split(' ')).await.is_ok());
+    assert!(other.cli(describe.split(' ')).await.is_err());
+
+    assert!(other.kill9().await.is_err());
+    other.stop().await.unwrap();
+    assert!(one.cli(describe.split(' ')).await.is_ok());
+}
+
+#[tokio::test]
 async fn failed_command_is_reported_with_the_servers_message() {
     let temporal = Temporal::start_temporary().await.unwrap();
     let error =

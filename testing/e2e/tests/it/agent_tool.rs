@@ -1,4 +1,4 @@
-//! What the agent of a call is told when it reports.
+//! The responses to the agent's tool `report_outcome`.
 
 use std::time::Duration;
 
@@ -8,15 +8,21 @@ use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::agent_token;
 use serde_json::{Value, json};
 
-use crate::support::{DIAL, Reply, Story, Wire, door, events_taken, eventually, request};
+use crate::support::{
+    DIAL, RawConnection, Reply, TestSystem, count_signals, eventually, post_request, webhook_only,
+    webhook_only_with_own_temporal,
+};
 
-/// Reports for a dial, in the state that the call had; the answer with its body.
-async fn report(story: &Story, dial: &str, arguments: Value) -> Result<(Reply, Value)> {
+const LATE_EVENT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Reports for a dial. Returns the response and its JSON.
+async fn send_report(system: &TestSystem, dial: &str, arguments: Value) -> Result<(Reply, Value)> {
     let authorization = format!("Bearer {}", agent_token(WEBHOOK_SECRET, dial));
-    let mut wire = Wire::to(&story.webhook("")).await?;
+    let mut connection = RawConnection::open(&system.webhook("")).await?;
     let headers = [("authorization", authorization.as_str())];
-    let reply =
-        wire.ask(request("/tools/report_outcome", &headers, &arguments.to_string())).await?;
+    let reply = connection
+        .exchange(post_request("/tools/report_outcome", &headers, &arguments.to_string()))
+        .await?;
     let body = serde_json::from_str(&reply.body).with_context(|| reply.body.clone())?;
     Ok((reply, body))
 }
@@ -26,8 +32,8 @@ fn in_days(days: i64) -> String {
 }
 
 #[tokio::test]
-async fn a_report_is_answered_with_what_to_do_next() -> Result<()> {
-    let story = door(&[]).await?;
+async fn report_is_answered_with_the_next_step() -> Result<()> {
+    let system = webhook_only(&[]).await?;
     for (arguments, advice) in [
         (
             json!({"outcome": "APPOINTMENT_SET", "time": in_days(-1)}),
@@ -37,37 +43,38 @@ async fn a_report_is_answered_with_what_to_do_next() -> Result<()> {
         (json!({"outcome": "CALLBACK_REQUESTED"}), "Ask for it"),
         (json!({"outcome": "SOLD"}), "Use one of APPOINTMENT_SET"),
     ] {
-        let (reply, body) = report(&story, DIAL, arguments).await?;
+        let (reply, body) = send_report(&system, DIAL, arguments).await?;
         assert_eq!((reply.status, &body["accepted"]), (200, &json!(false)), "{body}");
         assert!(body["message"].as_str().is_some_and(|text| text.contains(advice)), "{body}");
         assert_eq!(reply.headers["x-ultravox-agent-reaction"], "speaks");
     }
-    assert_eq!(events_taken(&story).await?, 0);
+    assert_eq!(count_signals(&system).await?, 0);
 
     let booking = json!({"outcome": "APPOINTMENT_SET", "time": in_days(2)});
-    let (first, body) = report(&story, DIAL, booking).await?;
+    let (first, body) = send_report(&system, DIAL, booking).await?;
     assert_eq!((first.status, &body["accepted"]), (200, &json!(true)));
     assert_eq!(body["message"], "Recorded. Say goodbye and use hangUp.");
     assert_eq!(first.headers["x-ultravox-agent-reaction"], "speaks-once");
-    // The provider keeps the state that we leave, and shows it with the next report.
+    // The provider stores the call state of the response and sends it with the next report.
     let state: Value = serde_json::from_str(&first.headers["x-ultravox-update-call-state"])?;
-    let contrary = json!({"outcome": "NOT_INTERESTED", "callState": state});
-    let (_, body) = report(&story, DIAL, contrary).await?;
-    let told = body["message"].as_str().unwrap_or_default();
-    assert!(told.starts_with("Your earlier report APPOINTMENT_SET for"), "{told}");
+    let second = json!({"outcome": "NOT_INTERESTED", "callState": state});
+    let (_, body) = send_report(&system, DIAL, second).await?;
+    let message = body["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("Your earlier report APPOINTMENT_SET for"), "{message}");
     assert_eq!(body["accepted"], true);
-    assert_eq!(events_taken(&story).await?, 2);
+    assert_eq!(count_signals(&system).await?, 2);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_agent_whose_call_is_over_is_made_to_hang_up() -> Result<()> {
-    let story = door(&[]).await?;
-    let (reply, body) = report(&story, "gone-id-1.1", json!({"outcome": "NOT_INTERESTED"})).await?;
+async fn report_without_a_running_workflow_makes_the_agent_hang_up() -> Result<()> {
+    let system = webhook_only(&[]).await?;
+    let (reply, body) =
+        send_report(&system, "gone-id-1.1", json!({"outcome": "NOT_INTERESTED"})).await?;
     assert_eq!((reply.status, &body["accepted"]), (200, &json!(true)));
     assert_eq!(reply.headers["x-ultravox-response-type"], "hang-up");
-    let late = eventually(Duration::from_secs(20), "it is kept", async || {
-        let found = story.workflows(r#"WorkflowType="LateEvent""#).await?;
+    let late = eventually(LATE_EVENT_TIMEOUT, "the report is stored", async || {
+        let found = system.workflows(r#"WorkflowType="LateEvent""#).await?;
         Ok(Some(found).filter(|found| !found.is_empty()))
     })
     .await;
@@ -76,13 +83,12 @@ async fn an_agent_whose_call_is_over_is_made_to_hang_up() -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_agent_is_not_left_waiting_while_temporal_is_silent() -> Result<()> {
-    let mut story = door(&[]).await?;
-    story.stack.temporal.process().pause();
-    // Temporal is silent all the while: an answer comes all the same.
-    let (reply, body) = report(&story, DIAL, json!({"outcome": "NOT_INTERESTED"})).await?;
+async fn report_while_temporal_hangs_is_answered_with_a_retry() -> Result<()> {
+    let mut system = webhook_only_with_own_temporal(&[]).await?;
+    system.stack.temporal.process()?.pause();
+    let (reply, body) = send_report(&system, DIAL, json!({"outcome": "NOT_INTERESTED"})).await?;
     assert_eq!((reply.status, body.get("accepted")), (200, None));
     assert!(body["message"].as_str().is_some_and(|text| text.contains("once more")), "{body}");
-    story.stack.temporal.process().resume();
+    system.stack.temporal.process()?.resume();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Every way in which a call can go, all at once; then every row is compared with what really happened.
+//! Calls of all scenarios at once; then all rows are compared with the simulator's ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -9,16 +9,15 @@ use devstack::StackOptions;
 use serde_json::Value;
 
 use crate::support::{
-    Plan, Prospect, Story, User, conversations, eventually, open_calls, plan, post,
-    prospect_status, seconds_to,
+    Plan, Prospect, TestSystem, User, clock_offset_to, env, eventually, read_conversations,
+    read_prospect_status, run_plan, wait_until_all_recorded,
 };
 
-/// The least of it is for the calls of which nothing is heard: they are looked up when the time in
-/// which they could be answered has passed, in real seconds.
-const WITHIN: Duration = Duration::from_secs(150);
-const SOON: Duration = Duration::from_secs(30);
+/// Calls without webhooks are looked up when their ring timeout is over, in real seconds.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(150);
+const LATE_EVENT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A number's ending and what must come of a call to it.
+/// The digits that select a scenario, and the expected records.
 struct Case {
     ending: u32,
     conversation: (&'static str, Option<&'static str>, Option<&'static str>),
@@ -43,7 +42,7 @@ const CASES: [Case; 20] = [
     case(10, "CALLBACK_REQUESTED", "", "RESCHEDULED"),
     case(20, "NOT_INTERESTED", "", "NOT_INTERESTED"),
     case(30, "DO_NOT_CALL", "", "DO_NOT_CALL"),
-    // Nobody is reached.
+    // No person answers.
     case(40, "NO_RESPONSE", "voicemail", "NOT_RESPONDED"),
     case(50, "NO_RESPONSE", "no_answer", "NOT_RESPONDED"),
     case(60, "NO_RESPONSE", "busy", "NOT_RESPONDED"),
@@ -54,11 +53,11 @@ const CASES: [Case; 20] = [
         conversation: ("FAILED", Some("FAILED"), Some("rejected_by_provider")),
         prospect: "FAILED",
     },
-    // Somebody answers and nothing comes of it.
+    // The callee answers, without an outcome.
     case(80, "", "no_report", "NOT_RESPONDED"),
     case(93, "", "no_report", "NOT_RESPONDED"),
     case(95, "", "no_report", "NOT_RESPONDED"),
-    // The report is lost, doubled, late or revoked.
+    // The report is lost, repeated, late or changed.
     case(90, "APPOINTMENT_SET", "", "BOOKED"),
     case(91, "APPOINTMENT_SET", "", "BOOKED"),
     case(92, "APPOINTMENT_SET", "", "BOOKED"),
@@ -71,40 +70,34 @@ const CASES: [Case; 20] = [
 const USERS: [(&str, &str); 3] =
     [("user0-id", "America/New_York"), ("user1-id", "America/Chicago"), ("user2-id", "UTC")];
 
-/// Starts everything, makes every call and waits until all of them are settled.
-pub async fn every_call_is_settled(faults: &str) -> Result<Story> {
-    let worker = [("MAX_CONCURRENT_CALLS", "20"), ("RING_TIMEOUT", "16")];
-    let worker = worker.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let story = Story::start(StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T16:00:00Z"),
+/// Makes a call of each scenario, with faults in the simulator, and waits until all workflows are closed.
+pub async fn run_all_scenarios(faults: &str) -> Result<TestSystem> {
+    let system = TestSystem::start(StackOptions {
+        clock_offset_secs: clock_offset_to("2025-02-25T16:00:00Z"),
         speed: 60.0,
-        worker_env: worker.into(),
+        worker_env: env(&[("MAX_CONCURRENT_CALLS", "20"), ("RING_TIMEOUT", "16")]),
         simulator_args: vec!["--max-concurrent".to_owned(), "20".to_owned()],
         ..StackOptions::default()
     })
     .await?;
-    let sim = format!("{}/sim/faults", story.stack.endpoints().simulator_url);
-    assert_eq!(post(&sim, faults, &[]).await?.status, 200);
+    system.inject_faults(faults).await?;
     for (id, zone) in USERS {
-        User { time_zone: zone.to_owned(), ..User::new(id) }.insert(&story.database).await?;
+        User { time_zone: zone.to_owned(), ..User::new(id) }.insert(&system.database).await?;
     }
     for case in &CASES {
-        prospect(case).insert(&story.database).await?;
+        prospect(case).insert(&system.database).await?;
     }
-    // The run is late, so that most slots have come already.
-    let from = story.now() - TimeDelta::seconds(45);
-    let planned = plan(&story, Plan::at(from).for_minutes(1)).await?;
+    // Most slots of this run are due already.
+    let from = system.now() - TimeDelta::seconds(45);
+    let planned = run_plan(&system, Plan::at(from).for_minutes(1)).await?;
     assert_eq!(planned["planned"], CASES.len(), "{planned}");
-    eventually(WITHIN, "every call is settled", async || {
-        Ok((open_calls(&story).await? == 0).then_some(()))
+    wait_until_all_recorded(&system, RECORD_TIMEOUT).await;
+    // Each late event has its own workflow.
+    eventually(LATE_EVENT_TIMEOUT, "no workflow is running", async || {
+        Ok((system.workflows(r#"ExecutionStatus="Running""#).await?.is_empty()).then_some(()))
     })
     .await;
-    // A report that came after the end has a workflow of its own.
-    eventually(SOON, "no workflow is running", async || {
-        Ok((story.workflows(r#"ExecutionStatus="Running""#).await?.is_empty()).then_some(()))
-    })
-    .await;
-    Ok(story)
+    Ok(system)
 }
 
 fn prospect(case: &Case) -> Prospect {
@@ -113,12 +106,12 @@ fn prospect(case: &Case) -> Prospect {
 }
 
 #[tokio::test]
-async fn every_call_is_recorded_as_it_really_went() -> Result<()> {
-    every_row_is_right("{}").await
+async fn calls_of_all_scenarios_are_recorded_as_they_went() -> Result<()> {
+    check_all_rows("{}").await
 }
 
 #[tokio::test]
-async fn neither_lost_answers_nor_garbled_deliveries_change_that() -> Result<()> {
+async fn lost_responses_and_reordered_webhooks_change_no_row() -> Result<()> {
     let faults = r#"{
         "create_call": [
             {"drop_after_accept": true, "times": 4},
@@ -128,27 +121,27 @@ async fn neither_lost_answers_nor_garbled_deliveries_change_that() -> Result<()>
         "webhooks": {"duplicate": 2, "reorder": 0.5, "hold_ms": 700},
         "seed": 7
     }"#;
-    every_row_is_right(faults).await
+    check_all_rows(faults).await
 }
 
-async fn every_row_is_right(faults: &str) -> Result<()> {
-    let story = every_call_is_settled(faults).await?;
-    let ledger = story.stack.ledger().await?;
+async fn check_all_rows(faults: &str) -> Result<()> {
+    let system = run_all_scenarios(faults).await?;
+    let ledger = system.stack.ledger().await?;
     assert_eq!(ledger["violations"], Value::Array(Vec::new()));
-    let really = Really::of(&ledger);
+    let placed = PlacedCalls::from_ledger(&ledger);
 
-    outcomes_are_those_of_the_cases(&story).await?;
-    phones_rang_once(&really)?;
-    minutes_are_those_of_the_talks(&story, &really).await?;
-    talks_are_written_down(&story, &really).await?;
-    agreements_are_kept(&story, &really).await
+    check_outcomes(&system).await?;
+    check_phones_rang_once(&placed)?;
+    check_minutes(&system, &placed).await?;
+    check_transcripts(&system, &placed).await?;
+    check_appointments_and_suppressions(&system, &placed).await
 }
 
-/// What the simulator knows, by conversation.
-struct Really(BTreeMap<String, Vec<Value>>);
+/// The calls of the simulator's ledger by conversation.
+struct PlacedCalls(BTreeMap<String, Vec<Value>>);
 
-impl Really {
-    fn of(ledger: &Value) -> Self {
+impl PlacedCalls {
+    fn from_ledger(ledger: &Value) -> Self {
         let mut calls: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for call in ledger["calls"].as_array().into_iter().flatten() {
             let conversation = call["metadata"]["conversation_id"].as_str().unwrap();
@@ -164,22 +157,22 @@ impl Really {
     }
 
     /// The time that the agent reported in a conversation.
-    fn agreed(&self, conversation: &str) -> Option<DateTime<Utc>> {
+    fn reported_time(&self, conversation: &str) -> Option<DateTime<Utc>> {
         let mut calls = self.0.get(conversation).into_iter().flatten();
         let time = calls.find_map(|call| call["reportedOutcomes"][0]["time"].as_str())?;
         Some(time.parse().unwrap())
     }
 }
 
-async fn outcomes_are_those_of_the_cases(story: &Story) -> Result<()> {
-    let recorded = conversations(&story.database).await?;
+async fn check_outcomes(system: &TestSystem) -> Result<()> {
+    let recorded = read_conversations(&system.database).await?;
     assert_eq!(recorded.len(), CASES.len());
     for case in &CASES {
         let prospect = prospect(case);
         let call = recorded.iter().find(|call| call.id == prospect.first_call_id()).unwrap();
         assert_eq!(call.summary(), case.conversation, "{}", call.id);
         assert_eq!(
-            prospect_status(&story.database, &prospect.id).await?,
+            read_prospect_status(&system.database, &prospect.id).await?,
             case.prospect,
             "{}",
             call.id
@@ -188,20 +181,20 @@ async fn outcomes_are_those_of_the_cases(story: &Story) -> Result<()> {
     Ok(())
 }
 
-fn phones_rang_once(really: &Really) -> Result<()> {
+fn check_phones_rang_once(placed: &PlacedCalls) -> Result<()> {
     let expected = CASES.iter().filter(|case| case.conversation.0 != "FAILED");
     let expected: BTreeSet<String> = expected.map(|case| prospect(case).first_call_id()).collect();
-    let called: BTreeSet<String> = really.0.keys().cloned().collect();
+    let called: BTreeSet<String> = placed.0.keys().cloned().collect();
     assert_eq!(called, expected);
     let mut numbers = BTreeSet::new();
-    for call in really.0.values().flatten() {
-        assert!(numbers.insert(call["number"].as_str().unwrap()), "twice: {call}");
+    for call in placed.0.values().flatten() {
+        assert!(numbers.insert(call["number"].as_str().unwrap()), "placed twice: {call}");
     }
     Ok(())
 }
 
-async fn minutes_are_those_of_the_talks(story: &Story, really: &Really) -> Result<()> {
-    let database = &story.database;
+async fn check_minutes(system: &TestSystem, placed: &PlacedCalls) -> Result<()> {
+    let database = &system.database;
     let charges: Vec<(String, i64)> = sqlx::query_as(
         "select c.id, coalesce(-sum(l.minutes) filter (where l.kind = 'charge'), 0)
         from conversations c left join minute_ledger l on l.conversation_id = c.id group by c.id",
@@ -209,10 +202,10 @@ async fn minutes_are_those_of_the_talks(story: &Story, really: &Really) -> Resul
     .fetch_all(database)
     .await?;
     for (conversation, minutes) in &charges {
-        let talked = (really.talk_secs(conversation) / 60.0).ceil() as i64;
+        let talked = (placed.talk_secs(conversation) / 60.0).ceil() as i64;
         assert_eq!(*minutes, talked, "{conversation}");
     }
-    // A voicemail, a hanging up and a talk to the limit among them.
+    // The calls include a talk to the limit.
     assert!(charges.iter().any(|(_, minutes)| *minutes == 10));
 
     let subscriptions: Vec<(String, i64, i64)> = sqlx::query_as(
@@ -232,19 +225,19 @@ async fn minutes_are_those_of_the_talks(story: &Story, really: &Really) -> Resul
         assert_eq!(left, entered, "{user}");
     }
 
-    let loose: Vec<String> = sqlx::query_scalar(
+    let unclosed: Vec<String> = sqlx::query_scalar(
         "select id from dials d where closed_at is null or 0 <> (select sum(minutes)
             from minute_ledger where dial_id = d.id and kind in ('reserve', 'release'))",
     )
     .fetch_all(database)
     .await?;
-    assert_eq!(loose, [""; 0], "dials that still hold a line or minutes");
+    assert_eq!(unclosed, [""; 0], "dials that still use a line or minutes");
     Ok(())
 }
 
-async fn talks_are_written_down(story: &Story, really: &Really) -> Result<()> {
-    for call in conversations(&story.database).await? {
-        let talked = really.talk_secs(&call.id) > 0.0;
+async fn check_transcripts(system: &TestSystem, placed: &PlacedCalls) -> Result<()> {
+    for call in read_conversations(&system.database).await? {
+        let talked = placed.talk_secs(&call.id) > 0.0;
         let transcript = call.transcript.unwrap_or_default();
         assert_eq!(transcript.contains("Callee: "), talked, "{}: {transcript}", call.id);
         if call.id == "p97-id-1" {
@@ -254,15 +247,18 @@ async fn talks_are_written_down(story: &Story, really: &Really) -> Result<()> {
     Ok(())
 }
 
-async fn agreements_are_kept(story: &Story, really: &Really) -> Result<()> {
-    let database = &story.database;
-    let kept: Vec<(String, DateTime<Utc>)> =
+async fn check_appointments_and_suppressions(
+    system: &TestSystem,
+    placed: &PlacedCalls,
+) -> Result<()> {
+    let database = &system.database;
+    let appointments: Vec<(String, DateTime<Utc>)> =
         sqlx::query_as(r#"SELECT conversationId, appointmentTime FROM "Appointment" ORDER BY 1"#)
             .fetch_all(database)
             .await?;
     let booked = ["p00-id-1", "p01-id-1", "p90-id-1", "p91-id-1", "p92-id-1"];
-    let agreed = booked.map(|id| (id.to_owned(), really.agreed(id).unwrap()));
-    assert_eq!(kept, agreed);
+    let expected = booked.map(|id| (id.to_owned(), placed.reported_time(id).unwrap()));
+    assert_eq!(appointments, expected);
 
     let callbacks: Vec<(String, Option<DateTime<Utc>>)> = sqlx::query_as(
         r#"SELECT id, rescheduledFor FROM "Prospect" WHERE rescheduledFor IS NOT NULL"#,
@@ -271,7 +267,7 @@ async fn agreements_are_kept(story: &Story, really: &Really) -> Result<()> {
     .await?;
     let time = callbacks.first().and_then(|(_, time)| *time).unwrap();
     assert_eq!((callbacks.len(), callbacks[0].0.as_str()), (1, "p10-id"));
-    assert!((time - really.agreed("p10-id-1").unwrap()).num_milliseconds().abs() < 1);
+    assert!((time - placed.reported_time("p10-id-1").unwrap()).num_milliseconds().abs() < 1);
 
     let suppressed: Vec<(Option<String>, String)> =
         sqlx::query_as("select user_id, phone from suppressions order by phone")

@@ -1,4 +1,4 @@
-//! What the processes tell about themselves in files.
+//! The log files of the processes.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,59 +9,56 @@ use devstack::{StackOptions, workspace};
 use serde_json::{Map, Value};
 
 use crate::support::{
-    Plan, Prospect, Story, User, eventually, open_calls, plan, post, seconds_to, signed_post,
+    Plan, Prospect, TestSystem, User, clock_offset_to, env, post, post_signed, run_plan,
+    wait_until_all_recorded,
 };
 
-const SOON: Duration = Duration::from_secs(60);
+const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Every line of a log as a JSON object.
-fn lines(path: &Path) -> Result<Vec<Map<String, Value>>> {
+/// Parses each line of a log as a JSON object.
+fn read_lines(path: &Path) -> Result<Vec<Map<String, Value>>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let read = |line| serde_json::from_str(line).with_context(|| format!("no object: {line}"));
+    let read = |line| serde_json::from_str(line).with_context(|| format!("not an object: {line}"));
     text.lines().map(read).collect()
 }
 
-/// A day with a talk, a refused number, requests that are not genuine and a worker that can't start,
-/// all logged in one folder.
-async fn an_eventful_day(log_dir: &Path) -> Result<Story> {
-    let log_dir = [("LOG_DIR".to_owned(), log_dir.display().to_string())];
-    let story = Story::start(StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T15:00:00Z"),
+/// Runs calls with different outcomes, rejected requests and a worker that can't start, with logs in one folder.
+async fn run_logged_calls(log_dir: &Path) -> Result<TestSystem> {
+    let log_dir = env(&[("LOG_DIR", &log_dir.display().to_string())]);
+    let system = TestSystem::start(StackOptions {
+        clock_offset_secs: clock_offset_to("2025-02-25T15:00:00Z"),
         speed: 60.0,
-        worker_env: log_dir.clone().into(),
-        webhook_env: log_dir.into(),
+        worker_env: log_dir.clone(),
+        webhook_env: log_dir,
         ..StackOptions::default()
     })
     .await?;
-    User::new("user1-id").insert(&story.database).await?;
+    User::new("user1-id").insert(&system.database).await?;
     for (id, ending) in [("p1-id", 20), ("p2-id", 70), ("p3-id", 10)] {
-        Prospect::new(id).phone_ending(212, ending).insert(&story.database).await?;
+        Prospect::new(id).phone_ending(212, ending).insert(&system.database).await?;
     }
-    // The run is late: every slot has come.
-    let from = story.now() - chrono::TimeDelta::seconds(50);
-    plan(&story, Plan::at(from).for_minutes(1)).await?;
-    let webhook = story.webhook("/webhooks/outcome");
-    let body = r#"{"eventType": "call.failed", "conversationId": "nobody-1"}"#;
+    // All slots of this run are due already.
+    let from = system.now() - chrono::TimeDelta::seconds(50);
+    run_plan(&system, Plan::at(from).for_minutes(1)).await?;
+    let webhook = system.webhook("/webhooks/outcome");
+    let body = r#"{"eventType": "call.failed", "conversationId": "unknown-1"}"#;
     assert_eq!(post(&webhook, body, &[]).await?.status, 401);
-    assert_eq!(signed_post(&webhook, body).await?.status, 202);
-    eventually(SOON, "every call is settled", async || {
-        Ok((open_calls(&story).await? == 0).then_some(()))
-    })
-    .await;
-    let nowhere =
-        story.stack.endpoints().database_url.replace("postgres@", "postgres:hunter2@") + "_not";
-    let nowhere = [("DATABASE_URL".to_owned(), nowhere)];
-    let failed = story.stack.start_worker("failing", &nowhere.into()).await;
+    assert_eq!(post_signed(&webhook, body).await?.status, 202);
+    wait_until_all_recorded(&system, RECORD_TIMEOUT).await;
+    let database_url = &system.stack.endpoints().database_url;
+    let missing_database = database_url.replace("postgres@", "postgres:hunter2@") + "_missing";
+    let missing_database = env(&[("DATABASE_URL", &missing_database)]);
+    let failed = system.stack.start_worker("failing", &missing_database).await;
     assert!(failed.is_err());
-    Ok(story)
+    Ok(system)
 }
 
 #[tokio::test]
-async fn log_files_are_flat_json_without_anything_private() -> Result<()> {
-    let scratch = workspace::temp_dir()?;
-    let story = an_eventful_day(scratch.path()).await?;
+async fn log_files_are_flat_json_without_private_data() -> Result<()> {
+    let temp_dir = workspace::temp_dir()?;
+    let system = run_logged_calls(temp_dir.path()).await?;
 
-    let combined = lines(&scratch.path().join("combined.log"))?;
+    let combined = read_lines(&temp_dir.path().join("combined.log"))?;
     for line in &combined {
         for field in ["level", "message", "timestamp"] {
             assert!(line.get(field).is_some_and(Value::is_string), "{line:?}");
@@ -77,14 +74,15 @@ async fn log_files_are_flat_json_without_anything_private() -> Result<()> {
         let time = line["scheduledTime"].as_str().unwrap();
         assert!(time.starts_with("2025-02-25T") && time.ends_with(".000Z"), "{time}");
     }
-    // Of both processes.
+    // From both processes.
     for message in ["Worker started", "Webhook server started", "Recorded call"] {
         assert!(combined.iter().any(|line| line["message"] == message), "{message}");
     }
 
-    let errors = lines(&scratch.path().join("error.log"))?;
-    let said = |error: &Map<String, Value>| error["message"].to_string().contains("DATABASE_URL");
-    assert!(errors.iter().any(said), "{errors:?}");
+    let errors = read_lines(&temp_dir.path().join("error.log"))?;
+    let names_setting =
+        |error: &Map<String, Value>| error["message"].to_string().contains("DATABASE_URL");
+    assert!(errors.iter().any(names_setting), "{errors:?}");
     assert!(errors.iter().all(|line| line["level"] == "error"), "{errors:?}");
     for error in &errors {
         let same = |line: &&Map<String, Value>| line["message"] == error["message"];
@@ -97,6 +95,6 @@ async fn log_files_are_flat_json_without_anything_private() -> Result<()> {
     for private in names.into_iter().chain(secrets).chain([FROM_NUMBER, "+1212", "12125550"]) {
         assert!(!text.contains(private), "{private} is in the log");
     }
-    drop(story);
+    drop(system);
     Ok(())
 }

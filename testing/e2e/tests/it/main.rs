@@ -1,6 +1,6 @@
-//! Stories of the whole system: real PostgreSQL, real Temporal, our own binaries, a simulated provider.
+//! Tests of the whole system: PostgreSQL, Temporal, the binaries of this workspace, and a simulated provider.
 //!
-//! Every story has a Temporal server, a database and processes of its own.
+//! Each test has its own database, Temporal namespace and processes.
 
 mod support;
 
@@ -8,7 +8,7 @@ mod abuse;
 mod agent_tool;
 mod all_scenarios;
 mod bad_input;
-mod client_secrets;
+mod event_order;
 mod every_step;
 mod example_day;
 mod forged;
@@ -16,13 +16,13 @@ mod found_in_temporal;
 mod late_webhooks;
 mod limits;
 mod logs;
-mod lost_answer;
+mod lost_response;
 mod operator;
 mod operator_activities;
 mod operator_between_steps;
-mod orders;
 mod planning_twice;
 mod private;
+mod random_faults;
 mod rotation;
 mod schedule;
 mod settings;
@@ -31,4 +31,5 @@ mod suppressed;
 mod tls;
 mod tools;
 mod unsigned;
+mod user_secrets;
 mod worker_killed;

@@ -1,134 +1,123 @@
-//! An operator pauses, resumes and hurries single steps of a call by the Temporal command line.
+//! An operator pauses, unpauses and resets activities of a call with the Temporal command line.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use devstack::{Parts, StackOptions};
 use serde_json::Value;
 
 use crate::support::{
-    Plan, Prospect, Story, User, books, conversation, eventually, in_state, plan, seconds_to,
-    settled,
+    Plan, Prospect, TestSystem, Totals, User, clock_offset_to, env, eventually, read_totals,
+    run_plan, wait_for_state, wait_until_recorded,
 };
 
 const CALL: &str = "call/p1-id-1";
-const PATIENCE: Duration = Duration::from_secs(60);
+const ACTIVITY_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A system at three o'clock with one call, made by a worker with these variables.
-async fn one_call(worker_env: &[(&str, &str)]) -> Result<Story> {
-    let mut story = Story::start(StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T15:00:00Z"),
+/// Starts a system at 15:00 UTC with one prospect. `worker_settings` are additional settings of the worker.
+async fn start_system(worker_settings: &[(&str, &str)]) -> Result<TestSystem> {
+    let mut system = TestSystem::start(StackOptions {
+        clock_offset_secs: clock_offset_to("2025-02-25T15:00:00Z"),
         speed: 60.0,
         parts: Parts { worker: false, ..StackOptions::default().parts },
         ..StackOptions::default()
     })
     .await?;
-    let env = worker_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let env: BTreeMap<String, String> = env.collect();
-    story.stack.worker = Some(story.stack.start_worker("worker", &env).await?);
-    story.plan_only_when_told().await?;
-    User::new("user1-id").insert(&story.database).await?;
-    Prospect::new("p1-id").phone_ending(212, 0).insert(&story.database).await?;
-    Ok(story)
+    system.start_worker(env(worker_settings)).await?;
+    User::new("user1-id").insert(&system.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 0).insert(&system.database).await?;
+    Ok(system)
 }
 
-/// What Temporal shows of a step that is not done.
-async fn pending(story: &Story, id: &str) -> Result<Option<Value>> {
-    let described = story.temporal(["workflow", "describe", "--workflow-id", CALL]).await?;
+/// An activity of the call that has not completed.
+async fn describe_pending(system: &TestSystem, id: &str) -> Result<Option<Value>> {
+    let described = system.temporal(["workflow", "describe", "--workflow-id", CALL]).await?;
     let pending = described["pendingActivities"].as_array().into_iter().flatten();
     Ok(pending.into_iter().find(|found| found["activityId"] == id).cloned())
 }
 
-/// Waits until a step has failed for that reason so many times; its number of attempts.
-async fn has_failed(story: &Story, id: &str, reason: &str, attempts: u64) {
-    eventually(PATIENCE, &format!("{id} has failed by {reason}"), async || {
-        let Some(found) = pending(story, id).await? else { return Ok(None) };
-        let kind = &found["lastFailure"]["applicationFailureInfo"]["type"];
+/// Waits until so many attempts of an activity have failed, the last one with this type of failure.
+async fn wait_for_failures(system: &TestSystem, id: &str, failure: &str, attempts: u64) {
+    eventually(ACTIVITY_TIMEOUT, &format!("{id} has failed with {failure}"), async || {
+        let Some(found) = describe_pending(system, id).await? else { return Ok(None) };
+        let last_failure = &found["lastFailure"]["applicationFailureInfo"]["type"];
         let attempt = found["attempt"].as_u64().unwrap_or(1);
-        Ok((*kind == reason && attempt > attempts).then_some(()))
+        Ok((*last_failure == failure && attempt > attempts).then_some(()))
     })
     .await;
 }
 
-/// Does something to a step.
-async fn activity(story: &Story, what: &str, id: &str) -> Result<()> {
-    let command = ["activity", what, "--workflow-id", CALL, "--activity-id", id];
-    story.stack.temporal.cli(command).await?;
+/// Runs `temporal activity` with a subcommand.
+async fn run_activity_command(system: &TestSystem, command: &str, id: &str) -> Result<()> {
+    let command = ["activity", command, "--workflow-id", CALL, "--activity-id", id];
+    system.stack.temporal.cli(command).await?;
     Ok(())
 }
 
-async fn is_paused(story: &Story, id: &str) {
-    eventually(PATIENCE, &format!("{id} is paused"), async || {
-        Ok(pending(story, id).await?.filter(|found| found["paused"] == true).map(drop))
+async fn wait_until_paused(system: &TestSystem, id: &str) {
+    eventually(ACTIVITY_TIMEOUT, &format!("{id} is paused"), async || {
+        Ok(describe_pending(system, id).await?.filter(|found| found["paused"] == true).map(drop))
     })
     .await;
 }
 
-/// Replaces the worker by one with the right settings.
-async fn mend(story: &mut Story) -> Result<()> {
-    story.stack.worker.as_mut().context("there is a worker")?.stop().await?;
-    story.stack.worker = Some(story.stack.start_worker("mended", &BTreeMap::new()).await?);
-    Ok(())
-}
-
-async fn is_booked(story: &Story) -> Result<()> {
-    assert_eq!(settled(story, "p1-id-1").await, ("COMPLETED".to_owned(), None));
-    let call = conversation(&story.database, "p1-id-1").await?;
+/// Waits until the call is recorded and checks that it was placed once and booked an appointment.
+async fn check_booked(system: &TestSystem) -> Result<()> {
+    let call = wait_until_recorded(system, "p1-id-1").await;
     assert_eq!(call.summary(), ("COMPLETED", Some("APPOINTMENT_SET"), None));
-    assert_eq!(story.calls_placed().await?.len(), 1);
-    assert_eq!(books(story).await?, (4, 0, true));
+    assert_eq!(system.calls_placed().await?.len(), 1);
+    assert_eq!(read_totals(system).await?, Totals::closed(4));
     Ok(())
 }
 
-const WRONG_KEY: (&str, &str) = ("ULTRAVOX_API_KEY", "Mistaken.KeyOfNobodyOnlyForTheLocalStack0");
+const WRONG_KEY: (&str, &str) = ("ULTRAVOX_API_KEY", "DevOnly1.AnotherKeyThatSimulatorsRejects0");
 
 #[tokio::test]
-async fn a_wrong_key_is_shown_and_once_it_is_mended_a_reset_dials_at_once() -> Result<()> {
-    let mut story = one_call(&[WRONG_KEY]).await?;
-    plan(&story, Plan::at(story.now())).await?;
-    // By now the pauses between two attempts are longer than this test would wait.
-    has_failed(&story, "dial", "ProviderKeyRejected", 2).await;
-    in_state(&story, CALL, "dialing").await;
-    assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
-    mend(&mut story).await?;
-    activity(&story, "reset", "dial").await?;
-    is_booked(&story).await
+async fn dial_with_a_rejected_key_succeeds_after_a_corrected_key_and_a_reset() -> Result<()> {
+    let mut system = start_system(&[WRONG_KEY]).await?;
+    run_plan(&system, Plan::at(system.now())).await?;
+    // The interval to the next attempt is now longer than the test waits.
+    wait_for_failures(&system, "dial", "ProviderKeyRejected", 2).await;
+    wait_for_state(&system, CALL, "dialing").await;
+    assert_eq!(system.calls_placed().await?, Vec::<Value>::new());
+    system.replace_worker(&BTreeMap::new()).await?;
+    run_activity_command(&system, "reset", "dial").await?;
+    check_booked(&system).await
 }
 
 #[tokio::test]
-async fn a_paused_dial_waits_until_it_is_resumed() -> Result<()> {
-    let mut story = one_call(&[WRONG_KEY]).await?;
-    plan(&story, Plan::at(story.now())).await?;
-    has_failed(&story, "dial", "ProviderKeyRejected", 1).await;
-    activity(&story, "pause", "dial").await?;
-    is_paused(&story, "dial").await;
-    mend(&mut story).await?;
-    is_paused(&story, "dial").await;
-    assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
-    activity(&story, "unpause", "dial").await?;
-    is_booked(&story).await
+async fn paused_dial_is_not_retried_until_unpaused() -> Result<()> {
+    let mut system = start_system(&[WRONG_KEY]).await?;
+    run_plan(&system, Plan::at(system.now())).await?;
+    wait_for_failures(&system, "dial", "ProviderKeyRejected", 1).await;
+    run_activity_command(&system, "pause", "dial").await?;
+    wait_until_paused(&system, "dial").await;
+    system.replace_worker(&BTreeMap::new()).await?;
+    wait_until_paused(&system, "dial").await;
+    assert_eq!(system.calls_placed().await?, Vec::<Value>::new());
+    run_activity_command(&system, "unpause", "dial").await?;
+    check_booked(&system).await
 }
 
-/// Records that the database refuses can be mended there; the outcome waits.
 #[tokio::test]
-async fn an_outcome_that_can_not_be_recorded_waits_and_is_recorded_once_it_can() -> Result<()> {
-    for how in ["reset", "unpause"] {
-        let story = one_call(&[]).await?;
-        let broken = "create function refuse() returns trigger language plpgsql as
+async fn outcome_rejected_by_the_database_is_recorded_after_the_repair() -> Result<()> {
+    for command in ["reset", "unpause"] {
+        let system = start_system(&[]).await?;
+        let fault = "create function fail() returns trigger language plpgsql as
             $$ begin raise exception 'the disk is full'; end $$;
-            create trigger refuse before insert on appointments
-            execute function refuse();";
-        sqlx::raw_sql(broken).execute(&story.database).await?;
-        plan(&story, Plan::at(story.now())).await?;
-        has_failed(&story, "record_outcome", "Database", 1).await;
-        if how == "unpause" {
-            activity(&story, "pause", "record_outcome").await?;
-            is_paused(&story, "record_outcome").await;
+            create trigger fail before insert on appointments
+            execute function fail();";
+        sqlx::raw_sql(fault).execute(&system.database).await?;
+        run_plan(&system, Plan::at(system.now())).await?;
+        wait_for_failures(&system, "record_outcome", "Database", 1).await;
+        if command == "unpause" {
+            run_activity_command(&system, "pause", "record_outcome").await?;
+            wait_until_paused(&system, "record_outcome").await;
         }
-        sqlx::raw_sql("drop function refuse() cascade").execute(&story.database).await?;
-        activity(&story, how, "record_outcome").await?;
-        is_booked(&story).await?;
+        sqlx::raw_sql("drop function fail() cascade").execute(&system.database).await?;
+        run_activity_command(&system, command, "record_outcome").await?;
+        check_booked(&system).await?;
     }
     Ok(())
 }

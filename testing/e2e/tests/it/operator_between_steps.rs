@@ -1,4 +1,4 @@
-//! An operator cancels a call in the moments that last no longer than a step, which gates make last.
+//! An operator cancels a call during a single step, which a fault proxy holds.
 
 use std::time::Duration;
 
@@ -8,121 +8,124 @@ use devstack::{Breakpoint, FaultProxy, Side, Step};
 use serde_json::Value;
 
 use crate::support::{
-    Gates, Plan, Prospect, Story, User, books, cancel, conversation, eventually, gated, in_state,
-    plan, progress, prospect_status, settled,
+    FaultProxies, Plan, Prospect, TestSystem, Totals, User, cancel_call, eventually,
+    query_progress, read_prospect_status, read_totals, run_plan, start_with_fault_proxies,
+    wait_for_state, wait_until_recorded,
 };
 
-/// The request that rings a phone.
+/// The dial request.
 const DIAL: Step = Step::Request("POST /api/calls");
+const CANCELLED: (&str, Option<&str>, Option<&str>) =
+    ("CANCELLED", None, Some("cancelled_by_operator"));
+const HOLD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A call at that pace that books an appointment, held at the first such stop.
-async fn call_held_at(step: Step, side: Side, speed: f64) -> Result<(Story, Gates)> {
-    let (story, gates) = gated(speed, &[]).await?;
-    User::new("user1-id").insert(&story.database).await?;
-    Prospect::new("p1-id").phone_ending(212, 0).insert(&story.database).await?;
-    // Every commit from the plan on is one of the call's own steps.
-    plan(&story, Plan::at(story.now() + TimeDelta::seconds(3))).await?;
-    let gate = if step == Step::Commit { &gates.database } else { &gates.provider };
-    stopped(gate, Breakpoint { step, nth: 1, side }).await?;
-    Ok((story, gates))
+/// Starts a call that books an appointment, and holds it at its first such step.
+async fn start_call_held_at(
+    step: Step,
+    side: Side,
+    speed: f64,
+) -> Result<(TestSystem, FaultProxies)> {
+    let (system, proxies) = start_with_fault_proxies(speed, &[]).await?;
+    User::new("user1-id").insert(&system.database).await?;
+    Prospect::new("p1-id").phone_ending(212, 0).insert(&system.database).await?;
+    // After the plan run, all commits are steps of the call.
+    run_plan(&system, Plan::at(system.now() + TimeDelta::seconds(3))).await?;
+    let proxy = if step == Step::Commit { &proxies.database } else { &proxies.provider };
+    hold_at(proxy, Breakpoint { step, nth: 1, side }).await?;
+    Ok((system, proxies))
 }
 
-/// A call whose worker has not heard yet that its dial is in that state.
-async fn call_held_when(state: &str) -> Result<(Story, Gates)> {
+/// Starts a call and holds it at the commit after which its dial is in a state.
+async fn start_call_held_when(state: &str) -> Result<(TestSystem, FaultProxies)> {
     let commit = Breakpoint { step: Step::Commit, nth: 1, side: Side::After };
-    let (story, gates) = call_held_at(commit.step, commit.side, 4.0).await?;
+    let (system, proxies) = start_call_held_at(commit.step, commit.side, 4.0).await?;
     loop {
         let found = sqlx::query_scalar::<_, String>("select state::text from dials");
-        if found.fetch_optional(&story.database).await?.is_some_and(|found| found == state) {
-            return Ok((story, gates));
+        if found.fetch_optional(&system.database).await?.is_some_and(|found| found == state) {
+            return Ok((system, proxies));
         }
-        // What is held goes on to the next one.
-        stopped(&gates.database, commit).await?;
+        hold_at(&proxies.database, commit).await?;
     }
 }
 
-/// Waits until a gate has stopped at that.
-async fn stopped(gate: &FaultProxy, stop: Breakpoint) -> Result<()> {
-    gate.set_breakpoint(stop);
-    let reached = tokio::time::timeout(Duration::from_secs(60), gate.wait_until_hit()).await;
-    reached.with_context(|| format!("the gate was not reached: {stop:?}"))
+/// Resumes the connection and waits until it hits a breakpoint.
+async fn hold_at(proxy: &FaultProxy, breakpoint: Breakpoint) -> Result<()> {
+    proxy.set_breakpoint(breakpoint);
+    let reached = tokio::time::timeout(HOLD_TIMEOUT, proxy.wait_until_hit()).await;
+    reached.with_context(|| format!("not reached: {breakpoint:?}"))
 }
 
-fn cancelled() -> (String, Option<String>) {
-    ("CANCELLED".to_owned(), Some("cancelled_by_operator".to_owned()))
-}
-
-async fn has_been_cancelled(story: &Story) -> Result<()> {
-    cancel(story, "call/p1-id-1").await?;
-    eventually(Duration::from_secs(30), "the cancellation is in the history", async || {
+/// Cancels the call and waits until its history contains the request.
+async fn cancel_held_call(system: &TestSystem) -> Result<()> {
+    cancel_call(system, "call/p1-id-1").await?;
+    eventually(HOLD_TIMEOUT, "the cancellation is in the history", async || {
         let show = ["workflow", "show", "--workflow-id", "call/p1-id-1"];
-        let shown = story.temporal(show).await?;
-        let mut events = shown["events"].as_array().context("a history has events")?.iter();
-        let asked = |event: &Value| {
+        let shown = system.temporal(show).await?;
+        let mut events = shown["events"].as_array().context("the history has no events")?.iter();
+        let is_request = |event: &Value| {
             event["eventType"].as_str().is_some_and(|kind| kind.ends_with("CANCEL_REQUESTED"))
         };
-        Ok(events.any(asked).then_some(()))
+        Ok(events.any(is_request).then_some(()))
     })
     .await;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_once_admitted_is_not_made_and_gives_back_its_minutes()
--> Result<()> {
-    let (story, gates) = call_held_when("INTENDED").await?;
-    has_been_cancelled(&story).await?;
-    gates.database.resume();
-    assert_eq!(settled(&story, "p1-id-1").await, cancelled());
-    assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
-    assert_eq!(prospect_status(&story.database, "p1-id").await?, "INITIAL");
-    assert_eq!(books(&story).await?, (0, 0, true));
+async fn call_cancelled_after_admission_is_not_made_and_releases_its_minutes() -> Result<()> {
+    let (system, proxies) = start_call_held_when("INTENDED").await?;
+    cancel_held_call(&system).await?;
+    proxies.database.resume();
+    assert_eq!(wait_until_recorded(&system, "p1-id-1").await.summary(), CANCELLED);
+    assert_eq!(system.calls_placed().await?, Vec::<Value>::new());
+    assert_eq!(read_prospect_status(&system.database, "p1-id").await?, "INITIAL");
+    assert_eq!(read_totals(&system).await?, Totals::closed(0));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_while_its_request_leaves_is_ended() -> Result<()> {
-    let (story, gates) = call_held_at(DIAL, Side::Before, 4.0).await?;
-    has_been_cancelled(&story).await?;
-    // The request is withdrawn in vain: it may have left, and it has.
-    gates.provider.resume();
-    assert_eq!(settled(&story, "p1-id-1").await, cancelled());
-    let calls = story.calls_placed().await?;
+async fn call_cancelled_while_its_dial_request_is_sent_is_ended() -> Result<()> {
+    let (system, proxies) = start_call_held_at(DIAL, Side::Before, 4.0).await?;
+    cancel_held_call(&system).await?;
+    // The activity can't be cancelled any more: the request is sent.
+    proxies.provider.resume();
+    assert_eq!(wait_until_recorded(&system, "p1-id-1").await.summary(), CANCELLED);
+    let calls = system.calls_placed().await?;
     assert_eq!(calls.len(), 1);
     let ended = calls[0]["leg"] == "canceled" || calls[0]["endedBy"] == "client";
     assert!(ended, "{calls:?}");
-    assert_eq!(prospect_status(&story.database, "p1-id").await?, "INITIAL");
-    let (minutes, lines, adds_up) = books(&story).await?;
-    assert!(minutes <= 1 && lines == 0 && adds_up, "{minutes} {lines} {adds_up}");
+    assert_eq!(read_prospect_status(&system.database, "p1-id").await?, "INITIAL");
+    let totals = read_totals(&system).await?;
+    assert!([Totals::closed(0), Totals::closed(1)].contains(&totals), "{totals:?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_call_that_is_cancelled_while_it_is_settled_keeps_its_outcome() -> Result<()> {
-    // The first question about a call that goes as it should is the one for its transcript.
-    let (story, gates) = call_held_at(Step::Request("GET /api/calls/"), Side::After, 60.0).await?;
-    // The transcript is asked for within a workflow task, at whose end the cancellation is taken in.
-    cancel(&story, "call/p1-id-1").await?;
-    gates.provider.resume();
-    assert_eq!(settled(&story, "p1-id-1").await, ("COMPLETED".to_owned(), None));
-    let call = conversation(&story.database, "p1-id-1").await?;
+async fn call_cancelled_while_it_is_recorded_keeps_its_outcome() -> Result<()> {
+    // Without faults the first GET for a call is the one for its transcript.
+    let (system, proxies) =
+        start_call_held_at(Step::Request("GET /api/calls/"), Side::After, 60.0).await?;
+    // The local activity runs within a workflow task, so the history shows the cancellation only afterwards.
+    cancel_call(&system, "call/p1-id-1").await?;
+    proxies.provider.resume();
+    let call = wait_until_recorded(&system, "p1-id-1").await;
     assert_eq!(call.summary(), ("COMPLETED", Some("APPOINTMENT_SET"), None));
-    assert_eq!(prospect_status(&story.database, "p1-id").await?, "BOOKED");
-    assert_eq!(books(&story).await?, (4, 0, true));
+    assert_eq!(read_prospect_status(&system.database, "p1-id").await?, "BOOKED");
+    assert_eq!(read_totals(&system).await?, Totals::closed(4));
     Ok(())
 }
 
-/// A worker that stood still between the note that a request leaves and the request itself: by the time it goes on,
-/// the call may have been given up and the prospect planned anew.
+/// The worker hangs between the commit that marks the dial as SENT and the request. Meanwhile the call may be recorded as
+/// never placed, and the prospect planned again.
 #[tokio::test]
-async fn a_request_that_was_held_up_before_it_left_stays() -> Result<()> {
-    let (story, gates) = call_held_when("SENT").await?;
-    // The time that passes is what this is about.
+async fn dial_request_delayed_for_more_than_ten_seconds_is_not_sent() -> Result<()> {
+    let (system, proxies) = start_call_held_when("SENT").await?;
+    // The test is about the time that passes.
     tokio::time::sleep(Duration::from_secs(11)).await;
-    gates.database.resume();
-    in_state(&story, "call/p1-id-1", "ringing").await;
+    proxies.database.resume();
+    wait_for_state(&system, "call/p1-id-1", "ringing").await;
     let unknown = "The dial request has no answer: looking for the call";
-    assert_eq!(progress(&story, "call/p1-id-1").await?["details"], unknown);
-    assert_eq!(story.calls_placed().await?, Vec::<Value>::new());
+    assert_eq!(query_progress(&system, "call/p1-id-1").await?["details"], unknown);
+    assert_eq!(system.calls_placed().await?, Vec::<Value>::new());
     Ok(())
 }

@@ -1,36 +1,26 @@
-//! The schedule of plan runs: kept equal to the settings by every worker that starts.
+//! The schedule of plan runs: each worker that starts updates it to its settings.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use devstack::{Parts, StackOptions};
 use serde_json::Value;
 
-use crate::support::{Story, User, eventually};
+use crate::support::{TestSystem, User, env, eventually};
 
-async fn worker_alone() -> Result<Story> {
-    Story::start_with_schedule(StackOptions {
+async fn start_worker_only() -> Result<TestSystem> {
+    TestSystem::start_with_schedule(StackOptions {
         parts: Parts { simulator: false, webhook: false, worker: true },
         ..StackOptions::default()
     })
     .await
 }
 
-async fn restart_with(story: &mut Story, settings: &[(&str, &str)]) -> Result<()> {
-    let mut worker = story.stack.worker.take().context("there is no worker")?;
-    worker.stop().await?;
-    let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let settings: BTreeMap<String, String> = settings.collect();
-    story.stack.worker = Some(story.stack.start_worker("worker2", &settings).await?);
-    Ok(())
+async fn describe_schedule(system: &TestSystem) -> Result<Value> {
+    system.temporal(["schedule", "describe", "--schedule-id", "plan-calls"]).await
 }
 
-async fn described(story: &Story) -> Result<Value> {
-    story.temporal(["schedule", "describe", "--schedule-id", "plan-calls"]).await
-}
-
-/// Checks interval, overlap and catch-up.
+/// Checks interval, overlap policy and catch-up window.
 fn assert_runs_every(schedule: &Value, interval: &str) {
     let schedule = &schedule["schedule"];
     assert_eq!(schedule["spec"]["interval"][0]["interval"], interval, "{schedule}");
@@ -45,39 +35,38 @@ fn is_paused(schedule: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_worker_creates_the_schedule_and_the_next_one_brings_it_up_to_its_settings() -> Result<()>
-{
-    let mut story = worker_alone().await?;
-    let first = described(&story).await?;
+async fn worker_creates_the_schedule_and_the_next_worker_updates_it() -> Result<()> {
+    let mut system = start_worker_only().await?;
+    let first = describe_schedule(&system).await?;
     assert_runs_every(&first, "1800s");
     assert!(!is_paused(&first));
 
-    restart_with(&mut story, &[("SCHEDULE_INTERVAL", "45"), ("BATCH_SIZE", "1")]).await?;
-    let second = described(&story).await?;
+    system.replace_worker(&env(&[("SCHEDULE_INTERVAL", "45"), ("BATCH_SIZE", "1")])).await?;
+    let second = describe_schedule(&system).await?;
     assert_runs_every(&second, "2700s");
 
     for user in ["user1-id", "user2-id"] {
-        User::new(user).insert(&story.database).await?;
+        User::new(user).insert(&system.database).await?;
     }
-    story.stack.temporal.cli(["schedule", "trigger", "--schedule-id", "plan-calls"]).await?;
+    system.stack.temporal.cli(["schedule", "trigger", "--schedule-id", "plan-calls"]).await?;
     let run = eventually(Duration::from_secs(30), "a run has ended", async || {
         let runs = r#"WorkflowType="PlanCalls" AND ExecutionStatus="Completed""#;
-        Ok(story.workflows(runs).await?.pop())
+        Ok(system.workflows(runs).await?.pop())
     })
     .await;
     assert!(run.starts_with("plan-calls-"), "{run}");
-    let ended = story.temporal(["workflow", "result", "--workflow-id", &run]).await?;
+    let ended = system.temporal(["workflow", "result", "--workflow-id", &run]).await?;
     assert_eq!(ended["result"]["users"], 1, "{ended}");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_schedule_that_was_paused_stays_paused() -> Result<()> {
-    let mut story = worker_alone().await?;
+async fn paused_schedule_stays_paused_after_an_update() -> Result<()> {
+    let mut system = start_worker_only().await?;
     let pause = ["schedule", "toggle", "--schedule-id", "plan-calls", "--pause"];
-    story.stack.temporal.cli(pause.into_iter().chain(["--reason", "holiday"])).await?;
-    restart_with(&mut story, &[("SCHEDULE_INTERVAL", "45")]).await?;
-    let schedule = described(&story).await?;
+    system.stack.temporal.cli(pause.into_iter().chain(["--reason", "holiday"])).await?;
+    system.replace_worker(&env(&[("SCHEDULE_INTERVAL", "45")])).await?;
+    let schedule = describe_schedule(&system).await?;
     assert_runs_every(&schedule, "2700s");
     assert!(is_paused(&schedule), "{schedule}");
     assert_eq!(schedule["schedule"]["state"]["notes"], "holiday");

@@ -1,14 +1,14 @@
-//! A process that lacks a setting, or has a senseless one, says which in one line and ends.
+//! Missing and invalid settings: the process names the setting in one line and exits.
 
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result};
 use devstack::workspace;
 
-/// Stands for a secret: must never be repeated.
+/// Part of every secret below; must not be printed.
 const SECRET: &str = "hunter2";
 
-/// What lets a worker begin to start; nobody listens at the address of its database.
+/// Valid settings of a worker, except that nothing listens at the address of the database.
 const WORKER: [(&str, &str); 5] = [
     ("DATABASE_URL", "postgres://calls:hunter2@127.0.0.1:1/calls"),
     ("ULTRAVOX_API_KEY", "hunter2a.abcdefghabcdefghabcdefghabcdefgh"),
@@ -17,10 +17,10 @@ const WORKER: [(&str, &str); 5] = [
     ("WEBHOOK_SECRETS", "hunter2-0123456789"),
 ];
 
-/// What lets a webhook server begin to start.
+/// Valid settings of a webhook server.
 const WEBHOOK: [(&str, &str); 1] = [("WEBHOOK_SECRETS", "hunter2-0123456789")];
 
-/// Runs one of our binaries to its end, with nothing in its surroundings but these settings.
+/// Runs a binary to its end with only these settings.
 fn run(binary: &str, settings: &[(&str, &str)]) -> Result<Output> {
     let path = workspace::bin_dir()?.join(binary);
     let mut command = Command::new(&path);
@@ -28,30 +28,30 @@ fn run(binary: &str, settings: &[(&str, &str)]) -> Result<Output> {
     command.output().with_context(|| format!("running {}", path.display()))
 }
 
-/// Runs it with one setting changed, or left out where there is no value.
+/// Runs a binary with one setting changed, or left out for `None`.
 fn run_with(
     binary: &str,
-    sound: &[(&str, &str)],
+    valid: &[(&str, &str)],
     name: &str,
     value: Option<&str>,
 ) -> Result<Output> {
-    let others = sound.iter().copied().filter(|(other, _)| *other != name);
+    let others = valid.iter().copied().filter(|(other, _)| *other != name);
     let changed: Vec<(&str, &str)> = others.chain(value.map(|value| (name, value))).collect();
     run(binary, &changed)
 }
 
-/// Checks that it failed with one line that names the setting and holds no secret.
+/// Checks that the process failed with one line that names the setting and contains no secret.
 fn assert_names(output: &Output, setting: &str) {
-    let said = String::from_utf8_lossy(&output.stderr);
+    let error = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "{setting}: it started");
-    assert_eq!(said.lines().count(), 1, "{setting}: {said}");
-    assert!(said.starts_with("error: ") && said.contains(setting), "{setting}: {said}");
+    assert_eq!(error.lines().count(), 1, "{setting}: {error}");
+    assert!(error.starts_with("error: ") && error.contains(setting), "{setting}: {error}");
     let logged = String::from_utf8_lossy(&output.stdout);
-    assert!(!said.contains(SECRET) && !logged.contains(SECRET), "{setting}: {said}{logged}");
+    assert!(!error.contains(SECRET) && !logged.contains(SECRET), "{setting}: {error}{logged}");
 }
 
 #[test]
-fn a_worker_without_a_needed_setting_names_it() -> Result<()> {
+fn worker_without_a_required_setting_names_it() -> Result<()> {
     for (name, _) in WORKER {
         assert_names(&run_with("worker", &WORKER, name, None)?, name);
     }
@@ -59,7 +59,7 @@ fn a_worker_without_a_needed_setting_names_it() -> Result<()> {
 }
 
 #[test]
-fn a_worker_with_a_senseless_setting_names_it() -> Result<()> {
+fn worker_with_an_invalid_setting_names_it() -> Result<()> {
     for (name, value) in [
         ("DATABASE_URL", "mysql://calls:hunter2@127.0.0.1/calls"),
         ("ULTRAVOX_API_KEY", "hunter2"),
@@ -72,7 +72,7 @@ fn a_worker_with_a_senseless_setting_names_it() -> Result<()> {
         ("MAX_CONCURRENT_CALLS", "-1"),
         ("RING_TIMEOUT", "600"),
         ("VOICES", "female"),
-        // The clock moves only against a provider on this machine.
+        // Allowed only with a provider on this machine.
         ("CLOCK_OFFSET_SECS", "3600"),
         ("LOG_DIR", "/proc/no-such-folder"),
     ] {
@@ -82,13 +82,13 @@ fn a_worker_with_a_senseless_setting_names_it() -> Result<()> {
 }
 
 #[test]
-fn a_worker_that_cannot_reach_its_database_names_the_setting() -> Result<()> {
+fn worker_without_a_reachable_database_names_the_setting() -> Result<()> {
     assert_names(&run("worker", &WORKER)?, "DATABASE_URL");
     Ok(())
 }
 
 #[test]
-fn a_webhook_server_that_cannot_start_names_the_setting() -> Result<()> {
+fn webhook_server_with_an_invalid_setting_names_it() -> Result<()> {
     for (name, value) in [
         ("WEBHOOK_SECRETS", None),
         ("WEBHOOK_SECRETS", Some("hunter2")),
@@ -114,18 +114,18 @@ fn a_webhook_server_that_cannot_start_names_the_setting() -> Result<()> {
 }
 
 #[test]
-fn a_simulator_that_cannot_start_names_the_setting() -> Result<()> {
-    let sound = [("ULTRAVOX_API_KEY", "hunter2a.abcdefghabcdefghabcdefghabcdefgh")];
+fn simulator_with_an_invalid_setting_names_it() -> Result<()> {
+    let valid = [("ULTRAVOX_API_KEY", "hunter2a.abcdefghabcdefghabcdefghabcdefgh")];
     for (name, value, flag) in [
         ("ULTRAVOX_API_KEY", None, "--api-key"),
         ("SIMULATOR_SPEED", Some("fast"), "--speed"),
         ("CLOCK_OFFSET_SECS", Some("later"), "--clock-offset-secs"),
     ] {
-        let output = run_with("simulator", &sound, name, value)?;
-        let said = String::from_utf8_lossy(&output.stderr);
+        let output = run_with("simulator", &valid, name, value)?;
+        let error = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success(), "{name}: it started");
-        assert!(said.starts_with("error: ") && said.contains(flag), "{name}: {said}");
-        assert!(!said.contains(SECRET), "{name}: {said}");
+        assert!(error.starts_with("error: ") && error.contains(flag), "{name}: {error}");
+        assert!(!error.contains(SECRET), "{name}: {error}");
     }
     Ok(())
 }

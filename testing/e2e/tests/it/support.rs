@@ -1,23 +1,26 @@
-//! What every story needs.
+//! Helpers of the tests.
 
-mod door;
-mod gates;
+mod fault_proxies;
 mod operator;
 mod planner;
+mod raw_http;
 mod records;
-mod story;
-mod webhook;
-mod wire;
+mod requests;
+mod system;
+mod webhook_only;
 
 pub use devstack::eventually;
 pub use devstack::fixtures::{Prospect, User};
-pub use door::{CALL, DIAL, EVENT, door, events_taken, start_call};
-pub use gates::{Gates, gated, replace};
-pub use operator::{cancel, in_state, progress, update};
-pub use planner::{Plan, plan, plan_as};
+pub use fault_proxies::{FaultProxies, kill_and_restart, start_with_fault_proxies};
+pub use operator::{cancel_call, query_progress, send_update, wait_for_state};
+pub use planner::{Plan, run_plan, run_plan_as};
+pub use raw_http::{RawConnection, Reply, post_request};
 pub use records::{
-    Conversation, books, conversation, conversations, open_calls, prospect_status, settled,
+    Totals, read_conversation, read_conversations, read_prospect_status, read_totals,
+    wait_until_all_recorded, wait_until_recorded,
 };
-pub use story::{Story, seconds_to};
-pub use webhook::{HEADERS, Signed, carrier_post, post, signed_post};
-pub use wire::{Reply, Wire, request};
+pub use requests::{HEADERS, Signed, post, post_as_carrier, post_signed};
+pub use system::{TestSystem, clock_offset_to, env};
+pub use webhook_only::{
+    CALL, DIAL, EVENT, count_signals, start_call, webhook_only, webhook_only_with_own_temporal,
+};

@@ -1,4 +1,4 @@
-//! A number that comes onto a do-not-call list is not called any more, within seconds and whoever put it there.
+//! Suppressions: a number on the do-not-call list is not called from a few seconds after the insert.
 
 use std::time::Duration;
 
@@ -7,90 +7,92 @@ use devstack::StackOptions;
 use serde_json::Value;
 
 use crate::support::{
-    Plan, Prospect, Story, User, books, conversation, eventually, in_state, plan, prospect_status,
-    seconds_to, settled,
+    Plan, Prospect, TestSystem, Totals, User, clock_offset_to, eventually, read_conversation,
+    read_prospect_status, read_totals, run_plan, wait_for_state, wait_until_recorded,
 };
 
-const SECONDS: Duration = Duration::from_secs(15);
+const SUPPRESSION_TIMEOUT: Duration = Duration::from_secs(15);
+const OPT_OUT_TIMEOUT: Duration = Duration::from_secs(60);
 
-async fn calls_to(prospects: &[(&str, &str, u32)]) -> Result<Story> {
+/// Plans calls at 15:00 UTC in real time. A prospect is an id, its user, and the digits that select the scenario.
+async fn plan_calls(prospects: &[(&str, &str, u32)]) -> Result<TestSystem> {
     let options = StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T15:00:00Z"),
+        clock_offset_secs: clock_offset_to("2025-02-25T15:00:00Z"),
         ..StackOptions::default()
     };
-    let story = Story::start(options).await?;
+    let system = TestSystem::start(options).await?;
     for user in ["user1-id", "user2-id"] {
-        User::new(user).insert(&story.database).await?;
+        User::new(user).insert(&system.database).await?;
     }
     for (id, user, ending) in prospects {
         Prospect::new(*id)
             .of_user(*user)
             .phone_ending(212, *ending)
-            .insert(&story.database)
+            .insert(&system.database)
             .await?;
     }
-    plan(&story, Plan::at(story.now())).await?;
-    Ok(story)
+    run_plan(&system, Plan::at(system.now())).await?;
+    Ok(system)
 }
 
-async fn suppress(story: &Story, user: Option<&str>, ending: u32) -> Result<()> {
+async fn suppress(system: &TestSystem, user: Option<&str>, ending: u32) -> Result<()> {
     let listed = "insert into suppressions (user_id, phone, reason) values ($1, $2, 'imported')";
     let listed = sqlx::query(listed).bind(user).bind(format!("+121255501{ending:02}"));
-    listed.execute(&story.database).await?;
+    listed.execute(&system.database).await?;
     Ok(())
 }
 
-async fn is_suppressed(story: &Story, id: &str) {
-    eventually(SECONDS, &format!("{id} is broken off"), async || {
-        let found = conversation(&story.database, id).await?;
+async fn wait_until_suppressed(system: &TestSystem, id: &str) {
+    eventually(SUPPRESSION_TIMEOUT, &format!("{id} is cancelled"), async || {
+        let found = read_conversation(&system.database, id).await?;
         Ok((found.summary() == ("CANCELLED", None, Some("suppressed"))).then_some(()))
     })
     .await;
 }
 
 #[tokio::test]
-async fn an_insert_breaks_off_waiting_and_talking_calls_of_whom_it_concerns() -> Result<()> {
+async fn inserted_suppression_ends_waiting_and_live_calls_to_the_number() -> Result<()> {
     let prospects = [
         ("a", "user1-id", 93),
         ("b", "user1-id", 20),
         ("c", "user1-id", 21),
         ("d", "user2-id", 92),
     ];
-    let story = calls_to(&prospects).await?;
-    in_state(&story, "call/a-1", "talking").await;
-    in_state(&story, "call/d-1", "talking").await;
-    // For one client, and for a number that another one talks to.
-    suppress(&story, Some("user1-id"), 93).await?;
-    suppress(&story, Some("user1-id"), 92).await?;
-    // For all.
-    suppress(&story, None, 21).await?;
-    is_suppressed(&story, "a-1").await;
-    is_suppressed(&story, "c-1").await;
-    for untouched in ["call/b-1", "call/d-1"] {
-        let state = if untouched == "call/d-1" { "talking" } else { "waiting" };
-        in_state(&story, untouched, state).await;
+    let system = plan_calls(&prospects).await?;
+    wait_for_state(&system, "call/a-1", "talking").await;
+    wait_for_state(&system, "call/d-1", "talking").await;
+    // For one user; a live call of another user to the second number continues.
+    suppress(&system, Some("user1-id"), 93).await?;
+    suppress(&system, Some("user1-id"), 92).await?;
+    // For all users.
+    suppress(&system, None, 21).await?;
+    wait_until_suppressed(&system, "a-1").await;
+    wait_until_suppressed(&system, "c-1").await;
+    for (unaffected, state) in [("call/b-1", "waiting"), ("call/d-1", "talking")] {
+        wait_for_state(&system, unaffected, state).await;
     }
-    let calls = story.calls_placed().await?;
-    let of_a = calls.iter().find(|call| call["metadata"]["conversation_id"] == "a-1");
-    assert_eq!(of_a.map(|call| &call["endedBy"]), Some(&Value::from("client")), "{calls:?}");
+    let calls = system.calls_placed().await?;
+    let first = calls.iter().find(|call| call["metadata"]["conversation_id"] == "a-1");
+    assert_eq!(first.map(|call| &call["endedBy"]), Some(&Value::from("client")), "{calls:?}");
     Ok(())
 }
 
-/// The agent's report is heard while it still says goodbye: nobody else with the number is called.
+/// The agent reports the opt-out before it says goodbye.
 #[tokio::test]
-async fn who_asks_not_to_be_called_is_heard_before_the_call_is_over() -> Result<()> {
-    // Ending 30 asks not to be called; the second prospect has the same number.
-    let story = calls_to(&[("a", "user1-id", 30)]).await?;
-    Prospect::new("b").phone_ending(212, 30).insert(&story.database).await?;
-    in_state(&story, "call/a-1", "talking").await;
-    eventually(Duration::from_secs(60), "the number is on the list", async || {
+async fn opt_out_suppresses_the_number_before_the_call_ends() -> Result<()> {
+    // The callee of scenario 30 opts out; the second prospect has the same number.
+    let system = plan_calls(&[("a", "user1-id", 30)]).await?;
+    Prospect::new("b").phone_ending(212, 30).insert(&system.database).await?;
+    wait_for_state(&system, "call/a-1", "talking").await;
+    eventually(OPT_OUT_TIMEOUT, "the number is on the list", async || {
         let listed = "select conversation_id from suppressions";
-        Ok(sqlx::query_scalar::<_, String>(listed).fetch_optional(&story.database).await?)
+        Ok(sqlx::query_scalar::<_, String>(listed).fetch_optional(&system.database).await?)
     })
     .await;
-    // The call itself goes on to its goodbye, and keeps its outcome.
-    assert_eq!(settled(&story, "a-1").await, ("COMPLETED".to_owned(), None));
-    assert_eq!(prospect_status(&story.database, "a").await?, "DO_NOT_CALL");
-    assert_eq!(books(&story).await?, (1, 0, true));
+    // The call itself continues to its end and keeps its outcome.
+    let call = wait_until_recorded(&system, "a-1").await;
+    assert_eq!(call.summary(), ("COMPLETED", Some("DO_NOT_CALL"), None));
+    assert_eq!(read_prospect_status(&system.database, "a").await?, "DO_NOT_CALL");
+    assert_eq!(read_totals(&system).await?, Totals::closed(1));
     Ok(())
 }

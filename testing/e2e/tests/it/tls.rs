@@ -1,4 +1,4 @@
-//! TLS in the server itself.
+//! TLS of the webhook server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,10 +8,11 @@ use devstack::workspace;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use reqwest::{Certificate, Client, Version};
 
-use crate::support::{EVENT, Signed, Wire, door, events_taken, eventually};
+use crate::support::{EVENT, RawConnection, Signed, count_signals, eventually, webhook_only};
 
-const SOON: Duration = Duration::from_secs(20);
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Writes a new certificate and its key.
 fn write_pair(dir: &Path) -> Result<Certificate> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(vec!["127.0.0.1".to_owned()])?;
@@ -20,23 +21,24 @@ fn write_pair(dir: &Path) -> Result<Certificate> {
     Ok(Certificate::from_pem(cert.pem().as_bytes())?)
 }
 
-fn trusting(certificate: &Certificate) -> Result<Client> {
+/// A client that trusts only this certificate.
+fn client_for(certificate: &Certificate) -> Result<Client> {
     Ok(Client::builder().tls_certs_only([certificate.clone()]).build()?)
 }
 
 #[tokio::test]
-async fn a_certificate_is_used_and_replaced_without_a_restart() -> Result<()> {
-    let scratch = workspace::temp_dir()?;
-    let first = write_pair(scratch.path())?;
-    let [cert, key] = ["cert.pem", "key.pem"].map(|name| scratch.path().join(name));
-    let story = door(&[]).await?;
+async fn certificate_is_replaced_without_a_restart() -> Result<()> {
+    let temp_dir = workspace::temp_dir()?;
+    let first = write_pair(temp_dir.path())?;
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| temp_dir.path().join(name));
+    let system = webhook_only(&[]).await?;
     let env = [("TLS_CERT_FILE", &cert), ("TLS_KEY_FILE", &key)]
         .map(|(name, path)| (name.to_owned(), path.display().to_string()));
-    let server = story.stack.start_webhook("secured", &env.into()).await?;
+    let server = system.stack.start_webhook("tls", &env.into()).await?;
     let url = format!("{}/webhooks/outcome", server.url);
     assert!(url.starts_with("https://"), "{url}");
     let send = async |certificate: &Certificate| {
-        let mut request = trusting(certificate)?.post(&url).body(EVENT);
+        let mut request = client_for(certificate)?.post(&url).body(EVENT);
         for (name, value) in Signed::now(EVENT).headers() {
             request = request.header(name, value);
         }
@@ -45,38 +47,39 @@ async fn a_certificate_is_used_and_replaced_without_a_restart() -> Result<()> {
     let answer = send(&first).await?;
     assert_eq!((answer.status().as_u16(), answer.version()), (204, Version::HTTP_11));
 
-    // Who speaks in clear is not answered, and who says nothing is not waited for.
-    let mut plain = Wire::to(&server.url).await?;
-    plain.send("GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n").await?;
-    plain.ended().await?;
-    Wire::to(&server.url).await?.ended().await?;
+    // A client without TLS gets no response, and a silent client is disconnected.
+    let mut cleartext = RawConnection::open(&server.url).await?;
+    cleartext.send("GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n").await?;
+    cleartext.wait_until_closed().await?;
+    RawConnection::open(&server.url).await?.wait_until_closed().await?;
 
-    // A certificate without its key changes nothing.
+    // A certificate with another key changes nothing.
     let old_key = std::fs::read(&key)?;
-    let second = write_pair(scratch.path())?;
+    let second = write_pair(temp_dir.path())?;
     let new_key = std::fs::read(&key)?;
     std::fs::write(&key, old_key)?;
-    eventually(SOON, "it is said that they do not fit", async || {
+    eventually(RELOAD_TIMEOUT, "the log says that they don't match", async || {
         Ok(server.process.log().contains("don't match").then_some(()))
     })
     .await;
     assert_eq!(send(&first).await?.status(), 204);
     std::fs::write(&key, new_key)?;
-    let answer =
-        eventually(SOON, "the new certificate is used", async || Ok(Some(send(&second).await?)))
-            .await;
+    let answer = eventually(RELOAD_TIMEOUT, "the new certificate is used", async || {
+        Ok(Some(send(&second).await?))
+    })
+    .await;
     assert_eq!(answer.status(), 204);
     assert!(send(&first).await.is_err());
-    assert_eq!(events_taken(&story).await?, 3);
+    assert_eq!(count_signals(&system).await?, 3);
     let found = server.process.log().lines().any(|line| line.contains("PRIVATE KEY"));
-    assert!(!found, "the key is in the log");
+    assert!(!found, "the log contains the key");
     Ok(())
 }
 
 #[tokio::test]
-async fn files_that_hold_no_certificate_are_named() -> Result<()> {
-    let scratch = workspace::temp_dir()?;
-    let file = scratch.path().join("empty.pem");
+async fn file_without_a_certificate_is_named() -> Result<()> {
+    let temp_dir = workspace::temp_dir()?;
+    let file = temp_dir.path().join("invalid.pem");
     std::fs::write(&file, "nothing")?;
     let path = file.display().to_string();
     let binary = devstack::workspace::bin_dir()?.join("webhook");
@@ -89,7 +92,7 @@ async fn files_that_hold_no_certificate_are_named() -> Result<()> {
         ])
         .output()
         .context("running the webhook server")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("TLS_CERT_FILE"), "{said}");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && error.contains("TLS_CERT_FILE"), "{error}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A worker that is killed loses no call and makes none twice.
+//! The worker is killed: no call is lost or made twice.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,56 +8,53 @@ use chrono::{SecondsFormat, TimeDelta};
 use devstack::StackOptions;
 
 use crate::support::{
-    Plan, Prospect, Story, User, conversations, eventually, open_calls, plan, seconds_to,
+    Plan, Prospect, TestSystem, User, clock_offset_to, env, eventually, read_conversations,
+    run_plan, wait_until_all_recorded,
 };
 
 const CALLS: usize = 10;
 
-/// Ten calls, due one after another from `secs` seconds on.
-async fn ten_calls_in(secs: i64) -> Result<Story> {
-    let lines = [("MAX_CONCURRENT_CALLS".to_owned(), "20".to_owned())];
-    let story = Story::start(StackOptions {
-        clock_offset_secs: seconds_to("2025-02-25T15:00:00Z"),
+/// Plans ten calls, 0.4 s apart, the first one in `secs` seconds.
+async fn plan_ten_calls_in(secs: i64) -> Result<TestSystem> {
+    let system = TestSystem::start(StackOptions {
+        clock_offset_secs: clock_offset_to("2025-02-25T15:00:00Z"),
         speed: 60.0,
-        worker_env: lines.into(),
+        worker_env: env(&[("MAX_CONCURRENT_CALLS", "20")]),
         simulator_args: vec!["--max-concurrent".to_owned(), "20".to_owned()],
         ..StackOptions::default()
     })
     .await?;
-    User::new("user1-id").insert(&story.database).await?;
-    let first = story.now() + TimeDelta::seconds(secs);
+    User::new("user1-id").insert(&system.database).await?;
+    let first = system.now() + TimeDelta::seconds(secs);
     for number in 0..CALLS {
         let due = first + TimeDelta::milliseconds(400 * number as i64);
         let due = due.to_rfc3339_opts(SecondsFormat::Millis, true);
         let id = format!("p{number}-id");
         let prospect = Prospect::new(id).phone_ending(212, 20 + number as u32).callback_at(due);
-        prospect.insert(&story.database).await?;
+        prospect.insert(&system.database).await?;
     }
-    let planned = plan(&story, Plan::at(story.now())).await?;
+    let planned = run_plan(&system, Plan::at(system.now())).await?;
     assert_eq!(planned["planned"], CALLS);
-    Ok(story)
+    Ok(system)
 }
 
 /// Kills the worker and starts another one.
-async fn replace_the_worker(story: &mut Story, name: &str) -> Result<()> {
-    let worker = story.stack.worker.as_mut().context("there is no worker")?;
+async fn kill_and_replace_worker(system: &mut TestSystem) -> Result<()> {
+    let worker = system.stack.worker.as_mut().context("the system has no worker")?;
     worker.kill9().await?;
-    story.stack.worker = Some(story.stack.start_worker(name, &Default::default()).await?);
+    system.stack.worker = Some(system.stack.start_worker("worker2", &Default::default()).await?);
     Ok(())
 }
 
-/// Checks that all of them come to their end, each after one call.
-async fn all_are_made_once(story: &Story, within: Duration) -> Result<()> {
-    eventually(within, "every call is settled", async || {
-        Ok((open_calls(story).await? == 0).then_some(()))
-    })
-    .await;
-    let settled = conversations(&story.database).await?;
-    assert_eq!(settled.len(), CALLS);
-    for call in &settled {
+/// Waits until all calls are recorded and checks that each was placed once.
+async fn check_placed_once(system: &TestSystem, timeout: Duration) -> Result<()> {
+    wait_until_all_recorded(system, timeout).await;
+    let recorded = read_conversations(&system.database).await?;
+    assert_eq!(recorded.len(), CALLS);
+    for call in &recorded {
         assert_eq!(call.summary(), ("COMPLETED", Some("NOT_INTERESTED"), None), "{}", call.id);
     }
-    let placed = story.calls_placed().await?;
+    let placed = system.calls_placed().await?;
     let numbers: BTreeSet<&str> =
         placed.iter().filter_map(|call| call["number"].as_str()).collect();
     assert_eq!((placed.len(), numbers.len()), (CALLS, CALLS), "{placed:?}");
@@ -65,20 +62,20 @@ async fn all_are_made_once(story: &Story, within: Duration) -> Result<()> {
 }
 
 #[tokio::test]
-async fn calls_that_sleep_are_made_by_the_next_worker() -> Result<()> {
-    let mut story = ten_calls_in(8).await?;
-    assert!(story.calls_placed().await?.is_empty());
-    replace_the_worker(&mut story, "worker2").await?;
-    all_are_made_once(&story, Duration::from_secs(60)).await
+async fn waiting_calls_are_made_once_by_the_next_worker() -> Result<()> {
+    let mut system = plan_ten_calls_in(8).await?;
+    assert!(system.calls_placed().await?.is_empty());
+    kill_and_replace_worker(&mut system).await?;
+    check_placed_once(&system, Duration::from_secs(60)).await
 }
 
 #[tokio::test]
-async fn calls_that_are_under_way_are_followed_by_the_next_worker() -> Result<()> {
-    let mut story = ten_calls_in(2).await?;
-    eventually(Duration::from_secs(30), "some calls are under way", async || {
-        Ok((story.calls_placed().await?.len() >= 4).then_some(()))
+async fn calls_in_progress_are_monitored_by_the_next_worker() -> Result<()> {
+    let mut system = plan_ten_calls_in(2).await?;
+    eventually(Duration::from_secs(30), "some calls are placed", async || {
+        Ok((system.calls_placed().await?.len() >= 4).then_some(()))
     })
     .await;
-    replace_the_worker(&mut story, "worker2").await?;
-    all_are_made_once(&story, Duration::from_secs(150)).await
+    kill_and_replace_worker(&mut system).await?;
+    check_placed_once(&system, Duration::from_secs(150)).await
 }

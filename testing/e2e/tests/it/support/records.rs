@@ -1,4 +1,4 @@
-//! What the service has written down of calls.
+//! Reads the system's records of calls.
 
 use std::time::Duration;
 
@@ -6,33 +6,31 @@ use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use sqlx::PgPool;
 
-use super::{Story, eventually};
+use super::{TestSystem, eventually};
 
-/// A conversation as a client reads it.
+const RECORD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A row of the users' view "Conversation".
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub struct Conversation {
-    /// Its id.
     pub id: String,
-    /// The prospect.
     pub prospect_id: String,
-    /// Where it stands.
     pub status: String,
-    /// When it is due.
     pub slot: DateTime<Utc>,
-    /// What came of it.
     pub outcome: Option<String>,
-    /// Why.
     pub reason: Option<String>,
-    /// What was said beside.
     pub notes: Option<String>,
-    /// What was said in it.
     pub transcript: Option<String>,
 }
 
 impl Conversation {
-    /// Status, outcome and reason in one.
+    /// Status, outcome and reason.
     pub fn summary(&self) -> (&str, Option<&str>, Option<&str>) {
         (&self.status, self.outcome.as_deref(), self.reason.as_deref())
+    }
+
+    fn is_open(&self) -> bool {
+        ["SCHEDULED", "DIALING", "IN_PROGRESS"].contains(&self.status.as_str())
     }
 }
 
@@ -41,49 +39,64 @@ const CONVERSATIONS: &str = r#"
         notes, transcript
     FROM "Conversation" ORDER BY scheduledAt, id"#;
 
-/// All conversations, in the order in which they are due.
-pub async fn conversations(database: &PgPool) -> Result<Vec<Conversation>> {
+/// All conversations in the order of their slots.
+pub async fn read_conversations(database: &PgPool) -> Result<Vec<Conversation>> {
     Ok(sqlx::query_as(CONVERSATIONS).fetch_all(database).await?)
 }
 
-/// One conversation.
-pub async fn conversation(database: &PgPool, id: &str) -> Result<Conversation> {
-    let found = conversations(database).await?.into_iter().find(|found| found.id == id);
+pub async fn read_conversation(database: &PgPool, id: &str) -> Result<Conversation> {
+    let found = read_conversations(database).await?.into_iter().find(|found| found.id == id);
     found.with_context(|| format!("there is no conversation {id}"))
 }
 
-/// How many calls are planned or under way.
-pub async fn open_calls(story: &Story) -> Result<i64> {
-    let open = r#"SELECT count(*) FROM "Conversation"
-        WHERE status IN ('SCHEDULED', 'DIALING', 'IN_PROGRESS')"#;
-    Ok(sqlx::query_scalar(open).fetch_one(&story.database).await?)
-}
-
-/// Where a prospect stands.
-pub async fn prospect_status(database: &PgPool, id: &str) -> Result<String> {
+pub async fn read_prospect_status(database: &PgPool, id: &str) -> Result<String> {
     let status = r#"SELECT status::text FROM "Prospect" WHERE id = $1"#;
     Ok(sqlx::query_scalar(status).bind(id).fetch_one(database).await?)
 }
 
-/// Waits until a conversation is settled, and tells its status and reason.
-pub async fn settled(story: &Story, id: &str) -> (String, Option<String>) {
-    eventually(Duration::from_secs(60), &format!("{id} is settled"), async || {
-        let found = conversation(&story.database, id).await?;
-        let open = ["SCHEDULED", "DIALING", "IN_PROGRESS"].contains(&found.status.as_str());
-        Ok((!open).then_some((found.status, found.reason)))
+/// Waits until a conversation is recorded and returns it.
+pub async fn wait_until_recorded(system: &TestSystem, id: &str) -> Conversation {
+    eventually(RECORD_TIMEOUT, &format!("{id} is recorded"), async || {
+        let found = read_conversation(&system.database, id).await?;
+        Ok((!found.is_open()).then_some(found))
     })
     .await
 }
 
-/// Minutes charged, lines in use, and whether the ledger adds up to what is left.
-pub async fn books(story: &Story) -> Result<(i64, i64, bool)> {
+/// Waits until no call is planned or in progress.
+pub async fn wait_until_all_recorded(system: &TestSystem, timeout: Duration) {
+    eventually(timeout, "all calls are recorded", async || {
+        let conversations = read_conversations(&system.database).await?;
+        Ok((!conversations.iter().any(Conversation::is_open)).then_some(()))
+    })
+    .await;
+}
+
+/// Totals over all calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Totals {
+    pub charged_minutes: i64,
+    pub open_dials: i64,
+    /// Whether the ledger's sum equals the minutes left.
+    pub balanced: bool,
+}
+
+impl Totals {
+    /// The totals when all dials are closed.
+    pub fn closed(charged_minutes: i64) -> Self {
+        Self { charged_minutes, open_dials: 0, balanced: true }
+    }
+}
+
+pub async fn read_totals(system: &TestSystem) -> Result<Totals> {
     Ok(sqlx::query_as(
         "select
             (select coalesce(-sum(minutes), 0) from minute_ledger
-                where kind in ('charge', 'correct')),
-            (select count(*) from dials where closed_at is null),
-            (select sum(minutes) from minute_ledger) = (select sum(minutes_left) from subscriptions)",
+                where kind in ('charge', 'correct')) as charged_minutes,
+            (select count(*) from dials where closed_at is null) as open_dials,
+            (select sum(minutes) from minute_ledger)
+                = (select sum(minutes_left) from subscriptions) as balanced",
     )
-    .fetch_one(&story.database)
+    .fetch_one(&system.database)
     .await?)
 }
