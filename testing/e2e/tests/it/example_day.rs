@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use devstack::{StackOptions, TempDir, workspace};
 
 use crate::support::{
-    Plan, Prospect, TestSystem, User, clock_offset_to, eventually, post_signed, read_conversation,
+    Plan, TestSystem, clock_offset_to, eventually, post_signed, read_conversation,
     read_conversations, read_prospect_status, run_plan,
 };
 
