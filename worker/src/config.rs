@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use activities::telnyx::Telnyx;
 use activities::{CallSettings, PlanSettings};
 use anyhow::{Result, bail};
-use bootstrap::live::Live;
+use bootstrap::reload::Watched;
 use bootstrap::secrets::SecretSettings;
 use clap::Parser;
 use domain::phone::PhoneNumber;
@@ -158,7 +158,7 @@ impl Config {
     }
 
     /// What calls are made with.
-    pub fn calls(&self, webhook_secrets: Live<Vec<SecretString>>) -> CallSettings {
+    pub fn calls(&self, webhook_secrets: Watched<Vec<SecretString>>) -> CallSettings {
         CallSettings {
             from_number: self.telnyx_from_number.clone(),
             service_url: self.service_url.as_str().trim_end_matches('/').to_owned(),

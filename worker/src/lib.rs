@@ -32,7 +32,7 @@ const WORKFLOW_POLLS: usize = 20;
 /// Makes everything ready and works until it is told to stop.
 pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
-    let secrets = config.secrets.follow().await?;
+    let secrets = config.secrets.watch().await?;
     if secrets.borrow().is_empty() {
         warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
     }

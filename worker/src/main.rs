@@ -8,5 +8,5 @@ async fn main() -> ExitCode {
     if worker::tools::are_asked_for(&args) {
         return worker::tools::run(args).await;
     }
-    bootstrap::main(|config| worker::run(config, bootstrap::stopped())).await
+    bootstrap::main(|config| worker::run(config, bootstrap::shutdown_signal())).await
 }

@@ -78,7 +78,7 @@ pub fn are_asked_for(args: &[OsString]) -> bool {
 
 /// Runs the tool that the arguments ask for.
 pub async fn run(args: Vec<OsString>) -> ExitCode {
-    let tools = match bootstrap::settings::read::<Tools>(args) {
+    let tools = match bootstrap::settings::read_settings::<Tools>(args) {
         Ok(tools) => tools,
         Err(asked) => return asked.print(),
     };

@@ -211,7 +211,7 @@ async fn secrets_of_the_environment_stay_when_the_server_is_told_to_read_again()
     let process = &story.stack.webhook.as_ref().context("a server")?.process;
     hang_up(process)?;
     eventually(SOON, "the server has heard of it", async || {
-        Ok(process.log().contains("Told to read files again").then_some(()))
+        Ok(process.log().contains("SIGHUP received, reloading files").then_some(()))
     })
     .await;
     assert!(taken(&url, WEBHOOK_SECRET).await?);
