@@ -17,8 +17,11 @@ pub mod sweep;
 
 use std::sync::Arc;
 
+use domain::ids::{ConversationId, ProspectId, UserId};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use tracing::Span;
+use tracing::field::display;
 use workflows::activities::calls::{
     Admission, Admit, AdmitInput, ApplyLateEvent, CallRecord, CancelDial, CancelDialResult,
     CollectTranscript, ConversationRef, Dial, DialRef, DialResult, FetchStatus, HangUp,
@@ -55,6 +58,14 @@ impl Calls {
     ) -> Self {
         Self { store, ultravox, telnyx, settings, clock }
     }
+}
+
+/// Records the ids of a call in the span of the activity. The spans have level ERROR, so that no log filter drops the ids.
+fn record_ids(user: &UserId, prospect: &ProspectId, conversation: &ConversationId) {
+    Span::current()
+        .record("userId", display(user))
+        .record("prospectId", display(prospect))
+        .record("conversationId", display(conversation));
 }
 
 #[activities]

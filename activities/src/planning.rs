@@ -13,7 +13,7 @@ use store::users::{self, UserState};
 use store::{Connection, Store, StoreError, rules};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tracing::info;
+use tracing::{info, instrument};
 use workflows::activities::planning::{
     PickDueCallbacks, PickDueCallbacksInput, PickUsers, PickUsersInput, PlanUser, PlanUserInput,
     PlannedCall, PlannedUser,
@@ -110,6 +110,7 @@ pub async fn pick_due_callbacks(
 }
 
 /// Plans the calls of one user.
+#[instrument(name = "plan_user", level = "error", skip_all, fields(userId = %input.user_id))]
 pub async fn plan_user(
     planning: &Planning,
     input: &PlanUserInput,
@@ -256,7 +257,6 @@ fn new_decision(decision: &Decision, sequences: &BTreeMap<ProspectId, i32>) -> N
 fn log_plan(input: &PlanUserInput, calls: &[PlannedCall], skipped: &BTreeMap<BlockReason, u32>) {
     for call in calls {
         info!(
-            userId = %input.user_id,
             prospectId = %call.prospect_id,
             conversationId = %call.conversation_id,
             scheduledTime = %format_time(call.slot),
@@ -264,8 +264,7 @@ fn log_plan(input: &PlanUserInput, calls: &[PlannedCall], skipped: &BTreeMap<Blo
         );
     }
     for (reason, count) in skipped {
-        let (user_id, run) = (&input.user_id, &input.run);
-        info!(userId = %user_id, planRun = run, reason = reason.into_str(), count, "Skipped");
+        info!(planRun = input.run, reason = reason.into_str(), count, "Skipped");
     }
 }
 

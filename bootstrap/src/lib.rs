@@ -1,10 +1,10 @@
-//! How our processes start, log and stop.
+//! Start, settings, logs, reload and shutdown of worker and webhook server.
 
-pub mod live;
 pub mod logs;
+pub mod reload;
 pub mod secrets;
 pub mod settings;
-mod stop;
+mod shutdown;
 pub mod temporal;
 pub mod token;
 
@@ -14,21 +14,27 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-pub use stop::stopped;
+pub use shutdown::shutdown_signal;
 
 /// Settings of a process that logs.
 pub trait Settings: Parser {
-    /// The folder for log files, if there shall be any.
+    /// The folder for log files; `None` for standard output only.
     fn log_dir(&self) -> Option<&Path>;
 }
 
-/// The main function of a process: reads the settings, sets up logging, runs, and reports an
-/// error in one line.
+/// The main function of a process: reads the settings and runs.
 pub async fn main<S: Settings, F: Future<Output = Result<()>>>(run: fn(S) -> F) -> ExitCode {
-    let settings = match settings::read::<S>(std::env::args_os()) {
-        Ok(settings) => settings,
-        Err(asked) => return asked.print(),
-    };
+    match settings::read_settings::<S>(std::env::args_os()) {
+        Ok(settings) => run_with_logs(settings, run).await,
+        Err(error) => error.print(),
+    }
+}
+
+/// Sets up logging and runs; an error is reported in one line.
+pub async fn run_with_logs<S: Settings, F: Future<Output = Result<()>>>(
+    settings: S,
+    run: fn(S) -> F,
+) -> ExitCode {
     if let Err(error) = logs::init(settings.log_dir()) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;

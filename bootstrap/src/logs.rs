@@ -1,4 +1,6 @@
-//! What a process tells about itself: one JSON object a line.
+//! The log of a process: one flat JSON object per line.
+//!
+//! Spans that carry ids have level ERROR: a filter that passes an event then passes its ids as well.
 
 mod flat;
 
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use tracing_appender::rolling::{InitError, RollingFileAppender, Rotation};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::JsonFields;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -14,27 +17,20 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use flat::Flat;
 
-/// What is logged unless `RUST_LOG` says otherwise.
+/// The filter if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info,temporalio_sdk_core=warn,temporalio_client=warn,sqlx=warn";
 
-/// Logging could not be set up.
+/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The folder for log files can't be written.
-    #[error("LOG_DIR {dir:?} can't be written: {source}; name a folder that the process may write")]
-    Folder {
-        /// The folder.
-        dir: PathBuf,
-        /// Why.
-        source: InitError,
-    },
-    /// `RUST_LOG` can't be read.
-    #[error("RUST_LOG can't be read: {0}; use directives such as info or worker=debug")]
+    #[error("LOG_DIR {dir:?} can't be written: {source}; set it to a writable folder")]
+    Folder { dir: PathBuf, source: InitError },
+    #[error("RUST_LOG can't be parsed: {0}; use directives such as info or worker=debug")]
     Filter(String),
 }
 
-/// Logs to standard output and, if a folder is named, to `combined.log` (all) and `error.log`
-/// (errors) in it. Both files are links to the one of the day.
+/// Logs to standard output and, if `log_dir` is given, to `combined.log` (all) and `error.log` (errors) in it. Both are
+/// links to the file of the day.
 pub fn init(log_dir: Option<&Path>) -> Result<(), LogError> {
     let filter = match std::env::var("RUST_LOG") {
         Ok(directives) if !directives.trim().is_empty() => {
@@ -45,8 +41,8 @@ pub fn init(log_dir: Option<&Path>) -> Result<(), LogError> {
     let files = match log_dir {
         None => None,
         Some(dir) => {
-            let combined = layer(daily(dir, "combined")?);
-            let errors = layer(daily(dir, "error")?).with_filter(LevelFilter::ERROR);
+            let combined = layer(open_daily_file(dir, "combined")?);
+            let errors = layer(open_daily_file(dir, "error")?).with_filter(LevelFilter::ERROR);
             Some(combined.and_then(errors))
         }
     };
@@ -59,11 +55,15 @@ where
     S: tracing::Subscriber + for<'a> LookupSpan<'a>,
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt::layer().event_format(Flat).with_ansi(false).with_writer(writer)
+    tracing_subscriber::fmt::layer()
+        .fmt_fields(JsonFields::new())
+        .event_format(Flat)
+        .with_ansi(false)
+        .with_writer(writer)
 }
 
-/// A file that is followed by a new one every day, and a link by its plain name to the newest.
-fn daily(dir: &Path, name: &str) -> Result<RollingFileAppender, LogError> {
+/// Opens a file that is replaced every day, and a link `<name>.log` to it.
+fn open_daily_file(dir: &Path, name: &str) -> Result<RollingFileAppender, LogError> {
     RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix(name)

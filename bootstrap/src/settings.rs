@@ -1,5 +1,7 @@
-//! Settings by environment and flags, and what is said of a bad one: one line that names it and
-//! tells what it should look like. The value itself, which may be a secret, is not repeated.
+//! Settings from the environment and from flags.
+//!
+//! An error is one line that names the setting and describes a valid value. It does not repeat the invalid value, which
+//! may be a secret.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -9,22 +11,22 @@ use clap::{Arg, Command, Parser};
 
 /// Why there are no settings.
 #[derive(Debug)]
-pub enum NoSettings {
-    /// The user asked for help or for the version, which is this text.
-    Asked(String),
-    /// A setting is missing or malformed, as one line.
-    Wrong(String),
+pub enum SettingsError {
+    /// Help or version, as a text for standard output.
+    HelpRequested(String),
+    /// A setting is missing or invalid, as one line.
+    Invalid(String),
 }
 
-impl NoSettings {
-    /// Tells the user.
+impl SettingsError {
+    /// Prints the text and returns the exit code.
     pub fn print(&self) -> ExitCode {
         match self {
-            Self::Asked(text) => {
+            Self::HelpRequested(text) => {
                 print!("{text}");
                 ExitCode::SUCCESS
             }
-            Self::Wrong(line) => {
+            Self::Invalid(line) => {
                 eprintln!("error: {line}");
                 ExitCode::from(2)
             }
@@ -32,24 +34,25 @@ impl NoSettings {
     }
 }
 
-/// Reads settings from arguments and environment.
-pub fn read<S: Parser>(args: impl IntoIterator<Item = OsString>) -> Result<S, NoSettings> {
+pub fn read_settings<S: Parser>(
+    args: impl IntoIterator<Item = OsString>,
+) -> Result<S, SettingsError> {
     S::try_parse_from(args).map_err(|error| match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            NoSettings::Asked(error.render().to_string())
+            SettingsError::HelpRequested(error.render().to_string())
         }
-        _ => NoSettings::Wrong(line(&error, &S::command())),
+        _ => SettingsError::Invalid(describe_error(&error, &S::command())),
     })
 }
 
-fn line(error: &clap::Error, command: &Command) -> String {
+fn describe_error(error: &clap::Error, command: &Command) -> String {
     let arg = |context: ContextKind| -> Option<&Arg> {
-        let named = match error.get(context)? {
+        let name = match error.get(context)? {
             ContextValue::String(text) => text.clone(),
             ContextValue::Strings(texts) => texts.first()?.clone(),
             _ => return None,
         };
-        let long = named.trim_start_matches("--").split([' ', '=']).next()?.to_owned();
+        let long = name.trim_start_matches("--").split([' ', '=']).next()?.to_owned();
         command.get_arguments().find(|arg| arg.get_long() == Some(long.as_str()))
     };
     match (error.kind(), arg(ContextKind::InvalidArg)) {
@@ -57,19 +60,19 @@ fn line(error: &clap::Error, command: &Command) -> String {
             format!("{} is missing; set it to: {}", name(arg), help(arg))
         }
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, Some(arg)) => {
-            let why = std::error::Error::source(error).map(ToString::to_string);
-            let why = why.or_else(|| allowed(error)).unwrap_or_else(|| help(arg));
-            format!("{} can't be used: {why}", name(arg))
+            let reason = std::error::Error::source(error).map(ToString::to_string);
+            let reason = reason.or_else(|| valid_values(error)).unwrap_or_else(|| help(arg));
+            format!("{} can't be used: {reason}", name(arg))
         }
         _ => {
             let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or("the arguments can't be read");
+            let first = text.lines().next().unwrap_or("the arguments can't be parsed");
             format!("{}; see --help", first.trim_start_matches("error: "))
         }
     }
 }
 
-/// The name by which users set it most often.
+/// The environment variable of a setting, or its flag.
 fn name(arg: &Arg) -> String {
     match arg.get_env() {
         Some(env) => env.to_string_lossy().into_owned(),
@@ -77,8 +80,8 @@ fn name(arg: &Arg) -> String {
     }
 }
 
-/// The values that may be given, where there are only a few.
-fn allowed(error: &clap::Error) -> Option<String> {
+/// The valid values, if the setting is an enumeration.
+fn valid_values(error: &clap::Error) -> Option<String> {
     match error.get(ContextKind::ValidValue)? {
         ContextValue::Strings(values) => Some(format!("must be {}", values.join(" or "))),
         _ => None,
@@ -106,36 +109,38 @@ mod tests {
         size: u32,
     }
 
-    fn wrong(args: &[&str]) -> String {
+    fn error_of(args: &[&str]) -> String {
         let args = ["example"].iter().chain(args).map(OsString::from);
-        match read::<Example>(args) {
-            Err(NoSettings::Wrong(line)) => line,
+        match read_settings::<Example>(args) {
+            Err(SettingsError::Invalid(line)) => line,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_missing_setting_is_named_with_what_it_should_look_like() {
+    fn missing_setting_is_named_with_its_help() {
         assert_eq!(
-            wrong(&[]),
+            error_of(&[]),
             "EXAMPLE_DATABASE_URL is missing; set it to: PostgreSQL, as postgres://host/database"
         );
     }
 
     #[test]
-    fn a_malformed_setting_is_named_and_not_repeated() {
+    fn invalid_setting_is_named_and_its_value_not_repeated() {
         assert_eq!(
-            wrong(&["--database-url=hunter2"]),
+            error_of(&["--database-url=hunter2"]),
             "EXAMPLE_DATABASE_URL can't be used: must be good"
         );
-        let line = wrong(&["--database-url=good", "--size=hunter2"]);
+        let line = error_of(&["--database-url=good", "--size=hunter2"]);
         assert_eq!(line, "--size can't be used: invalid digit found in string");
-        assert!(wrong(&["--database-url=good", "--speed"]).ends_with("; see --help"));
+        assert!(error_of(&["--database-url=good", "--speed"]).ends_with("; see --help"));
     }
 
     #[test]
-    fn help_is_no_error() {
-        let help = read::<Example>(["example", "--help"].map(OsString::from)).unwrap_err();
-        assert!(matches!(help, NoSettings::Asked(text) if text.contains("EXAMPLE_DATABASE_URL")));
+    fn help_is_returned_as_text() {
+        let help = read_settings::<Example>(["example", "--help"].map(OsString::from)).unwrap_err();
+        assert!(
+            matches!(help, SettingsError::HelpRequested(text) if text.contains("EXAMPLE_DATABASE_URL"))
+        );
     }
 }

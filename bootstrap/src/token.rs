@@ -1,15 +1,15 @@
-//! Tokens that speak for one dial, and for no other.
+//! Tokens that authenticate reports on one dial.
 
 use domain::ids::DialId;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// What a token is good for. The token of one purpose is none for another.
+/// What a token authenticates. A token is valid for one purpose only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The agent of the dial reports its outcome.
     Outcome,
-    /// The carrier reports on the dial's leg, at an address that only it was given.
+    /// The carrier reports on the dial's leg; the token is part of the callback URL.
     Carrier,
 }
 
@@ -22,36 +22,35 @@ impl Purpose {
     }
 }
 
-/// The token of a dial under a secret of the service: the dial's id in hexadecimal, a dot and 256
-/// bits as 64 hexadecimal digits.
+/// Issues the token of a dial under a secret of the service: the dial's id in hexadecimal, a dot and an HMAC-SHA256 as 64
+/// hexadecimal digits.
 ///
-/// It is derived, not stored: whoever holds the secret can check it, and nobody can make the
-/// token of one dial from that of another. The key is itself derived, so that the same secret
-/// may sign webhooks without a signature ever being a token. It names its dial, so that it can be
-/// checked before anything else of a request is read.
+/// The token is derived, not stored; the secret is enough to check it. Its key is derived from the secret by purpose, so
+/// that the same secret can sign webhooks and a signature is never a token. The token contains its dial, so that it can be
+/// checked before the request is read.
 pub fn issue(secret: &[u8], purpose: Purpose, dial: &DialId) -> String {
     let id = dial.as_str().as_bytes();
     format!("{}.{}", hex::encode(id), hex::encode(mac(secret, purpose, id).finalize().into_bytes()))
 }
 
-/// The dial for which a token was issued for that purpose with one of these secrets. How long it
-/// takes does not tell how much of a wrong token is right.
+/// Returns the dial of a token that was issued for `purpose` with one of the secrets; `None` if the token is invalid.
+/// Compares in constant time.
 pub fn check<'s>(
     secrets: impl IntoIterator<Item = &'s [u8]>,
     purpose: Purpose,
     token: &str,
 ) -> Option<DialId> {
-    let (id, proof) = token.split_once('.')?;
-    let (id, proof) = (unhex(id)?, unhex(proof)?);
-    let mut genuine = false;
+    let (id, tag) = token.split_once('.')?;
+    let (id, tag) = (parse_hex(id)?, parse_hex(tag)?);
+    let mut valid = false;
     for secret in secrets {
-        genuine |= mac(secret, purpose, &id).verify_slice(&proof).is_ok();
+        valid |= mac(secret, purpose, &id).verify_slice(&tag).is_ok();
     }
-    genuine.then(|| String::from_utf8(id).ok().map(DialId::new)).flatten()
+    valid.then(|| String::from_utf8(id).ok().map(DialId::new)).flatten()
 }
 
-/// Bytes from lower-case hexadecimal digits: a token has one spelling.
-fn unhex(text: &str) -> Option<Vec<u8>> {
+/// Parses lower-case hexadecimal digits only, so that a token has one spelling.
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let upper = text.bytes().any(|byte| byte.is_ascii_uppercase());
     if upper { None } else { hex::decode(text).ok() }
 }
@@ -72,7 +71,7 @@ mod tests {
     const SECRETS: [&[u8]; 2] = [b"the new secret", b"the old secret"];
 
     #[test]
-    fn a_token_names_its_dial_and_is_good_for_its_purpose_alone() {
+    fn token_contains_its_dial_and_is_valid_for_its_purpose_only() {
         let dial = DialId::new("p é/1-1.1");
         for secret in SECRETS {
             let token = issue(secret, Purpose::Outcome, &dial);
@@ -80,13 +79,13 @@ mod tests {
             assert_eq!(check(SECRETS, Purpose::Outcome, &token), Some(dial.clone()));
             assert_eq!(check(SECRETS, Purpose::Carrier, &token), None);
         }
-        let of_another = issue(b"another secret", Purpose::Outcome, &dial);
-        assert_eq!(check(SECRETS, Purpose::Outcome, &of_another), None);
+        let with_another_secret = issue(b"another secret", Purpose::Outcome, &dial);
+        assert_eq!(check(SECRETS, Purpose::Outcome, &with_another_secret), None);
         assert_eq!(check([], Purpose::Outcome, &issue(b"", Purpose::Outcome, &dial)), None);
     }
 
     #[test]
-    fn every_changed_character_is_noticed() {
+    fn token_with_a_changed_character_is_invalid() {
         let token = issue(SECRETS[0], Purpose::Outcome, &DialId::new("p1-1.1"));
         for index in 0..token.len() {
             for other in (0x20..0x7f_u8).filter(|other| *other != token.as_bytes()[index]) {
@@ -96,8 +95,8 @@ mod tests {
                 assert_eq!(check(SECRETS, Purpose::Outcome, &changed), None, "{changed}");
             }
         }
-        for garbled in ["", ".", "7031", &token[..token.len() - 1], &format!("{token}00")] {
-            assert_eq!(check(SECRETS, Purpose::Outcome, garbled), None, "{garbled:?}");
+        for malformed in ["", ".", "7031", &token[..token.len() - 1], &format!("{token}00")] {
+            assert_eq!(check(SECRETS, Purpose::Outcome, malformed), None, "{malformed:?}");
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
-use bootstrap::live::{self, Live};
-use bootstrap::secrets::{lines, webhook_secret};
+use bootstrap::reload::{self, Watched};
+use bootstrap::secrets::{numbered_lines, parse_webhook_secret};
 use bootstrap::token::{self, Purpose};
 use domain::ids::{DialId, UserId};
 use ed25519_dalek::VerifyingKey;
@@ -19,10 +19,10 @@ pub(crate) type UserSecrets = BTreeMap<UserId, Vec<SecretString>>;
 #[derive(Debug)]
 pub(crate) struct Keys {
     /// The secrets of the service; empty only if unsigned webhooks are allowed.
-    pub service_secrets: Live<Vec<SecretString>>,
-    pub user_secrets: Live<UserSecrets>,
+    pub service_secrets: Watched<Vec<SecretString>>,
+    pub user_secrets: Watched<UserSecrets>,
     /// Telnyx's public keys; without one, every webhook of Telnyx is rejected.
-    pub carrier_keys: Live<Vec<VerifyingKey>>,
+    pub carrier_keys: Watched<Vec<VerifyingKey>>,
 }
 
 impl Keys {
@@ -33,7 +33,7 @@ impl Keys {
     /// A file can't be read or a key is invalid; the message names the setting.
     pub async fn watch(config: &Config) -> Result<Self> {
         Ok(Self {
-            service_secrets: config.secrets.follow().await?,
+            service_secrets: config.secrets.watch().await?,
             user_secrets: watch_user_secrets(config).await?,
             carrier_keys: watch_carrier_keys(config).await?,
         })
@@ -58,9 +58,9 @@ impl Keys {
     }
 }
 
-async fn watch_user_secrets(config: &Config) -> Result<Live<UserSecrets>> {
+async fn watch_user_secrets(config: &Config) -> Result<Watched<UserSecrets>> {
     let files = config.client_secrets_file.iter().cloned().collect();
-    live::follow("user secrets", files, |contents| match contents.first() {
+    reload::watch("user secrets", files, |contents| match contents.first() {
         None => Ok(UserSecrets::new()),
         Some(content) => parse_user_secrets(content.expose_secret()),
     })
@@ -68,17 +68,19 @@ async fn watch_user_secrets(config: &Config) -> Result<Live<UserSecrets>> {
     .context("CLIENT_SECRETS_FILE can't be used")
 }
 
-async fn watch_carrier_keys(config: &Config) -> Result<Live<Vec<VerifyingKey>>> {
+async fn watch_carrier_keys(config: &Config) -> Result<Watched<Vec<VerifyingKey>>> {
     let setting = config.telnyx_public_key.clone().unwrap_or_default();
     let files: Vec<_> = config.telnyx_public_key_file.iter().cloned().collect();
     let context = match files.first() {
         None => "TELNYX_PUBLIC_KEY can't be used",
         Some(_) => "TELNYX_PUBLIC_KEY_FILE can't be used",
     };
-    live::follow("Telnyx public keys", files, move |contents| {
+    reload::watch("Telnyx public keys", files, move |contents| {
         let keys: Vec<&str> = match contents.first() {
             None => setting.split(',').filter(|key| !key.trim().is_empty()).collect(),
-            Some(content) => lines(content.expose_secret())?.map(|(_, line)| line).collect(),
+            Some(content) => {
+                numbered_lines(content.expose_secret())?.map(|(_, line)| line).collect()
+            }
         };
         if keys.is_empty() && !contents.is_empty() {
             bail!("the file has no key; write one per line, 32 bytes in base64");
@@ -92,12 +94,12 @@ async fn watch_carrier_keys(config: &Config) -> Result<Live<Vec<VerifyingKey>>> 
 /// Parses lines of a user's id and a secret.
 fn parse_user_secrets(content: &[u8]) -> Result<UserSecrets> {
     let mut secrets = UserSecrets::new();
-    for (number, line) in lines(content)? {
+    for (number, line) in numbered_lines(content)? {
         let Some((user, secret)) = line.rsplit_once(char::is_whitespace) else {
             bail!("line {number}: must be a user's id, a blank and a secret");
         };
-        let secret =
-            webhook_secret(secret).map_err(|reason| anyhow::anyhow!("line {number}: {reason}"))?;
+        let secret = parse_webhook_secret(secret)
+            .map_err(|reason| anyhow::anyhow!("line {number}: {reason}"))?;
         secrets.entry(UserId::new(user.trim())).or_default().push(secret);
     }
     Ok(secrets)

@@ -14,7 +14,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{get, post};
 use tracing::field::Empty;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, error_span};
 
 use crate::problem::Problem;
 use crate::rate_limit::{RateLimit, limit_requests};
@@ -41,9 +41,10 @@ pub(crate) fn router(
         .with_state(state)
 }
 
-/// Middleware with one span per request. Handlers record the ids once they are authenticated.
+/// Middleware with one span per request. Handlers record the ids once they are authenticated. The level ERROR keeps the ids
+/// under every log filter.
 async fn open_span(request: Request, next: Next) -> Response {
-    let span = info_span!(
+    let span = error_span!(
         "request",
         path = request.uri().path(),
         userId = Empty,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use bootstrap::live::Live;
+use bootstrap::reload::Watched;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -42,7 +42,7 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(100);
 const RESERVED_FILES: u64 = 100;
 
 pub(crate) struct Server {
-    pub tls: Option<Live<ServerConfig>>,
+    pub tls: Option<Watched<ServerConfig>>,
     pub router: Router,
     pub rate_limit: Arc<RateLimit>,
     pub rejections: Arc<RejectionCounts>,
@@ -134,7 +134,7 @@ fn is_caused_by_client(error: &io::Error) -> bool {
 
 #[derive(Clone)]
 struct ConnectionHandler {
-    tls: Option<Live<ServerConfig>>,
+    tls: Option<Watched<ServerConfig>>,
     router: Router,
     read_timeout: Duration,
 }

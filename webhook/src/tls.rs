@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use bootstrap::live::{self, Live};
+use bootstrap::reload::{self, Watched};
 use secrecy::{ExposeSecret as _, SecretSlice};
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -17,8 +17,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 /// # Errors
 ///
 /// A file can't be read, or its certificates or key are invalid.
-pub(crate) async fn watch(certificates: PathBuf, key: PathBuf) -> Result<Live<ServerConfig>> {
-    live::follow("TLS certificate", vec![certificates, key], |contents| match contents {
+pub(crate) async fn watch(certificates: PathBuf, key: PathBuf) -> Result<Watched<ServerConfig>> {
+    reload::watch("TLS certificate", vec![certificates, key], |contents| match contents {
         [certificates, key] => server_config(certificates.expose_secret(), key),
         _ => anyhow::bail!("a certificate and a key are needed"),
     })

@@ -1,4 +1,4 @@
-//! Settings, by environment and flags.
+//! Settings from the environment and from flags.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use activities::telnyx::Telnyx;
 use activities::{CallSettings, PlanSettings};
 use anyhow::{Result, bail};
-use bootstrap::live::Live;
+use bootstrap::reload::Watched;
 use bootstrap::secrets::SecretSettings;
 use clap::Parser;
 use domain::phone::PhoneNumber;
@@ -14,16 +14,12 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 use workflows::clock::ClockOffset;
 
-/// Plans calls, makes them and settles their records.
+/// Plans calls, places them and records their outcomes. Without a command: until it is stopped.
 ///
-/// Temporal is found by its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
-/// TEMPORAL_TLS_*, or a profile of temporal.toml.
+/// Temporal has its own settings: TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, TEMPORAL_API_KEY,
+/// TEMPORAL_TLS_*, or a profile in temporal.toml.
 #[derive(Debug, Parser)]
-#[command(
-    version,
-    after_help = "Beside the service: `worker plan --dry-run`, `worker why PROSPECT` and \
-    `worker import FILE --user ID`; `worker help` tells of them."
-)]
+#[command(version)]
 pub struct Config {
     /// PostgreSQL, as postgres://user:password@host:5432/database
     #[arg(long, env, hide_env_values = true, value_parser = parse_database_url)]
@@ -41,7 +37,7 @@ pub struct Config {
     #[arg(long, env, value_parser = parse_number)]
     pub telnyx_from_number: PhoneNumber,
 
-    /// Key of the Telnyx account; with it a call that is cancelled while it rings stops ringing
+    /// Key of the Telnyx account; with it, a call that is cancelled while it rings is ended at Telnyx
     #[arg(long, env, hide_env_values = true)]
     pub telnyx_api_key: Option<SecretString>,
 
@@ -57,7 +53,6 @@ pub struct Config {
     #[arg(long, env, value_parser = parse_url)]
     pub service_url: Url,
 
-    /// What webhooks are signed with
     #[command(flatten)]
     pub secrets: SecretSettings,
 
@@ -65,19 +60,18 @@ pub struct Config {
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub batch_size: u32,
 
-    /// Minutes from one plan run to the next
+    /// Minutes between plan runs
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
     pub schedule_interval: u32,
 
-    /// What calls are planned by
     #[command(flatten)]
     pub plans: PlanConfig,
 
-    /// Days for which decisions of plan runs and of the guard are kept
+    /// Days for which the decisions of plan runs and of admission are kept
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     pub decision_days: u32,
 
-    /// Longest call, in minutes; as many are reserved while it lasts
+    /// Maximum length of a call, in minutes; as many are reserved while it lasts
     #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(i32).range(1..=60))]
     pub max_call_minutes: i32,
 
@@ -85,33 +79,33 @@ pub struct Config {
     #[arg(long, env, default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
     pub ring_timeout: u32,
 
-    /// Voices of Ultravox for the plain words that clients use, as female=Jessica,male=Mark
+    /// Voices of Ultravox for the plain words that users write, as female=Jessica,male=Mark
     #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
         value_parser = parse_voice)]
     pub voices: Vec<(String, String)>,
 
-    /// Folder for combined.log and error.log, beside the log on standard output
+    /// Folder for combined.log and error.log, in addition to standard output
     #[arg(long, env)]
     pub log_dir: Option<PathBuf>,
 
-    /// Seconds by which the service's clock stands ahead, to rehearse another moment. Refused
-    /// unless the Ultravox API is on this machine
+    /// Seconds by which the service's clock is ahead of real time, for rehearsals; rejected unless
+    /// the Ultravox API is on this machine
     #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
     pub clock_offset_secs: i64,
 }
 
-/// What calls are planned by.
+/// Settings of plan runs, which `worker plan` and `worker explain` share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PlanConfig {
-    /// Calls that may be under way at once
+    /// Calls that may be in progress at once
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub max_concurrent_calls: i32,
 
-    /// Calls that the Ultravox account may make in a minute
+    /// Calls that the Ultravox account may create per minute
     #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(i32).range(1..=100_000))]
     pub ultravox_calls_per_minute: i32,
 
-    /// Call nobody of whom neither the prospect nor its number tells a time zone
+    /// Skip prospects whose time zone is unknown, by their row and by their number
     #[arg(long, env, default_value_t = false)]
     pub strict_calling_hours: bool,
 }
@@ -123,29 +117,28 @@ impl bootstrap::Settings for Config {
 }
 
 impl Config {
-    /// Checks what one value alone does not show.
+    /// Checks settings that depend on each other.
     pub fn check(&self) -> Result<()> {
         self.secrets.check()?;
         if self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url) {
             bail!(
-                "CLOCK_OFFSET_SECS is {} but ULTRAVOX_API_URL is not on this machine; people are \
-                only called by the real clock: remove CLOCK_OFFSET_SECS",
+                "CLOCK_OFFSET_SECS is {}, but ULTRAVOX_API_URL is not on this machine; real phones \
+                need the real time: remove CLOCK_OFFSET_SECS",
                 self.clock_offset_secs
             );
         }
         Ok(())
     }
 
-    /// How far the service's clock stands ahead.
     pub fn clock_offset(&self) -> ClockOffset {
         ClockOffset(self.clock_offset_secs)
     }
 
-    /// Access to the carrier, if it was given.
+    /// The client of the carrier; `None` without credentials.
     pub fn telnyx(&self) -> Result<Option<Telnyx>> {
-        let given = |text: &&str| !text.trim().is_empty();
-        let key = self.telnyx_api_key.as_ref().map(|key| key.expose_secret()).filter(given);
-        let sid = self.telnyx_account_sid.as_deref().filter(given);
+        let is_set = |text: &&str| !text.trim().is_empty();
+        let key = self.telnyx_api_key.as_ref().map(|key| key.expose_secret()).filter(is_set);
+        let sid = self.telnyx_account_sid.as_deref().filter(is_set);
         match (key, sid) {
             (Some(key), Some(sid)) => {
                 let key = SecretString::from(key);
@@ -157,8 +150,7 @@ impl Config {
         }
     }
 
-    /// What calls are made with.
-    pub fn calls(&self, webhook_secrets: Live<Vec<SecretString>>) -> CallSettings {
+    pub fn calls(&self, webhook_secrets: Watched<Vec<SecretString>>) -> CallSettings {
         CallSettings {
             from_number: self.telnyx_from_number.clone(),
             service_url: self.service_url.as_str().trim_end_matches('/').to_owned(),
@@ -174,7 +166,6 @@ impl Config {
 }
 
 impl PlanConfig {
-    /// What calls are planned by.
     pub fn settings(&self) -> PlanSettings {
         PlanSettings {
             strict_calling_hours: self.strict_calling_hours,
@@ -185,19 +176,19 @@ impl PlanConfig {
 }
 
 pub(crate) fn parse_database_url(text: &str) -> Result<SecretString, String> {
-    let sound = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-    // The text itself may hold a password, so it is not repeated.
-    sound
+    let valid = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
+    // The text may contain a password, so it is not repeated.
+    valid
         .then(|| SecretString::from(text))
         .ok_or_else(|| "must look like postgres://user:password@host:5432/database".to_owned())
 }
 
 fn parse_api_key(text: &str) -> Result<SecretString, String> {
     let alphanumeric = |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric());
-    let sound = text.split_once('.').is_some_and(|(prefix, rest)| {
+    let valid = text.split_once('.').is_some_and(|(prefix, rest)| {
         prefix.len() == 8 && rest.len() == 32 && alphanumeric(prefix) && alphanumeric(rest)
     });
-    sound
+    valid
         .then(|| SecretString::from(text))
         .ok_or_else(|| "must be 8 letters or digits, a dot, and 32 letters or digits".to_owned())
 }
@@ -237,7 +228,7 @@ fn is_loopback(url: &Url) -> bool {
 mod tests {
     use super::*;
 
-    const SOUND: [(&str, &str); 6] = [
+    const VALID: [(&str, &str); 6] = [
         ("--database-url", "postgres://u:hunter2@h/d"),
         ("--ultravox-api-key", "abcdefgh.abcdefghabcdefghabcdefghabcdefgh"),
         ("--ultravox-api-url", "http://127.0.0.1:8080/"),
@@ -248,12 +239,12 @@ mod tests {
 
     fn parse(changed: &[(&str, &str)]) -> Result<Config> {
         let mut args = vec!["worker".to_owned()];
-        for (flag, value) in SOUND {
+        for (flag, value) in VALID {
             let changed = changed.iter().find(|(other, _)| *other == flag);
             args.push(format!("{flag}={}", changed.map_or(value, |(_, value)| value)));
         }
         for (flag, value) in changed {
-            if SOUND.iter().all(|(other, _)| other != flag) {
+            if VALID.iter().all(|(other, _)| other != flag) {
                 args.push(format!("{flag}={value}"));
             }
         }
@@ -263,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn sound_settings_are_taken() {
+    fn valid_settings_are_parsed() {
         let config = parse(&[("--clock-offset-secs", "-60")]).unwrap();
         assert_eq!(config.secrets.webhook_secrets.len(), 2);
         assert_eq!(config.service_url.as_str(), "https://calls.example.com/");
@@ -271,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_named_and_a_secret_one_is_not_repeated() {
+    fn invalid_setting_is_named_and_its_value_not_repeated() {
         for (flag, value, word) in [
             ("--ultravox-api-key", "hunter2", "32 letters or digits"),
             ("--telnyx-from-number", "555", "E.164"),
@@ -288,15 +279,16 @@ mod tests {
     }
 
     #[test]
-    fn the_clock_is_only_moved_for_a_provider_on_this_machine() {
+    fn clock_offset_is_rejected_unless_the_provider_is_on_this_machine() {
         let api = ("--ultravox-api-url", "https://api.ultravox.ai");
         let error = parse(&[api, ("--clock-offset-secs", "5")]).unwrap_err();
         assert!(error.to_string().contains("CLOCK_OFFSET_SECS"));
-        for here in ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080/api"] {
-            assert!(is_loopback(&here.parse().unwrap()), "{here}");
+        for local in ["http://localhost:1", "http://127.0.0.9", "http://[::1]:8080/api"] {
+            assert!(is_loopback(&local.parse().unwrap()), "{local}");
         }
-        for away in ["http://localhost.example.com", "https://127.example.com", "http://10.0.0.1"] {
-            assert!(!is_loopback(&away.parse().unwrap()), "{away}");
+        for remote in ["http://localhost.example.com", "https://127.example.com", "http://10.0.0.1"]
+        {
+            assert!(!is_loopback(&remote.parse().unwrap()), "{remote}");
         }
     }
 }

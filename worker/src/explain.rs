@@ -29,11 +29,11 @@ pub async fn explain(
 
     let mut lines = vec![format!("{prospect} of {} is {}.", summary.user_id, summary.status)];
     match summary.last_contacted {
-        Some(at) => lines.push(format!("It was last contacted on {}.", shown(at))),
+        Some(at) => lines.push(format!("It was last contacted on {}.", format_time(at))),
         None => lines.push("It was never contacted.".to_owned()),
     }
     if let Some(at) = summary.rescheduled_for {
-        lines.push(format!("Its callback is due on {}.", shown(at)));
+        lines.push(format!("Its callback is due on {}.", format_time(at)));
     }
     let is_open = |status: &str| status.parse().is_ok_and(ConversationStatus::is_open);
     let open = calls.iter().any(|call| is_open(&call.status));
@@ -45,15 +45,15 @@ pub async fn explain(
         lines.push(format!(
             "Call {}, for {}, {}{result}{notes}.",
             call.id,
-            shown(call.slot),
+            format_time(call.slot),
             call.status
         ));
     }
     if let Some(decision) = planned {
-        let (run, at) = (&decision.by, shown(decision.at));
+        let (run, at) = (&decision.by, format_time(decision.at));
         let what = match (decision.slot, decision.detail) {
             (Some(slot), detail) => {
-                format!("planned it for {}. {}", shown(slot), detail.unwrap_or_default())
+                format!("planned it for {}. {}", format_time(slot), detail.unwrap_or_default())
             }
             (None, detail) => format!("skipped it: {}", detail.unwrap_or_default()),
         };
@@ -64,7 +64,7 @@ pub async fn explain(
         ));
     }
     if let Some(decision) = admission {
-        let (call, at) = (&decision.by, shown(decision.at));
+        let (call, at) = (&decision.by, format_time(decision.at));
         let detail = decision.detail.unwrap_or_default();
         lines.push(format!("Admission of {call} on {at}: {detail}{}", until(decision.next)));
     }
@@ -102,7 +102,7 @@ async fn next_step(
                 Some(decision) => match decision.verdict {
                     Ok(slot) => {
                         let detail = slot.detail.unwrap_or_default();
-                        let at = shown(slot.at);
+                        let at = format_time(slot.at);
                         format!("Next: a plan run now would call it on {at}. {detail}")
                             .trim_end()
                             .to_owned()
@@ -118,9 +118,9 @@ async fn next_step(
 }
 
 fn until(next: Option<DateTime<Utc>>) -> String {
-    next.map(|next| format!(" Until {}.", shown(next))).unwrap_or_default()
+    next.map(|next| format!(" Until {}.", format_time(next))).unwrap_or_default()
 }
 
-fn shown(time: DateTime<Utc>) -> String {
+pub(crate) fn format_time(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }

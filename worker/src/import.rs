@@ -1,4 +1,4 @@
-//! Prospects from a file: read, checked line by line, and entered all at once or not at all.
+//! Import of prospects from a CSV file: each line is checked, and all valid lines are inserted in one transaction.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -12,98 +12,92 @@ use phonenumber::country;
 use store::imports::{self, NewProspect};
 use store::{Store, StoreError};
 
-/// Prospects entered by one statement.
-const AT_ONCE: usize = 5_000;
-/// Longest id, in characters, as the table takes it.
-const LONGEST_ID: usize = 200;
-/// Longest name, in characters.
-const LONGEST_NAME: usize = 500;
+const LINES_PER_INSERT: usize = 5_000;
+/// As in the constraint of the table.
+const MAX_ID_CHARS: usize = 200;
+const MAX_NAME_CHARS: usize = 500;
 
-/// Why nothing can be imported.
+/// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The file is not what it must be.
     #[error("the file can't be read as CSV: {0}")]
     Csv(#[from] csv::Error),
-    /// A column is missing.
     #[error("the first line must name the columns, `name` and `phone` among them; found: {0}")]
     Columns(String),
-    /// There is no such user.
     #[error("there is no user {0:?}")]
     NoUser(String),
-    /// The region is not known.
-    #[error("{0:?} is no region; give two letters, as US or DE")]
+    #[error("{0:?} is not a region; use two letters, such as US or DE")]
     Region(String),
-    /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What is imported, and how.
-pub struct Import<'a> {
-    /// Whose prospects they are.
+pub struct ImportOptions<'a> {
+    /// The user that the prospects belong to.
     pub user_id: &'a UserId,
     /// The region of numbers without a country code, ISO 3166-1.
     pub region: &'a str,
-    /// Whether nothing is written.
+    /// Check the file without writing.
     pub dry_run: bool,
 }
 
-/// A line that was passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PassedOver {
-    /// Its number in the file, from 1.
+pub struct SkippedLine {
+    /// The number in the file, from 1.
     pub line: u64,
-    /// Why, as a sentence.
-    pub why: String,
+    /// A clause such as "the name is missing".
+    pub reason: String,
 }
 
-/// What became of the lines.
 #[derive(Clone, Debug, Default)]
 pub struct Imported {
-    /// Prospects entered.
-    pub entered: usize,
-    /// Lines that were not.
-    pub passed_over: Vec<PassedOver>,
+    /// The number of new prospects.
+    pub inserted: usize,
+    /// By their numbers.
+    pub skipped: Vec<SkippedLine>,
 }
 
-/// Imports a file. `progress` is told how many lines are done.
+/// Imports a file. Calls `progress` with the number of lines done.
+///
+/// # Errors
+///
+/// Nothing was imported. An invalid line is no error, but a part of the result.
 pub async fn import(
     store: &Store,
     file: impl Read,
-    how: &Import<'_>,
+    options: &ImportOptions<'_>,
     mut progress: impl FnMut(usize),
 ) -> Result<Imported, ImportError> {
-    let region = country::Id::from_str(how.region)
-        .map_err(|_| ImportError::Region(how.region.to_owned()))?;
+    let region = country::Id::from_str(options.region)
+        .map_err(|_| ImportError::Region(options.region.to_owned()))?;
     let mut tx = store.begin().await?;
-    if !imports::user_exists(&mut tx, how.user_id).await? {
-        return Err(ImportError::NoUser(how.user_id.to_string()));
+    if !imports::user_exists(&mut tx, options.user_id).await? {
+        return Err(ImportError::NoUser(options.user_id.to_string()));
     }
     let mut lines = Lines::open(file, region)?;
     let mut imported = Imported::default();
     let mut done = 0;
     loop {
-        let page = lines.page(AT_ONCE)?;
+        let page = lines.read_page(LINES_PER_INSERT)?;
         if page.is_empty() {
             break;
         }
         done += page.len();
-        let mut sound = Vec::new();
-        for (line, read) in page {
-            match read {
-                Ok(prospect) => sound.push((line, prospect)),
-                Err(why) => imported.passed_over.push(PassedOver { line, why }),
+        let mut valid = Vec::new();
+        for (line, parsed) in page {
+            match parsed {
+                Ok(prospect) => valid.push((line, prospect)),
+                Err(reason) => imported.skipped.push(SkippedLine { line, reason }),
             }
         }
-        let phones: Vec<String> = sound.iter().map(|(_, p)| p.phone.clone()).collect();
-        let ids: Vec<String> = sound.iter().filter_map(|(_, p)| p.id.clone()).collect();
-        let known = imports::known_numbers(&mut tx, how.user_id, &phones).await?;
-        let suppressed = imports::suppressed_numbers(&mut tx, how.user_id, &phones).await?;
+        let phones: Vec<String> = valid.iter().map(|(_, p)| p.phone.clone()).collect();
+        let ids: Vec<String> = valid.iter().filter_map(|(_, p)| p.id.clone()).collect();
+        let known = imports::known_numbers(&mut tx, options.user_id, &phones).await?;
+        let suppressed = imports::suppressed_numbers(&mut tx, options.user_id, &phones).await?;
         let taken = imports::known_ids(&mut tx, &ids).await?;
         let mut new = Vec::new();
-        for (line, prospect) in sound {
-            let why = if suppressed.contains(&prospect.phone) {
+        for (line, prospect) in valid {
+            let reason = if suppressed.contains(&prospect.phone) {
                 "the number is on a do-not-call list"
             } else if known.contains(&prospect.phone) {
                 "a prospect of the user has the number"
@@ -113,23 +107,22 @@ pub async fn import(
                 new.push(prospect);
                 continue;
             };
-            imported.passed_over.push(PassedOver { line, why: why.to_owned() });
+            imported.skipped.push(SkippedLine { line, reason: reason.to_owned() });
         }
-        imports::insert_prospects(&mut tx, how.user_id, &new).await?;
-        imported.entered += new.len();
+        imports::insert_prospects(&mut tx, options.user_id, &new).await?;
+        imported.inserted += new.len();
         progress(done);
     }
-    if !how.dry_run {
+    if !options.dry_run {
         tx.commit().await.map_err(StoreError::from)?;
     }
-    imported.passed_over.sort_by_key(|passed| passed.line);
+    imported.skipped.sort_by_key(|skipped| skipped.line);
     Ok(imported)
 }
 
-/// The number of a line, and a prospect or what is wrong with it.
+/// The number of a line, and its prospect or why it is invalid.
 type Line = (u64, Result<NewProspect, String>);
 
-/// The lines of a file.
 struct Lines<File> {
     reader: csv::Reader<File>,
     columns: Columns,
@@ -138,7 +131,7 @@ struct Lines<File> {
     seen: BTreeSet<String>,
 }
 
-/// Where the columns are.
+/// The positions of the columns.
 struct Columns {
     id: Option<usize>,
     name: usize,
@@ -153,7 +146,7 @@ impl<File: Read> Lines<File> {
         let mut reader =
             csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
         let headers = reader.headers()?.clone();
-        // Spreadsheets begin a file with a mark of its encoding.
+        // Spreadsheets write a byte order mark.
         let name = |text: &str| text.trim_start_matches('\u{feff}').to_ascii_lowercase();
         let at = |column: &str| headers.iter().position(|header| name(header) == column);
         let (Some(name), Some(phone)) = (at("name"), at("phone")) else {
@@ -170,66 +163,66 @@ impl<File: Read> Lines<File> {
         Ok(Self { reader, columns, region, seen: BTreeSet::new() })
     }
 
-    /// The next lines, each a prospect or what is wrong with it.
-    fn page(&mut self, most: usize) -> Result<Vec<Line>, ImportError> {
+    /// Returns the next lines, at most `max`; none at the end of the file.
+    fn read_page(&mut self, max: usize) -> Result<Vec<Line>, ImportError> {
         let mut page = Vec::new();
         let mut record = csv::StringRecord::new();
-        while page.len() < most && self.reader.read_record(&mut record)? {
+        while page.len() < max && self.reader.read_record(&mut record)? {
             let line = record.position().map_or(0, csv::Position::line);
-            let read = self.read(&record).and_then(|prospect| self.first(prospect));
-            page.push((line, read));
+            let parsed = self.parse(&record).and_then(|prospect| self.check_repetition(prospect));
+            page.push((line, parsed));
         }
         Ok(page)
     }
 
-    fn read(&self, record: &csv::StringRecord) -> Result<NewProspect, String> {
+    fn parse(&self, record: &csv::StringRecord) -> Result<NewProspect, String> {
         let text = |column: Option<usize>| {
             column.and_then(|column| record.get(column)).filter(|text| !text.is_empty())
         };
         let name = text(Some(self.columns.name)).ok_or("the name is missing")?;
-        if name.chars().count() > LONGEST_NAME {
-            return Err(format!("the name is longer than {LONGEST_NAME} characters"));
+        if name.chars().count() > MAX_NAME_CHARS {
+            return Err(format!("the name is longer than {MAX_NAME_CHARS} characters"));
         }
         let phone = text(Some(self.columns.phone)).ok_or("the number is missing")?;
         let id = text(self.columns.id);
-        if id.is_some_and(|id| id.chars().count() > LONGEST_ID) {
-            return Err(format!("the id is longer than {LONGEST_ID} characters"));
+        if id.is_some_and(|id| id.chars().count() > MAX_ID_CHARS) {
+            return Err(format!("the id is longer than {MAX_ID_CHARS} characters"));
         }
         let time_zone = text(self.columns.time_zone);
         if let Some(zone) = time_zone {
             parse_zone(zone).map_err(|error| error.to_string())?;
         }
         if record.iter().any(|text| text.contains('\0')) {
-            return Err("the line holds a NUL character".to_owned());
+            return Err("the line contains a NUL character".to_owned());
         }
         Ok(NewProspect {
             id: id.map(str::to_owned),
             name: name.to_owned(),
-            phone: self.normalised(phone)?,
+            phone: self.parse_phone(phone)?,
             time_zone: time_zone.map(str::to_owned),
-            state: text(self.columns.state).map(state).transpose()?,
+            state: text(self.columns.state).map(parse_state).transpose()?,
             notes: text(self.columns.notes).map(str::to_owned),
         })
     }
 
-    /// A number in E.164 form.
-    fn normalised(&self, text: &str) -> Result<String, String> {
-        let wrong = || format!("{text:?} is no telephone number");
-        // One that is in that form already is taken as it is: whether anybody has it shows at the call.
+    /// Parses a number and returns its E.164 form.
+    fn parse_phone(&self, text: &str) -> Result<String, String> {
+        let invalid = || format!("{text:?} is no telephone number");
+        // A number in E.164 form is accepted even if its country has no such number.
         if PhoneNumber::parse(text).is_ok() {
             return Ok(text.to_owned());
         }
-        let number = phonenumber::parse(Some(self.region), text).map_err(|_| wrong())?;
-        // Fictional numbers (555-01xx) are valid by their length alone, and so is what is guessed.
+        let number = phonenumber::parse(Some(self.region), text).map_err(|_| invalid())?;
+        // A number with a guessed country must exist, or be fictional (555-01xx).
         if !number.is_valid() && !is_fictional(&number) {
-            return Err(wrong());
+            return Err(invalid());
         }
         let text = number.format().mode(phonenumber::Mode::E164).to_string();
-        PhoneNumber::parse(&text).map(|number| number.to_string()).map_err(|_| wrong())
+        PhoneNumber::parse(&text).map(|number| number.to_string()).map_err(|_| invalid())
     }
 
-    /// The prospect, unless an earlier line has its number or its id.
-    fn first(&mut self, prospect: NewProspect) -> Result<NewProspect, String> {
+    /// Returns the prospect, unless an earlier line has its number or its id.
+    fn check_repetition(&mut self, prospect: NewProspect) -> Result<NewProspect, String> {
         if prospect.id.as_ref().is_some_and(|id| self.seen.contains(&format!("id {id}"))) {
             return Err("an earlier line has the id".to_owned());
         }
@@ -241,20 +234,20 @@ impl<File: Read> Lines<File> {
     }
 }
 
-/// Whether a number of North America is one of those that are kept for fiction.
+/// Whether a North American number is reserved for fiction.
 fn is_fictional(number: &phonenumber::PhoneNumber) -> bool {
     let digits = number.format().mode(phonenumber::Mode::E164).to_string();
     digits.starts_with("+1") && digits.len() == 12 && digits.get(5..10) == Some("55501")
 }
 
-/// An ISO 3166-2 code; two letters alone are a state of the United States.
-fn state(text: &str) -> Result<String, String> {
+/// Parses an ISO 3166-2 code; two letters without a country are a state of the United States.
+fn parse_state(text: &str) -> Result<String, String> {
     let code = text.to_ascii_uppercase();
     let code = if code.len() == 2 { format!("US-{code}") } else { code };
-    let sound = code.split_once('-').is_some_and(|(country, state)| {
+    let valid = code.split_once('-').is_some_and(|(country, state)| {
         let letters = |text: &str| text.bytes().all(|byte| byte.is_ascii_uppercase());
         let alphanumeric = state.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
         country.len() == 2 && letters(country) && (1..=3).contains(&state.len()) && alphanumeric
     });
-    sound.then_some(code).ok_or_else(|| format!("{text:?} is no state; write it as FL or US-FL"))
+    valid.then_some(code).ok_or_else(|| format!("{text:?} is no state; write it as FL or US-FL"))
 }

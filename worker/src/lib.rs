@@ -1,5 +1,6 @@
 //! The process that hosts workflows and activities.
 
+pub mod cli;
 pub mod config;
 pub mod explain;
 pub mod import;
@@ -24,20 +25,23 @@ use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 
 use config::Config;
 
-/// How long activities may go on once the process is told to stop.
-const GRACE: Duration = Duration::from_secs(30);
-/// Polls for workflow tasks at once: a plan run starts many workflows in one go.
-const WORKFLOW_POLLS: usize = 20;
+/// Time for activities in progress to finish after a shutdown signal.
+const GRACEFUL_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+/// Concurrent polls for workflow tasks: a plan run starts many workflows at once.
+const WORKFLOW_POLLERS: usize = 20;
 
-/// Makes everything ready and works until it is told to stop.
-pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
+/// Migrates the database, registers search attributes and schedules, and works until `shutdown` completes.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
     config.check()?;
-    let secrets = config.secrets.follow().await?;
+    let secrets = config.secrets.watch().await?;
     if secrets.borrow().is_empty() {
         warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
     }
     if config.clock_offset_secs != 0 {
-        warn!(offsetSecs = config.clock_offset_secs, "The clock is moved: this is a rehearsal");
+        warn!(
+            offsetSecs = config.clock_offset_secs,
+            "The clock is offset from real time, for a rehearsal"
+        );
     }
     let store = Store::connect(config.database_url.expose_secret())
         .await
@@ -60,29 +64,29 @@ pub async fn run(config: Config, stop: impl Future<Output = ()>) -> Result<()> {
         .register_workflow::<SweepCalls>()?
         .register_activities(Planning::new(store.clone(), config.plans.settings()))
         .register_activities(calls)
-        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLS))
-        .graceful_shutdown_period(GRACE)
+        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLERS))
+        .graceful_shutdown_period(GRACEFUL_SHUTDOWN_TIMEOUT)
         .build();
-    let options_of_runtime = RuntimeOptions::builder().build().map_err(|error| anyhow!(error))?;
-    let runtime = Runtime::from_current_tokio(options_of_runtime)?;
+    let runtime_options = RuntimeOptions::builder().build().map_err(|error| anyhow!(error))?;
+    let runtime = Runtime::from_current_tokio(runtime_options)?;
     let mut worker = Worker::new(&runtime, client.clone(), options)
         .map_err(|error| anyhow!("starting the worker: {error}"))?;
     schedule::sync_schedules(&client, &config).await?;
     info!(namespace, taskQueue = TASK_QUEUE, "Worker started");
 
-    let watching = tokio::spawn(suppressions::watch(store, client));
-    let halt = worker.shutdown_handle();
-    let stopped = async {
-        stop.await;
-        info!("Worker is stopping: it finishes what it has begun");
-        halt();
+    let suppressions = tokio::spawn(suppressions::watch(store, client));
+    let initiate_shutdown = worker.shutdown_handle();
+    let shutdown = async {
+        shutdown.await;
+        info!("Worker is stopping; it finishes activities in progress");
+        initiate_shutdown();
         std::future::pending::<()>().await
     };
     tokio::select! {
-        worked = worker.run() => worked.map_err(|error| anyhow!("working: {error}"))?,
-        () = stopped => {}
+        result = worker.run() => result.map_err(|error| anyhow!("running the worker: {error}"))?,
+        () = shutdown => {}
     }
-    watching.abort();
+    suppressions.abort();
     info!("Worker stopped");
     Ok(())
 }

@@ -1,12 +1,17 @@
-//! Reads the settings, runs, reports.
-
 use std::process::ExitCode;
+
+use worker::cli::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let args: Vec<_> = std::env::args_os().collect();
-    if worker::tools::are_asked_for(&args) {
-        return worker::tools::run(args).await;
+    match bootstrap::settings::read_settings(std::env::args_os()) {
+        Ok(Cli::Worker(config)) => {
+            bootstrap::run_with_logs(*config, |config| {
+                worker::run(config, bootstrap::shutdown_signal())
+            })
+            .await
+        }
+        Ok(Cli::Tool(tool)) => tool.run().await,
+        Err(error) => error.print(),
     }
-    bootstrap::main(|config| worker::run(config, bootstrap::stopped())).await
 }

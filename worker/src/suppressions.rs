@@ -43,7 +43,7 @@ async fn cancel_suppressed(store: &Store, client: &Client) -> Result<(), Failure
     for id in calls {
         let workflow = call_workflow(&id);
         match client.get_workflow_handle::<Call>(workflow).cancel(Default::default()).await {
-            Ok(()) => info!(conversationId = %id, "Cancelled: its number is suppressed"),
+            Ok(()) => info!(conversationId = %id, "Cancelled call: its number is suppressed"),
             // The sweep records a call without a workflow.
             Err(WorkflowInteractionError::NotFound(_)) => {}
             Err(error) => return Err(error.into()),

@@ -14,13 +14,20 @@ use store::lines::{self, Lines};
 use store::phone_state::{self, PhoneState};
 use store::users::{self, Profile, UserState};
 use store::{Connection, StoreError, admission as rows, rules};
-use tracing::info;
+use tracing::field::display;
+use tracing::{Span, info, instrument};
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
 
 use super::agent_script::fill_script;
-use super::{CallSettings, Calls};
+use super::{CallSettings, Calls, record_ids};
 
 /// Decides whether a conversation may be dialled now, reserves minutes and a line for it, and saves the decision.
+#[instrument(
+    name = "admit",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId = %input.conversation_id, dialId)
+)]
 pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreError> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;
@@ -28,6 +35,7 @@ pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreEr
         return Ok(deny(BlockReason::AlreadyRecorded.into()));
     };
     let (user_id, prospect_id) = (conversation.user_id.clone(), conversation.prospect_id.clone());
+    record_ids(&user_id, &prospect_id, id);
     let decision = decide(calls, &mut tx, input, conversation).await?;
     if !matches!(decision.admission, Admission::Admitted(_)) {
         // Roll back the reopening of a recorded call.
@@ -198,14 +206,8 @@ async fn reserve(
         dial_deadline,
     };
     dials::insert(conn, &new, now).await?;
-    info!(
-        userId = %user_id,
-        prospectId = %prospect_id,
-        conversationId = %call.id,
-        dialId = %id,
-        reservedMinutes = reserved_minutes,
-        "Admitted call"
-    );
+    Span::current().record("dialId", display(&id));
+    info!(reservedMinutes = reserved_minutes, "Admitted call");
     Ok(terms(&calls.settings, &id, reserved_minutes))
 }
 

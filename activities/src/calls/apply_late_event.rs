@@ -7,7 +7,8 @@ use domain::minutes;
 use domain::status::{Disposition, Reason};
 use store::outcomes::{self, ClosedDial, NewSuppression, ProspectUpdate, RecordedCall};
 use store::{Connection, StoreError, dials};
-use tracing::{info, warn};
+use tracing::field::display;
+use tracing::{Span, info, instrument, warn};
 use workflows::activities::calls::{CallRecord, DialRef, LateEventInput, LateEventResult};
 use workflows::events;
 
@@ -16,15 +17,22 @@ use crate::failure::Failure;
 use crate::ultravox::UltravoxError;
 
 /// Applies a late event to the records.
+#[instrument(
+    name = "apply_late_event",
+    level = "error",
+    skip_all,
+    fields(userId, conversationId = %input.conversation_id, dialId)
+)]
 pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResult, Failure> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;
     let Some(recorded) = outcomes::lock_recorded(&mut tx, id).await? else {
-        warn!(conversationId = %id, "An event arrived for an unknown conversation");
+        warn!("An event arrived for an unknown conversation");
         return Ok(LateEventResult::UnknownConversation);
     };
     drop(tx);
     let RecordedCall { user_id, status, summary } = recorded;
+    Span::current().record("userId", display(&user_id));
     let Some(message) = events::parse_message(input.message.clone(), &user_id) else {
         return Ok(LateEventResult::Unchanged);
     };
@@ -33,6 +41,7 @@ pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResul
         return Err(Failure::NotRecorded(id.clone()));
     }
     let dial_id = message.dial_id;
+    Span::current().record("dialId", dial_id.as_ref().map(display));
     let (mut late, transcript) = message.event.into_dial_events();
     // An answered call may have reports that were not received: they are in its messages.
     let is_reported = summary.outcome.is_some() && summary.reason.is_none();
@@ -54,7 +63,7 @@ pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResul
     };
     tx.commit().await.map_err(StoreError::from)?;
     let amended = result == LateEventResult::Amended;
-    info!(conversationId = %id, amended, "Applied a late event");
+    info!(amended, "Applied a late event");
     Ok(result)
 }
 

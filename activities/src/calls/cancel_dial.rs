@@ -2,11 +2,13 @@
 
 use store::StoreError;
 use store::dials::{self, DialState};
+use tracing::instrument;
 use workflows::activities::calls::{CancelDialResult, DialRef};
 
 use super::Calls;
 
 /// Cancels a dial, unless its request was sent. No request is sent afterwards.
+#[instrument(name = "cancel_dial", level = "error", skip_all, fields(dialId = %input.dial_id))]
 pub async fn run(calls: &Calls, input: &DialRef) -> Result<CancelDialResult, StoreError> {
     let mut tx = calls.store.begin().await?;
     let Some(dial) = dials::lock(&mut tx, &input.dial_id).await? else {

@@ -5,6 +5,7 @@ use domain::callee_zones::spoken_zone;
 use store::dials::Dial;
 use store::users::{self, UserState};
 use store::{StoreError, admission as rows, outcomes};
+use tracing::instrument;
 use workflows::activities::calls::{DialRef, TranscriptReports};
 
 use super::Calls;
@@ -13,6 +14,12 @@ use crate::failure::Failure;
 use crate::ultravox::UltravoxError;
 
 /// Stores the transcript of a dial's call and returns the reports of its tool calls.
+#[instrument(
+    name = "collect_transcript",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId, dialId = %input.dial_id)
+)]
 pub async fn run(calls: &Calls, input: &DialRef) -> Result<TranscriptReports, Failure> {
     let Some((dial, call)) = find_call(calls, input).await? else {
         return Ok(TranscriptReports::default());

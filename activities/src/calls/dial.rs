@@ -12,13 +12,13 @@ use secrecy::ExposeSecret;
 use store::dials::{self, Dial, DialState};
 use store::users::{self, UserState};
 use store::{StoreError, admission as rows};
-use tracing::{info, warn};
+use tracing::{info, instrument, warn};
 use workflows::activities::calls::{DialRef, DialResult};
 
-use super::Calls;
 use super::agent_script::fill_script;
 use super::fetch_status::mark_placed;
 use super::settings::issue_token;
+use super::{Calls, record_ids};
 use crate::failure::Failure;
 use crate::ultravox::{AgentScript, CallRequest, Created};
 
@@ -29,6 +29,12 @@ const SEND_TIMEOUT: TimeDelta = TimeDelta::seconds(10);
 const MAX_BUSY_DELAY: Duration = Duration::from_secs(3_600);
 
 /// Rings the phone, unless an earlier request may have been accepted.
+#[instrument(
+    name = "dial",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId, dialId = %input.dial_id)
+)]
 pub async fn run(calls: &Calls, input: &DialRef) -> Result<DialResult, Failure> {
     match prepare(calls, &input.dial_id).await? {
         Prepared::Done(result) => Ok(result),
@@ -56,6 +62,7 @@ async fn prepare(calls: &Calls, dial_id: &DialId) -> Result<Prepared, StoreError
     let Some(dial) = dials::lock(&mut tx, dial_id).await? else {
         return Ok(deny(BlockReason::AlreadyRecorded.into()));
     };
+    record_ids(&dial.user_id, &dial.prospect_id, &dial.conversation_id);
     match (dial.state, &dial.provider_call_id) {
         (DialState::Placed, Some(id)) => {
             return Ok(Prepared::Done(DialResult::Placed { provider_call_id: id.clone() }));
@@ -114,28 +121,21 @@ fn deny(block: Block) -> Prepared {
 async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Failure> {
     let dial = &prepared.dial;
     if calls.clock.now() > prepared.sent_at + SEND_TIMEOUT {
-        warn!(dialId = %dial.id, "Dial not sent: more than 10 s since it was marked SENT");
+        warn!("Dial not sent: more than 10 s since it was marked SENT");
         return Ok(DialResult::Unknown);
     }
     match create_call(calls, prepared).await {
         Created::Placed(provider_call_id) => {
             // If this fails, the row stays SENT and a lookup finds the call by its metadata.
             if let Err(error) = mark_placed(calls, dial, &provider_call_id).await {
-                warn!(dialId = %dial.id, %error, "The placed call could not be stored yet");
+                warn!(%error, "The placed call could not be stored yet");
             }
-            info!(
-                userId = %dial.user_id,
-                prospectId = %dial.prospect_id,
-                conversationId = %dial.conversation_id,
-                dialId = %dial.id,
-                callId = provider_call_id,
-                "Placed call"
-            );
+            info!(callId = provider_call_id, "Placed call");
             Ok(DialResult::Placed { provider_call_id })
         }
         Created::Busy(delay) => {
             mark_not_sent(calls, &dial.id).await?;
-            info!(dialId = %dial.id, delaySecs = delay.as_secs(), "The provider is at its limit");
+            info!(delaySecs = delay.as_secs(), "The provider is at its limit");
             Ok(retry_or_deny(calls, dial, delay))
         }
         Created::NotPlaced(error) => {
@@ -146,11 +146,11 @@ async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Fail
             let mut tx = calls.store.begin().await?;
             dials::mark_rejected(&mut tx, &dial.id, &detail).await?;
             tx.commit().await.map_err(StoreError::from)?;
-            warn!(dialId = %dial.id, "The provider has rejected the call; see the notes");
+            warn!("The provider has rejected the call; see the notes");
             Ok(DialResult::Rejected { detail })
         }
         Created::Unknown(error) => {
-            warn!(dialId = %dial.id, error, "The answer to the dial request was lost");
+            warn!(error, "The answer to the dial request was lost");
             Ok(DialResult::Unknown)
         }
     }

@@ -2,12 +2,19 @@
 
 use store::StoreError;
 use store::dials::{self, Dial};
+use tracing::instrument;
 use workflows::activities::calls::{DialRef, ProviderStatus};
 
-use super::Calls;
+use super::{Calls, record_ids};
 use crate::failure::Failure;
 use crate::ultravox::Call;
 
+#[instrument(
+    name = "fetch_status",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId, dialId = %input.dial_id)
+)]
 pub async fn run(calls: &Calls, input: &DialRef) -> Result<ProviderStatus, Failure> {
     let Some((dial, call)) = find_call(calls, input).await? else {
         return Ok(ProviderStatus::default());
@@ -33,6 +40,7 @@ pub(super) async fn find_call(
 ) -> Result<Option<(Dial, Option<Call>)>, Failure> {
     let dial = dials::read(&mut *calls.store.read().await?, &input.dial_id).await?;
     let Some(dial) = dial else { return Ok(None) };
+    record_ids(&dial.user_id, &dial.prospect_id, &dial.conversation_id);
     let known = dial.provider_call_id.as_deref().or(input.provider_call_id.as_deref());
     let call = match known {
         Some(id) => calls.ultravox.get_call(id).await?,

@@ -1,6 +1,6 @@
 //! `calls.hang_up`: ending a call.
 
-use tracing::info;
+use tracing::{info, instrument};
 use workflows::activities::calls::{DialRef, HangUpInput};
 
 use super::Calls;
@@ -9,12 +9,18 @@ use crate::failure::Failure;
 use crate::ultravox::{HungUp, UltravoxError};
 
 /// Hangs a call up: by the carrier while it rings, by the provider once it is answered.
+#[instrument(
+    name = "hang_up",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId, dialId = %input.dial_id)
+)]
 pub async fn run(calls: &Calls, input: &HangUpInput) -> Result<(), Failure> {
     let leg = calls.telnyx.as_ref().zip(input.carrier_call_id.as_deref());
     if !input.answered {
         if let Some((telnyx, sid)) = leg {
             telnyx.hang_up(sid).await?;
-            info!(dialId = %input.dial_id, "Cancelled the ringing leg");
+            info!("Cancelled the ringing leg");
         }
         return Ok(());
     }
@@ -24,12 +30,12 @@ pub async fn run(calls: &Calls, input: &HangUpInput) -> Result<(), Failure> {
     let call = call.ok_or_else(|| UltravoxError::NotFound(dial.id.clone()))?;
     match (calls.ultravox.hang_up(&call.call_id).await?, leg) {
         (HungUp::Requested, _) => {
-            info!(dialId = %dial.id, callId = call.call_id, "Hung up");
+            info!(callId = call.call_id, "Hung up");
         }
         // The provider knows no answer: the phone may still ring.
         (HungUp::NotActive, Some((telnyx, sid))) => {
             telnyx.hang_up(sid).await?;
-            info!(dialId = %dial.id, "Cancelled the leg");
+            info!("Cancelled the leg");
         }
         (HungUp::NotActive, None) => {}
     }

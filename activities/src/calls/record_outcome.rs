@@ -9,10 +9,11 @@ use store::admission::{self as rows, LockedConversation};
 use store::dials::{self, Dial, DialState};
 use store::outcomes::{self, ClosedConversation, ClosedDial, NewSuppression, ProspectUpdate};
 use store::{Connection, StoreError, rules};
-use tracing::info;
+use tracing::field::display;
+use tracing::{Span, info, instrument};
 use workflows::activities::calls::{CallRecord, Recorded};
 
-use super::Calls;
+use super::{Calls, record_ids};
 
 /// Records a call in one transaction.
 pub async fn run(calls: &Calls, record: &CallRecord) -> Result<Recorded, StoreError> {
@@ -23,6 +24,12 @@ pub async fn run(calls: &Calls, record: &CallRecord) -> Result<Recorded, StoreEr
 }
 
 /// Writes a record within a transaction.
+#[instrument(
+    name = "record_outcome",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId = %record.conversation_id, dialId)
+)]
 pub(super) async fn write(
     calls: &Calls,
     conn: &mut Connection,
@@ -33,6 +40,7 @@ pub(super) async fn write(
     let Some(conversation) = rows::lock_conversation(conn, id).await? else {
         return Ok(Recorded::default());
     };
+    record_ids(&conversation.user_id, &conversation.prospect_id, id);
     let was_recorded = !conversation.status.is_open();
     if was_recorded && !record.disposition.may_replace(conversation.status) {
         return Ok(Recorded { minutes: outcomes::charged(conn, id).await? });
@@ -46,6 +54,7 @@ pub(super) async fn write(
         return Ok(Recorded { minutes: outcomes::charged(conn, id).await? });
     }
     if let Some(dial) = &dial {
+        Span::current().record("dialId", display(&dial.id));
         let closed = ClosedDial {
             placed: was_placed(dial, record),
             provider_call_id: record.provider_call_id.as_deref(),
@@ -92,9 +101,6 @@ pub(super) async fn write(
     }
     let minutes = outcomes::charged(conn, id).await?;
     info!(
-        userId = %conversation.user_id,
-        prospectId = %conversation.prospect_id,
-        conversationId = %id,
         outcome = record.summary.outcome.map(|outcome| outcome.into_str()),
         reason = reason.map(|reason| reason.into_str()),
         minutes,

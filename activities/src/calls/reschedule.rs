@@ -6,21 +6,28 @@ use domain::rules::Law;
 use domain::status::ConversationStatus;
 use store::users::{self, UserState};
 use store::{StoreError, admission as rows, rules};
-use tracing::info;
+use tracing::{info, instrument};
 use workflows::activities::calls::{RescheduleInput, RescheduleResult};
 
-use super::Calls;
+use super::{Calls, record_ids};
 
 /// How far ahead a call may be planned.
 const MAX_AHEAD: TimeDelta = TimeDelta::days(365);
 
 /// Moves the slot of a waiting conversation, if the new slot is within its calling hours.
+#[instrument(
+    name = "reschedule",
+    level = "error",
+    skip_all,
+    fields(userId, prospectId, conversationId = %input.conversation_id)
+)]
 pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleResult, StoreError> {
     let mut tx = calls.store.begin().await?;
     let id = &input.conversation_id;
     let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
         return Ok(reject("the conversation no longer exists"));
     };
+    record_ids(&conversation.user_id, &conversation.prospect_id, id);
     if conversation.status != ConversationStatus::Scheduled {
         let status = conversation.status;
         return Ok(reject(format!("the call can't be rescheduled: its status is {status}")));
@@ -57,13 +64,7 @@ pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleRes
     }
     rows::set_slot(&mut tx, id, slot, now).await?;
     tx.commit().await?;
-    info!(
-        userId = %conversation.user_id,
-        prospectId = %conversation.prospect_id,
-        conversationId = %id,
-        scheduledTime = format_time(slot),
-        "Rescheduled call"
-    );
+    info!(scheduledTime = format_time(slot), "Rescheduled call");
     Ok(RescheduleResult::Rescheduled { slot })
 }
 

@@ -1,13 +1,12 @@
 //! Settings of the calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use bootstrap::reload::Watched;
 use bootstrap::token::{self, Purpose};
 use domain::ids::DialId;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::sync::watch;
 
 /// By how much the join timeout exceeds the ring timeout, in seconds, so that an answer at the last ring counts.
 const JOIN_TIMEOUT_SLACK_SECS: i64 = 20;
@@ -19,7 +18,7 @@ pub struct CallSettings {
     /// The public address of the webhook server.
     pub service_url: String,
     /// The present webhook secrets; the first one signs and issues the tokens.
-    pub webhook_secrets: watch::Receiver<Arc<Vec<SecretString>>>,
+    pub webhook_secrets: Watched<Vec<SecretString>>,
     /// The provider's voices by plain names such as `female`.
     pub voices: BTreeMap<String, String>,
     /// After this time without an answer the phone stops ringing.

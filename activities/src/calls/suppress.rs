@@ -2,10 +2,17 @@
 
 use store::outcomes::{self, NewSuppression};
 use store::{StoreError, admission as rows, dials};
+use tracing::instrument;
 use workflows::activities::calls::ConversationRef;
 
 use super::Calls;
 
+#[instrument(
+    name = "suppress",
+    level = "error",
+    skip_all,
+    fields(conversationId = %input.conversation_id)
+)]
 pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreError> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;

@@ -10,7 +10,7 @@ use store::dials::{self, Dial};
 use store::{StoreError, decisions, sweeps};
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::{Client, WorkflowExecutionStatus};
-use tracing::{info, warn};
+use tracing::{info, instrument, warn};
 use workflows::Call;
 use workflows::activities::calls::{CallRecord, DialRef, HangUpInput, SweepInput, SweepResult};
 use workflows::ids::call_workflow;
@@ -66,13 +66,14 @@ async fn prune_decisions(calls: &Calls) -> Result<u64, StoreError> {
     Ok(pruned)
 }
 
+#[instrument(name = "sweep", level = "error", skip_all, fields(conversationId = %id))]
 async fn sweep_one(calls: &Calls, client: &Client, id: &ConversationId) -> Result<Swept, Failure> {
     if is_running(client, id).await? {
         return Ok(Swept::HasWorkflow);
     }
     let swept = record_abandoned(calls, id).await?;
     let recorded = swept == Swept::Recorded;
-    info!(conversationId = %id, recorded, "Swept a call without a workflow");
+    info!(recorded, "Swept a call without a workflow");
     Ok(swept)
 }
 

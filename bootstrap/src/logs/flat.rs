@@ -1,94 +1,59 @@
-//! An event as one flat JSON object: level, message, fields, timestamp.
+//! The format of the log: an event and its spans as one flat JSON object.
 
 use std::fmt;
 
 use chrono::{SecondsFormat, Utc};
-use serde::ser::{SerializeMap as _, Serializer as _};
-use serde_json::Value;
-use tracing::field::{Field, Visit};
+use serde_json::{Map, Value};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::FmtContext;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
+use tracing_subscriber::fmt::format::{FormatEvent, FormatFields as _, JsonFields, Writer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-/// Formats events; the context of spans is left out, so that a line is clear alone.
+/// Prefix of the targets of spans that are left out: those of Temporal's SDK repeat a workflow's ids under other names.
+const SDK_TARGET: &str = "temporalio_";
+
+/// Formats level, message, fields and timestamp. The fields are those of the event and of its spans; the innermost field
+/// of a name counts.
 pub(crate) struct Flat;
 
-impl<S, N> FormatEvent<S, N> for Flat
+impl<S> FormatEvent<S, JsonFields> for Flat
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'w> FormatFields<'w> + 'static,
 {
     fn format_event(
         &self,
-        _ctx: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, JsonFields>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut fields = Fields::default();
-        event.record(&mut fields);
+        let mut fields = Map::new();
+        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            let is_ours = !span.metadata().target().starts_with(SDK_TARGET);
+            if let Some(of_span) = span.extensions().get::<FormattedFields<JsonFields>>()
+                && is_ours
+            {
+                fields.extend(parse_fields(of_span)?);
+            }
+        }
+        let mut of_event = String::new();
+        context.format_fields(Writer::new(&mut of_event), event)?;
+        fields.extend(parse_fields(&of_event)?);
+        // Events of the `log` facade have fields with their origin.
+        fields.retain(|name, value| !value.is_null() && !name.starts_with("log."));
+
+        let message = fields.remove("message").unwrap_or_else(|| Value::from(""));
         let level = event.metadata().level().as_str().to_ascii_lowercase();
         let time = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
-        writeln!(writer, "{}", line(&level, fields, &time).map_err(|_| fmt::Error)?)
-    }
-}
-
-#[derive(Default)]
-struct Fields {
-    message: String,
-    others: Vec<(&'static str, Value)>,
-}
-
-impl Fields {
-    fn add(&mut self, field: &Field, value: Value) {
-        match (field.name(), value) {
-            ("message", Value::String(text)) => self.message = text,
-            ("message", other) => self.message = other.to_string(),
-            // Events of the `log` facade bring their origin along, which no reader asks for.
-            (name, _) if name.starts_with("log.") => {}
-            (name, value) => self.others.push((name, value)),
+        write!(writer, "{{\"level\":\"{level}\",\"message\":{message}")?;
+        for (name, value) in fields {
+            write!(writer, ",{}:{value}", Value::from(name))?;
         }
+        writeln!(writer, ",\"timestamp\":\"{time}\"}}")
     }
 }
 
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.add(field, Value::from(format!("{value:?}")));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, Value::from(value));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.add(field, Value::from(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.add(field, Value::from(value));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.add(field, Value::from(value));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.add(field, Value::from(value));
-    }
-}
-
-fn line(level: &str, fields: Fields, time: &str) -> Result<String, Box<dyn std::error::Error>> {
-    let mut bytes = Vec::with_capacity(256);
-    let mut json = serde_json::Serializer::new(&mut bytes);
-    let mut map = json.serialize_map(None)?;
-    map.serialize_entry("level", level)?;
-    map.serialize_entry("message", &fields.message)?;
-    for (name, value) in &fields.others {
-        map.serialize_entry(name, value)?;
-    }
-    map.serialize_entry("timestamp", time)?;
-    map.end()?;
-    Ok(String::from_utf8(bytes)?)
+fn parse_fields(json: &str) -> Result<Map<String, Value>, fmt::Error> {
+    serde_json::from_str(json).map_err(|_| fmt::Error)
 }
 
 #[cfg(test)]
@@ -96,15 +61,17 @@ mod tests {
     use std::io;
     use std::sync::{Arc, Mutex};
 
+    use tracing::field::Empty;
+    use tracing::{Span, error_span, info, info_span};
     use tracing_subscriber::fmt::MakeWriter;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Kept(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Kept {
+    impl io::Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -115,7 +82,7 @@ mod tests {
         }
     }
 
-    impl MakeWriter<'_> for Kept {
+    impl MakeWriter<'_> for Buffer {
         type Writer = Self;
 
         fn make_writer(&self) -> Self {
@@ -123,26 +90,69 @@ mod tests {
         }
     }
 
+    /// Returns the log of a function: one line, without its timestamp.
+    fn logged(log: impl FnOnce()) -> String {
+        let (buffer, other) = (Buffer::default(), Buffer::default());
+        // Every layer formats the fields that a span records.
+        let layers = tracing_subscriber::registry()
+            .with(crate::logs::layer(buffer.clone()))
+            .with(crate::logs::layer(other.clone()));
+        tracing::subscriber::with_default(layers, log);
+        let line = |buffer: Buffer| {
+            let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+            let (line, rest) = text.split_once(",\"timestamp\":\"").unwrap();
+            assert!(rest.ends_with("Z\"}\n") && !rest.trim_end().contains('\n'), "{text}");
+            format!("{line}}}")
+        };
+        let line_of_other = line(other);
+        assert_eq!(line(buffer), line_of_other);
+        line_of_other
+    }
+
     #[test]
-    fn an_event_is_one_flat_object() {
-        let kept = Kept::default();
-        let layer = tracing_subscriber::fmt::layer().event_format(Flat).with_writer(kept.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-            let _span = tracing::info_span!("outer", hidden = 1).entered();
-            tracing::info!(
+    fn event_is_one_flat_object() {
+        let line = logged(|| {
+            info!(
                 userId = "user1-id",
                 scheduledTime = %"2025-02-25T14:00:00.000Z",
                 minutes = 4,
                 missing = None::<&str>,
+                not_a_number = f64::NAN,
                 "Scheduled \"call\"\nof today"
             );
         });
-        let text = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
-        let (line, rest) = text.split_once('\n').unwrap();
-        assert_eq!(rest, "");
-        let expected = "{\"level\":\"info\",\"message\":\"Scheduled \\\"call\\\"\\nof today\",\
-            \"userId\":\"user1-id\",\"scheduledTime\":\"2025-02-25T14:00:00.000Z\",\"minutes\":4,\
-            \"timestamp\":\"";
+        let expected = "{\"level\":\"info\",\"message\":\"Scheduled \\\"call\\\"\\nof today\",";
         assert!(line.starts_with(expected), "{line}");
+        let fields = serde_json::json!({
+            "level": "info",
+            "message": "Scheduled \"call\"\nof today",
+            "userId": "user1-id",
+            "scheduledTime": "2025-02-25T14:00:00.000Z",
+            "minutes": 4,
+        });
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), fields);
+    }
+
+    #[test]
+    fn fields_of_spans_are_in_the_line_and_the_innermost_counts() {
+        let line = logged(|| {
+            let _sdk = info_span!(target: "temporalio_sdk", "RunActivity", task = 7).entered();
+            let _outer =
+                error_span!("outer", userId = "u1", dialId = "d1", callId = "c1", late = Empty)
+                    .entered();
+            let inner = error_span!("inner", dialId = "d2", conversationId = Empty).entered();
+            Span::current().record("conversationId", "p1-1");
+            info!(callId = "c2", "Placed call");
+            drop(inner);
+        });
+        let fields = serde_json::json!({
+            "level": "info",
+            "message": "Placed call",
+            "userId": "u1",
+            "dialId": "d2",
+            "conversationId": "p1-1",
+            "callId": "c2",
+        });
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), fields);
     }
 }

@@ -5,30 +5,30 @@ use anyhow::{Result, bail};
 use chrono::TimeDelta;
 use domain::ids::ProspectId;
 
-use super::{Planner, Records};
+use super::{PlanArgs, StoreArgs};
+use crate::explain::explain;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Explain {
+pub struct Explain {
     /// The id of the prospect
     prospect: String,
 
     #[command(flatten)]
-    records: Records,
+    store: StoreArgs,
 
     #[command(flatten)]
-    planner: Planner,
+    plan: PlanArgs,
 }
 
 impl Explain {
     pub(super) async fn run(self) -> Result<()> {
-        let store = self.records.open().await?;
-        let planning = Planning::new(store.clone(), self.planner.plans.settings());
-        let interval = TimeDelta::minutes(i64::from(self.planner.schedule_interval));
-        let now = self.records.now();
+        let store = self.store.connect().await?;
+        let planning = Planning::new(store.clone(), self.plan.plans.settings());
+        let interval = TimeDelta::minutes(i64::from(self.plan.schedule_interval));
+        let now = self.store.now();
         let prospect = ProspectId::new(self.prospect.as_str());
-        let explained =
-            crate::explain::explain(&store, &planning, &prospect, now, interval).await?;
-        let Some(lines) = explained else {
+        let lines = explain(&store, &planning, &prospect, now, interval).await?;
+        let Some(lines) = lines else {
             bail!(
                 "there is no prospect {:?}; `select id from prospects` lists them",
                 self.prospect

@@ -4,69 +4,69 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
-use crate::import::{Import as How, import};
 use anyhow::{Context as _, Result};
 use domain::ids::UserId;
 use indicatif::ProgressBar;
 
-use super::Records;
+use super::StoreArgs;
+use crate::import::{ImportOptions, import};
 
-/// Lines told one by one; of the others only the number is.
-const TOLD: usize = 50;
+/// The maximum number of skipped lines that are printed; further ones are counted.
+const MAX_PRINTED_LINES: usize = 50;
 
-/// What to import.
 #[derive(Debug, clap::Args)]
-pub(super) struct Import {
-    /// A CSV file whose first line names the columns: name and phone, and if you like id, time_zone (America/New_York),
-    /// state (FL) and notes
+pub struct Import {
+    /// CSV file whose first line names the columns: name, phone, and optionally id, time_zone
+    /// (America/New_York), state (FL) and notes
     file: PathBuf,
 
-    /// The user whose prospects they are
+    /// The user that the prospects belong to
     #[arg(long)]
     user: String,
 
-    /// The region of numbers that are written without a country code
+    /// Region of numbers without a country code
     #[arg(long, default_value = "US")]
     default_region: String,
 
-    /// Check everything and write nothing
+    /// Check the file without writing
     #[arg(long)]
     dry_run: bool,
 
     #[command(flatten)]
-    records: Records,
+    store: StoreArgs,
 }
 
 impl Import {
     pub(super) async fn run(self) -> Result<()> {
-        let opened =
+        let open =
             || File::open(&self.file).with_context(|| format!("opening {}", self.file.display()));
-        let lines = BufReader::new(opened()?).lines().count().saturating_sub(1);
+        let lines = BufReader::new(open()?).lines().count().saturating_sub(1);
         let bar = ProgressBar::new(lines as u64);
         let user = UserId::new(self.user.as_str());
-        let how = How {
+        let options = ImportOptions {
             user_id: &user,
             region: &self.default_region.to_ascii_uppercase(),
             dry_run: self.dry_run,
         };
-        let store = self.records.open().await?;
-        let imported =
-            import(&store, BufReader::new(opened()?), &how, |done| bar.set_position(done as u64))
-                .await;
+        let store = self.store.connect().await?;
+        let imported = import(&store, BufReader::new(open()?), &options, |lines| {
+            bar.set_position(lines as u64)
+        })
+        .await;
         bar.finish_and_clear();
         let imported = imported.with_context(|| format!("importing {}", self.file.display()))?;
-        for passed in imported.passed_over.iter().take(TOLD) {
-            println!("line {}: {}", passed.line, passed.why);
+        for skipped in imported.skipped.iter().take(MAX_PRINTED_LINES) {
+            println!("line {}: {}", skipped.line, skipped.reason);
         }
-        if let Some(more @ 1..) = imported.passed_over.len().checked_sub(TOLD) {
+        if let Some(more @ 1..) = imported.skipped.len().checked_sub(MAX_PRINTED_LINES) {
             println!("… and {more} more");
         }
-        let (entered, passed) = (imported.entered, imported.passed_over.len());
+        let (inserted, skipped) = (imported.inserted, imported.skipped.len());
         match self.dry_run {
             true => println!(
-                "{entered} prospects could be imported, {passed} lines could not; nothing was written"
+                "{inserted} prospects could be imported, {skipped} lines could not; nothing was written"
             ),
-            false => println!("{entered} prospects imported, {passed} lines passed over"),
+            false => println!("{inserted} prospects imported, {skipped} lines passed over"),
         }
         Ok(())
     }

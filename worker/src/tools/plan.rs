@@ -12,20 +12,20 @@ use domain::ids::UserId;
 use domain::slots::Decision;
 use workflows::activities::planning::{PickUsersInput, PlanUserInput};
 
-use super::{Planner, Records, shown};
+use super::{PlanArgs, StoreArgs};
+use crate::explain::format_time;
 
-/// What to plan.
 #[derive(Debug, clap::Args)]
-pub(super) struct Plan {
-    /// Touch nothing; a plan run itself is started by its schedule
+pub struct Plan {
+    /// Only show the plan, as plan runs are started by their schedule
     #[arg(long)]
     dry_run: bool,
 
-    /// Only this user; otherwise all whose turn it is
+    /// Plan this user only; default: the users that the next run would plan
     #[arg(long)]
     user: Option<String>,
 
-    /// The moment of the run, as 2026-11-23T15:00:00Z; otherwise now
+    /// Time of the run, as 2026-11-23T15:00:00Z; default: now
     #[arg(long)]
     at: Option<DateTime<Utc>>,
 
@@ -34,13 +34,13 @@ pub(super) struct Plan {
     batch_size: u32,
 
     #[command(flatten)]
-    records: Records,
+    store: StoreArgs,
 
     #[command(flatten)]
-    planner: Planner,
+    plan: PlanArgs,
 }
 
-/// What is told beneath the table.
+/// The text below the table.
 #[derive(Default)]
 struct Summary {
     planned: u32,
@@ -52,20 +52,20 @@ impl Plan {
     pub(super) async fn run(self) -> Result<()> {
         if !self.dry_run {
             bail!(
-                "a plan run is started by its schedule, or at once by `temporal schedule trigger \
+                "plan runs are started by their schedule, or now with `temporal schedule trigger \
                 --schedule-id plan-calls`; add --dry-run to see what it would do"
             );
         }
-        let store = self.records.open().await?;
-        let planning = Planning::new(store, self.planner.plans.settings());
-        let from = self.at.unwrap_or_else(|| self.records.now());
-        let until = from + TimeDelta::minutes(i64::from(self.planner.schedule_interval));
+        let store = self.store.connect().await?;
+        let planning = Planning::new(store, self.plan.plans.settings());
+        let from = self.at.unwrap_or_else(|| self.store.now());
+        let until = from + TimeDelta::minutes(i64::from(self.plan.schedule_interval));
         let users = match &self.user {
             Some(user) => vec![UserId::new(user.as_str())],
             None => {
-                let turn =
+                let input =
                     PickUsersInput { limit: self.batch_size, planned_before: from, except: vec![] };
-                pick_users(&planning, &turn).await?
+                pick_users(&planning, &input).await?
             }
         };
         let mut table = Table::new();
@@ -105,7 +105,11 @@ impl Plan {
             }
         }
         println!("{table}");
-        println!("A run for {} to {}; nothing was written:", shown(from), shown(until));
+        println!(
+            "Dry run for {} to {}; nothing was written:",
+            format_time(from),
+            format_time(until)
+        );
         println!("{}", summary.describe());
         Ok(())
     }
@@ -126,7 +130,7 @@ impl Summary {
         let calls = match (self.planned, self.last) {
             (planned, Some(last)) => format!(
                 "{planned} calls, the last one at {}; each holds up to MAX_CALL_MINUTES while it lasts.",
-                shown(last)
+                format_time(last)
             ),
             (_, None) => "no calls.".to_owned(),
         };
@@ -141,9 +145,9 @@ impl Summary {
 
 fn row(user_id: &UserId, decision: &Decision) -> Vec<String> {
     let (slot, detail, until) = match &decision.verdict {
-        Ok(slot) => (shown(slot.at), slot.detail.clone().unwrap_or_default(), String::new()),
+        Ok(slot) => (format_time(slot.at), slot.detail.clone().unwrap_or_default(), String::new()),
         Err(block) => {
-            (String::new(), block.detail.clone(), block.until.map(shown).unwrap_or_default())
+            (String::new(), block.detail.clone(), block.until.map(format_time).unwrap_or_default())
         }
     };
     vec![

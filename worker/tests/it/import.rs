@@ -1,6 +1,6 @@
 //! `worker import`.
 
-use worker::import::{Import, ImportError, Imported, import};
+use worker::import::{ImportError, ImportOptions, Imported, import};
 
 use domain::ids::UserId;
 
@@ -10,8 +10,8 @@ fn user() -> UserId {
     UserId::new("user1-id")
 }
 
-fn valid(user_id: &UserId) -> Import<'_> {
-    Import { user_id, region: "US", dry_run: false }
+fn valid(user_id: &UserId) -> ImportOptions<'_> {
+    ImportOptions { user_id, region: "US", dry_run: false }
 }
 
 async fn service() -> Service {
@@ -23,9 +23,9 @@ async fn service() -> Service {
 async fn imported(
     service: &Service,
     file: &str,
-    how: &Import<'_>,
+    options: &ImportOptions<'_>,
 ) -> Result<Imported, ImportError> {
-    import(&service.store, file.as_bytes(), how, |_| {}).await
+    import(&service.store, file.as_bytes(), options, |_| {}).await
 }
 
 #[tokio::test]
@@ -47,11 +47,11 @@ async fn valid_lines_are_imported_and_others_are_reported_by_line() {
         Hal,+1234567890,,,,\n\
         Ida,+4930555010\n";
     let done = imported(&service, file, &valid(&user())).await.unwrap();
-    assert_eq!(done.entered, 3);
-    let told: Vec<String> =
-        done.passed_over.iter().map(|passed| format!("{} {}", passed.line, passed.why)).collect();
+    assert_eq!(done.inserted, 3);
+    let reasons: Vec<String> =
+        done.skipped.iter().map(|skipped| format!("{} {}", skipped.line, skipped.reason)).collect();
     assert_eq!(
-        told,
+        reasons,
         [
             "4 the name is missing",
             "5 \"12\" is no telephone number",
@@ -78,13 +78,13 @@ async fn dry_run_writes_nothing_and_a_second_import_adds_nothing() {
     let service = service().await;
     let file = "name,phone\nAnn,030 555010\nBen,+12125550101\n";
     let user = user();
-    let rehearsal = Import { dry_run: true, region: "DE", ..valid(&user) };
-    assert_eq!(imported(&service, file, &rehearsal).await.unwrap().entered, 2);
+    let dry_run = ImportOptions { dry_run: true, region: "DE", ..valid(&user) };
+    assert_eq!(imported(&service, file, &dry_run).await.unwrap().inserted, 2);
     assert!(service.rows("select id from prospects").await.is_empty());
-    let german = Import { region: "DE", ..valid(&user) };
-    assert_eq!(imported(&service, file, &german).await.unwrap().entered, 2);
+    let german = ImportOptions { region: "DE", ..valid(&user) };
+    assert_eq!(imported(&service, file, &german).await.unwrap().inserted, 2);
     let again = imported(&service, file, &german).await.unwrap();
-    assert_eq!((again.entered, again.passed_over.len()), (0, 2));
+    assert_eq!((again.inserted, again.skipped.len()), (0, 2));
 }
 
 #[tokio::test]
@@ -94,16 +94,16 @@ async fn invalid_file_is_reported_and_nothing_is_imported() {
     let columns = imported(&service, "who,number\nAnn,1\n", &valid(&user)).await.unwrap_err();
     assert!(columns.to_string().contains("found: who, number"), "{columns}");
     let unknown = UserId::new("nobody");
-    let nobody = Import { user_id: &unknown, ..valid(&user) };
+    let nobody = ImportOptions { user_id: &unknown, ..valid(&user) };
     let error = imported(&service, "name,phone\n", &nobody).await.unwrap_err();
     assert_eq!(error.to_string(), "there is no user \"nobody\"");
     let region =
-        imported(&service, "name,phone\n", &Import { region: "Mars", ..valid(&user) }).await;
+        imported(&service, "name,phone\n", &ImportOptions { region: "Mars", ..valid(&user) }).await;
     assert!(region.unwrap_err().to_string().contains("two letters"));
     let long = "x".repeat(201);
     let odd =
         format!("id,name,phone\n{long},Ann,+12125550100\na,Ben,555-0100\nb,Cleo,4930123456\n");
     let done = imported(&service, &odd, &valid(&user)).await.unwrap();
-    assert_eq!((done.entered, done.passed_over.len()), (0, 3), "{done:?}");
+    assert_eq!((done.inserted, done.skipped.len()), (0, 3), "{done:?}");
     assert!(service.rows("select id from prospects").await.is_empty());
 }

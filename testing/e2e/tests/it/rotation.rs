@@ -227,7 +227,7 @@ async fn secrets_from_the_environment_stay_after_sighup() -> Result<()> {
         &system.stack.webhook.as_ref().context("the system has no webhook server")?.process;
     send_sighup(process)?;
     eventually(RELOAD_TIMEOUT, "the server has handled SIGHUP", async || {
-        Ok(process.log().contains("Told to read files again").then_some(()))
+        Ok(process.log().contains("SIGHUP received, reloading files").then_some(()))
     })
     .await;
     assert!(is_accepted(&url, WEBHOOK_SECRET).await?);
