@@ -33,8 +33,8 @@ create table admission_decisions (
     conversation_id text not null,
     user_id text not null,
     prospect_id text not null,
-    verdict text not null
-        constraint admission_decisions_verdict_known check (verdict in ('admitted', 'deferred', 'denied')),
+    decision text not null
+        constraint admission_decisions_verdict_known check (decision in ('admitted', 'deferred', 'denied')),
     reason text,
     detail text,
     retry_at timestamptz,

@@ -223,7 +223,7 @@ fn new_conversation(
     decision: &Decision,
     sequences: &BTreeMap<ProspectId, i32>,
 ) -> Option<NewConversation> {
-    let slot = decision.verdict.as_ref().ok()?;
+    let slot = decision.slot.as_ref().ok()?;
     let (prospect_id, sequence) = (decision.prospect.clone(), sequences[&decision.prospect]);
     let id = ConversationId::nth(&prospect_id, sequence);
     Some(NewConversation { id, prospect_id, sequence, slot: slot.at })
@@ -238,7 +238,7 @@ fn new_decision(decision: &Decision, sequences: &BTreeMap<ProspectId, i32>) -> N
         minutes_left: Some(decision.left.minutes),
         ..NewDecision::default()
     };
-    match &decision.verdict {
+    match &decision.slot {
         Ok(slot) => NewDecision {
             conversation_id: Some(ConversationId::nth(prospect, sequences[prospect])),
             slot: Some(slot.at),

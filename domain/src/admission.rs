@@ -55,7 +55,7 @@ impl Callee<'_> {
     }
 }
 
-/// What admission depends on, read in the transaction that acts on the verdict.
+/// What admission depends on, read in the transaction that acts on the decision.
 #[derive(Clone, Debug)]
 pub struct AdmissionContext<'a> {
     pub now: DateTime<Utc>,
@@ -90,7 +90,7 @@ pub struct AdmissionContext<'a> {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Decision {
     Admit {
         reserve_minutes: i32,
         /// The last time at which the request may leave.
@@ -103,18 +103,18 @@ pub enum Verdict {
 }
 
 /// Decides whether the call may be dialled now.
-pub fn decide(c: &AdmissionContext<'_>) -> Verdict {
+pub fn decide(c: &AdmissionContext<'_>) -> Decision {
     use BlockReason::*;
     if c.now < c.slot {
-        return Verdict::Defer { until: c.slot, block: TooEarly.into() };
+        return Decision::Defer { until: c.slot, block: TooEarly.into() };
     }
     let last_start = c.slot + MAX_LATENESS;
     if c.now > last_start {
-        return Verdict::Deny(TooLate.into());
+        return Decision::Deny(TooLate.into());
     }
     let zones = match c.callee.check(c.window, c.strict) {
         Ok(zones) => zones,
-        Err(block) => return Verdict::Deny(block),
+        Err(block) => return Decision::Deny(block),
     };
     let reserve_minutes = minutes::reservation(c.minutes_left, c.max_call_minutes);
     let used_up = [
@@ -123,12 +123,12 @@ pub fn decide(c: &AdmissionContext<'_>) -> Verdict {
         (reserve_minutes <= 0, NoMinutes),
     ];
     if let Some((_, reason)) = used_up.into_iter().find(|(holds, _)| *holds) {
-        return Verdict::Deny(reason.into());
+        return Decision::Deny(reason.into());
     }
     // A block that ends in time is waited for; any other denies the call.
     let defer = |block: Block| match block.until {
-        Some(until) if until <= last_start => Verdict::Defer { until, block },
-        _ => Verdict::Deny(block),
+        Some(until) if until <= last_start => Decision::Defer { until, block },
+        _ => Decision::Deny(block),
     };
     let law = Law::for_phone(c.rules, c.callee.phone, c.callee.state);
     let hours = Hours::of_call(c.window.clone(), zones, &law);
@@ -155,7 +155,7 @@ pub fn decide(c: &AdmissionContext<'_>) -> Verdict {
         return defer(Block { reason: LinesBusy, detail, until: Some(soon) });
     }
     let closes = hours.allowed_until(c.now).unwrap_or(last_start);
-    Verdict::Admit { reserve_minutes, dial_deadline: closes.min(last_start) }
+    Decision::Admit { reserve_minutes, dial_deadline: closes.min(last_start) }
 }
 
 /// What may have changed between admission and the request.

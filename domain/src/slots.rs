@@ -86,7 +86,8 @@ pub struct Decision {
     pub score: f64,
     /// The budget before this decision.
     pub left: Budget,
-    pub verdict: Result<Slot, Block>,
+    /// When the prospect is called, or why not.
+    pub slot: Result<Slot, Block>,
 }
 
 /// When a prospect is called.
@@ -127,7 +128,7 @@ pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Dec
     let mut decisions = Vec::with_capacity(checked.len());
     for (candidate, eligible) in checked {
         let exhausted = (planned >= max_calls).then_some(limit);
-        let verdict = eligible.and_then(|eligible| {
+        let slot = eligible.and_then(|eligible| {
             let slot = if candidate.priority.callback {
                 callback_slot(&candidate, &eligible.hours, from, until, exhausted)
             } else {
@@ -140,15 +141,15 @@ pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Dec
         });
         let score = candidate.priority.score(from);
         let prospect = candidate.priority.prospect;
-        if let Ok(slot) = &verdict {
+        if let Ok(slot) = &slot {
             spacing.pacing.add(slot.at);
             planned += 1;
         }
         let before = left;
-        if verdict.is_ok() {
+        if slot.is_ok() {
             left = Budget { calls: left.calls - 1, minutes: left.minutes - 1 };
         }
-        decisions.push(Decision { prospect, score, left: before, verdict });
+        decisions.push(Decision { prospect, score, left: before, slot });
     }
     decisions
 }

@@ -7,7 +7,7 @@
 
 use chrono::{DateTime, Datelike as _, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use domain::admission::{self, AdmissionContext, Callee, Verdict};
+use domain::admission::{self, AdmissionContext, Callee, Decision};
 use domain::callee_zones::zones_of_callee;
 use domain::cool_down::{RetryRule, cool_down};
 use domain::hours::DailyWindow;
@@ -29,7 +29,7 @@ const PER_DAY: i32 = 200;
 /// Promises younger than this may be outstanding at the end.
 const OUTSTANDING: TimeDelta = TimeDelta::days(30);
 
-/// Numbers of twenty countries beside those of North America; synthetic, and dialled nowhere.
+/// Synthetic numbers of twenty countries outside North America.
 const ABROAD: [&str; 20] = [
     "+4930555010",
     "+442079460100",
@@ -194,9 +194,9 @@ impl Law<'_> {
             })
     }
 
-    fn forbids(&self, person: &Person, moment: DateTime<Utc>) -> bool {
+    fn forbids(&self, person: &Person, instant: DateTime<Utc>) -> bool {
         let out = |zone: &Tz| {
-            let local = moment.with_timezone(zone);
+            let local = instant.with_timezone(zone);
             let (date, clock) = (local.date_naive(), local.time());
             let day = local.weekday();
             let in_force = |rule: &&Rule| {
@@ -208,12 +208,12 @@ impl Law<'_> {
                 rule.open.is_none_or(|(opens, closes)| clock < opens || clock >= closes)
             })
         };
-        person.zones.iter().any(out) || !self.is_within_window(moment)
+        person.zones.iter().any(out) || !self.is_within_window(instant)
     }
 
-    fn is_within_window(&self, moment: DateTime<Utc>) -> bool {
+    fn is_within_window(&self, instant: DateTime<Utc>) -> bool {
         let zone: Tz = self.user.zone.parse().unwrap();
-        let local = moment.with_timezone(&zone);
+        let local = instant.with_timezone(&zone);
         let (opens, closes) = (time(self.user.opens), time(self.user.closes));
         let works = |date: NaiveDate| {
             let day = i32::try_from(date.weekday().number_from_monday()).unwrap();
@@ -232,23 +232,23 @@ impl Law<'_> {
         rules.filter_map(|rule| rule.cap_per_day).min().map(|cap| usize::try_from(cap).unwrap())
     }
 
-    fn is_capped(&self, person: &Person, moment: DateTime<Utc>) -> bool {
-        let of_day = person.dials.iter().filter(|dial| **dial > moment - TimeDelta::hours(24));
+    fn is_capped(&self, person: &Person, instant: DateTime<Utc>) -> bool {
+        let of_day = person.dials.iter().filter(|dial| **dial > instant - TimeDelta::hours(24));
         self.cap(person).is_some_and(|cap| of_day.count() >= cap)
     }
 
-    /// The first moment from `from` on at which the person may be called.
+    /// The first instant from `from` on at which the person may be called.
     fn first_allowed(&self, person: &Person, from: DateTime<Utc>) -> DateTime<Utc> {
         let minute = TimeDelta::minutes(1);
         let whole = DateTime::from_timestamp(from.timestamp() / 60 * 60, 0).unwrap();
-        let mut moment = from;
+        let mut instant = from;
         for step in 1.. {
-            if !self.forbids(person, moment) && !self.is_capped(person, moment) {
-                return moment;
+            if !self.forbids(person, instant) && !self.is_capped(person, instant) {
+                return instant;
             }
-            moment = whole + minute * step;
+            instant = whole + minute * step;
         }
-        unreachable!("somebody who may be called has such a moment")
+        unreachable!("somebody who may be called has such an instant")
     }
 }
 
@@ -338,7 +338,7 @@ impl Year<'_> {
         let candidates = due.iter().map(|n| self.people[*n].candidate()).collect();
         for decision in slots::plan(context, candidates) {
             let n: usize = decision.prospect.as_str().parse().unwrap();
-            match decision.verdict {
+            match decision.slot {
                 Ok(slot) => self.call(n, slot.at, until),
                 Err(block) => {
                     if block.reason == BlockReason::OutsideHours {
@@ -388,24 +388,24 @@ impl Year<'_> {
                 waiting_before: 0,
             };
             match admission::decide(&context) {
-                Verdict::Admit { dial_deadline, .. } => break (dial_deadline, person),
-                Verdict::Defer { until, .. } => now = until,
-                Verdict::Deny(_) => return,
+                Decision::Admit { dial_deadline, .. } => break (dial_deadline, person),
+                Decision::Defer { until, .. } => now = until,
+                Decision::Deny(_) => return,
             }
         };
-        // The request may leave at any moment up to then.
+        // The request may leave at any instant up to then.
         let leaves =
             now + TimeDelta::seconds(self.rng.i64(0..=(dial_deadline - now).num_seconds().max(0)));
         let last = (dial_deadline - TimeDelta::seconds(1)).max(now);
         self.count.calls += 1;
-        for moment in [now, leaves.min(last), last] {
-            self.count.outside_hours += usize::from(self.law.forbids(person, moment));
+        for instant in [now, leaves.min(last), last] {
+            self.count.outside_hours += usize::from(self.law.forbids(person, instant));
         }
         self.count.above_cap += usize::from(self.law.is_capped(person, now));
         if let Some(callback) = person.callback {
             self.count.callbacks += 1;
             let expected = self.law.first_allowed(person, callback.due.max(callback.known_from));
-            // A cap is seen by plan runs alone, which keep what it held up at their next turn.
+            // Only plan runs check the caps; a prospect skipped for one is planned by a later run.
             let latest = match self.law.cap(person) {
                 Some(_) => self.law.first_allowed(person, expected + RUN),
                 None => expected,

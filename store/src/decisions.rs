@@ -16,7 +16,7 @@ pub struct AdmissionDecision<'a> {
     pub user_id: &'a UserId,
     pub prospect_id: &'a ProspectId,
     /// `admitted`, `deferred` or `denied`.
-    pub verdict: &'static str,
+    pub decision: &'static str,
     pub reason: Option<BlockReason>,
     /// The reason as a sentence.
     pub detail: Option<&'a str>,
@@ -34,18 +34,18 @@ pub async fn save(
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into admission_decisions (conversation_id, user_id, prospect_id, verdict, reason,
+        "insert into admission_decisions (conversation_id, user_id, prospect_id, decision, reason,
             detail, retry_at, calls_left, minutes_left, lines_free, decided_at)
         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
         where not exists (
-            select 1 from (select verdict, reason, detail from admission_decisions
+            select 1 from (select decision, reason, detail from admission_decisions
                 where conversation_id = $1 order by id desc limit 1) last
-            where (last.verdict, last.reason, last.detail) is not distinct from ($4, $5, $6)
+            where (last.decision, last.reason, last.detail) is not distinct from ($4, $5, $6)
         )",
         new.conversation_id.as_str(),
         new.user_id.as_str(),
         new.prospect_id.as_str(),
-        new.verdict,
+        new.decision,
         new.reason.map(|reason| reason.into_str()),
         new.detail,
         new.retry_at,

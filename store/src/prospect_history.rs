@@ -92,7 +92,7 @@ pub async fn last_admission_decision(
     let row = sqlx::query_as!(
         LastDecision,
         r#"select conversation_id as by, decided_at as at, null::timestamptz as slot,
-            coalesce(detail, verdict) as detail, retry_at as next
+            coalesce(detail, decision) as detail, retry_at as next
         from admission_decisions where prospect_id = $1 order by id desc limit 1"#,
         id.as_str()
     );

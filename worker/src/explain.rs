@@ -99,7 +99,7 @@ async fn next_step(
                 None => {
                     "Next: it waits; the user has many prospects, and others come first.".to_owned()
                 }
-                Some(decision) => match decision.verdict {
+                Some(decision) => match decision.slot {
                     Ok(slot) => {
                         let detail = slot.detail.unwrap_or_default();
                         let at = format_time(slot.at);

@@ -1,7 +1,7 @@
 //! `calls.admit`: whether the call may be dialled now, and the reservation for it.
 
 use chrono::{DateTime, Utc};
-use domain::admission::{self, AdmissionContext, Verdict};
+use domain::admission::{self, AdmissionContext};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
 use domain::rules::Rule;
@@ -45,7 +45,7 @@ pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreEr
     let now = calls.clock.now();
     let waits_for_line = decision.reason == Some(BlockReason::LinesBusy);
     lines::set_waiting(&mut tx, id, waits_for_line.then_some(now)).await?;
-    let (verdict, detail, retry_at) = match &decision.admission {
+    let (word, detail, retry_at) = match &decision.admission {
         Admission::Admitted(_) => ("admitted", None, None),
         Admission::Deferred { until, detail } => ("deferred", Some(detail.as_str()), Some(*until)),
         Admission::Denied { detail, .. } => ("denied", Some(detail.as_str()), None),
@@ -54,7 +54,7 @@ pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreEr
         conversation_id: id,
         user_id: &user_id,
         prospect_id: &prospect_id,
-        verdict,
+        decision: word,
         reason: decision.reason,
         detail,
         retry_at,
@@ -166,12 +166,12 @@ async fn evaluate(
         lines_free: context.lines_free,
     });
     match admission::decide(&context) {
-        Verdict::Deny(block) => Ok(Decision { budget, ..block.into() }),
-        Verdict::Defer { until, block } => {
+        admission::Decision::Deny(block) => Ok(Decision { budget, ..block.into() }),
+        admission::Decision::Defer { until, block } => {
             let admission = Admission::Deferred { until, detail: block.detail };
             Ok(Decision { admission, reason: Some(block.reason), budget })
         }
-        Verdict::Admit { reserve_minutes, dial_deadline } => {
+        admission::Decision::Admit { reserve_minutes, dial_deadline } => {
             let admitted = reserve(calls, conn, call, reserve_minutes, dial_deadline, now).await?;
             Ok(Decision { admission: Admission::Admitted(admitted), reason: None, budget })
         }

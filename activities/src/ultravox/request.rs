@@ -166,7 +166,7 @@ impl CallRequest<'_> {
                     })),
                     dynamic("notes", false, json!({
                         "type": "string",
-                        "description": "One or two sentences that help whoever follows up.",
+                        "description": "One or two sentences that help the person who follows up.",
                     })),
                 ],
                 "staticParameters": [

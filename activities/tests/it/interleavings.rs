@@ -27,7 +27,7 @@ const RUNS: u64 = 4;
 enum Step {
     Plan(DateTime<Utc>),
     Admit(String, DateTime<Utc>),
-    Settle(CallRecord),
+    Record(CallRecord),
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -96,8 +96,8 @@ async fn choose(service: &Service, rng: &mut Rng) -> Vec<Step> {
         let (id, status, slot) = &all[rng.u64(..all.len() as u64) as usize];
         match (status.as_str(), rng.u64(..3)) {
             ("SCHEDULED", 0 | 1) => steps.push(Step::Admit(id.clone(), *slot)),
-            ("SCHEDULED" | "DIALING", _) => steps.push(Step::Settle(record(id, rng))),
-            (_, 0) => steps.push(Step::Settle(record(id, rng))),
+            ("SCHEDULED" | "DIALING", _) => steps.push(Step::Record(record(id, rng))),
+            (_, 0) => steps.push(Step::Record(record(id, rng))),
             _ => {}
         }
     }
@@ -141,8 +141,8 @@ async fn take_one(service: &Service, step: Step) -> bool {
             service.plan(&format!("run {from}"), "user1-id", from).await;
             false
         }
-        Step::Settle(record) => {
-            settle(service, &record).await;
+        Step::Record(record) => {
+            record_outcome(service, &record).await;
             false
         }
         Step::Admit(id, slot) => {
@@ -162,7 +162,7 @@ async fn take_one(service: &Service, step: Step) -> bool {
 }
 
 /// Records a call; repeated if the database rejects it, as the activity is.
-async fn settle(service: &Service, record: &CallRecord) {
+async fn record_outcome(service: &Service, record: &CallRecord) {
     for _ in 0..5 {
         match record_outcome::run(&service.calls, record).await {
             Ok(_) => return,

@@ -57,9 +57,9 @@ fn cancelled() -> CallRecord {
 }
 
 fn ended(secs: i64) -> Value {
-    let joined = at(NOW) + TimeDelta::seconds(30);
+    let answered = at(NOW) + TimeDelta::seconds(30);
     json!({"kind": "ended", "providerCallId": "provider-1", "reason": "callee_hung_up",
-        "answeredAt": joined, "endedAt": joined + TimeDelta::seconds(secs)})
+        "answeredAt": answered, "endedAt": answered + TimeDelta::seconds(secs)})
 }
 
 fn report(outcome: &str) -> Value {
@@ -249,9 +249,9 @@ async fn late_callback_counts_once() {
 
 #[tokio::test]
 async fn late_event_does_not_remove_known_facts() {
-    let joined = at(NOW) + TimeDelta::seconds(30);
+    let answered = at(NOW) + TimeDelta::seconds(30);
     let known = with_summary(reported("p1-id-1", Outcome::NotInterested), |s| {
-        s.answered_at = Some(joined);
+        s.answered_at = Some(answered);
         s.ended_at = None;
         s.talk_secs = 60;
     });
@@ -259,9 +259,9 @@ async fn late_event_does_not_remove_known_facts() {
     apply_late(&service, report("DO_NOT_CALL")).await;
     assert_eq!(
         service
-            .row("select answered_at at time zone 'UTC' as joined, talk_secs from conversations")
+            .row("select answered_at at time zone 'UTC' as answered, talk_secs from conversations")
             .await,
-        json!({"joined": "2025-02-25T14:00:30", "talk_secs": 60})
+        json!({"answered": "2025-02-25T14:00:30", "talk_secs": 60})
     );
 }
 
@@ -385,8 +385,8 @@ async fn run_without_dial_does_not_change_a_recorded_call() {
     record_outcome::run(&service.calls, &ignorant).await.unwrap();
     assert_eq!(dump(&service).await, tables);
     // An opt-out is the exception: it was answered with 2xx and is kept.
-    let refusal = CallRecord { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
-    record_outcome::run(&service.calls, &refusal).await.unwrap();
+    let opt_out = CallRecord { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
+    record_outcome::run(&service.calls, &opt_out).await.unwrap();
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
     let status = service.row("select status from prospects").await;
     assert_eq!(status, json!({"status": "DO_NOT_CALL"}));

@@ -118,7 +118,7 @@ async fn every_skipped_prospect_has_a_decision() {
         last_contacted: Some(at.to_owned()),
         ..Prospect::new(id)
     };
-    let promised = |id: &str, at: &str| Prospect::new(id).callback_at(at);
+    let callback = |id: &str, at: &str| Prospect::new(id).callback_at(at);
     for prospect in [
         contacted("a-recent", "2025-02-24T14:00:01Z"),
         contacted("b-rested", "2025-02-24T14:00:00Z"),
@@ -126,8 +126,8 @@ async fn every_skipped_prospect_has_a_decision() {
         Prospect::new("d-suppressed").phone_ending(212, 1),
         Prospect::new("e-suppressed-for-all").phone_ending(212, 2),
         Prospect::new("f-suppressed-elsewhere").phone_ending(212, 3),
-        promised("g-due", "2025-02-25T14:29:59Z"),
-        promised("h-not-due", "2025-02-25T14:30:00Z"),
+        callback("g-due", "2025-02-25T14:29:59Z"),
+        callback("h-not-due", "2025-02-25T14:30:00Z"),
         Prospect { time_zone: Some("Mars/Olympus".to_owned()), ..Prospect::new("i-zone") },
         Prospect { time_zone: Some("America/Los_Angeles".to_owned()), ..Prospect::new("j-asleep") },
         Prospect::new("k-attempts"),
@@ -324,9 +324,9 @@ async fn due_callback_is_planned_before_the_users_turn() {
     let service = Service::start().await;
     for id in ["a", "b", "c"] {
         User::new(id).insert(&service.database).await.unwrap();
-        let promised =
-            Prospect::new(format!("{id}-promised")).of_user(id).callback_at("2025-02-25 14:10:00Z");
-        promised.insert(&service.database).await.unwrap();
+        let callback =
+            Prospect::new(format!("{id}-callback")).of_user(id).callback_at("2025-02-25 14:10:00Z");
+        callback.insert(&service.database).await.unwrap();
         let other = Prospect::new(format!("{id}-other")).of_user(id);
         other.insert(&service.database).await.unwrap();
     }
@@ -346,7 +346,7 @@ async fn due_callback_is_planned_before_the_users_turn() {
     );
     let planned = service.plan_callbacks("run", "b").await;
     let calls: Vec<&str> = planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
-    assert_eq!(calls, ["b-promised"]);
+    assert_eq!(calls, ["b-callback"]);
     assert_eq!(planned.calls[0].slot, minutes_after(10));
     // Again: no call is planned twice, and its turn for other calls still comes.
     assert_eq!(service.plan_callbacks("run", "b").await.calls.len(), 1);

@@ -170,12 +170,12 @@ async fn facts_of_a_call_are_stored() {
     assert_eq!(
         service
             .row(
-                "select notes, transcript, talk_secs, answered_at at time zone 'UTC' as joined,
+                "select notes, transcript, talk_secs, answered_at at time zone 'UTC' as answered,
                 ended_at at time zone 'UTC' as ended from conversations"
             )
             .await,
         json!({"notes": "As agreed.", "transcript": "Agent: Hello?", "talk_secs": 240,
-            "joined": "2025-02-25T14:00:30", "ended": "2025-02-25T14:04:30"})
+            "answered": "2025-02-25T14:00:30", "ended": "2025-02-25T14:04:30"})
     );
     let dial = service.row("select provider_call_id, carrier_call_id from dials").await;
     assert_eq!(dial, json!({"provider_call_id": "provider-1", "carrier_call_id": "v3:leg"}));
@@ -231,8 +231,8 @@ async fn requeued_call_leaves_its_prospect_unchanged() {
 #[tokio::test]
 async fn requeued_callback_stays_due() {
     let service = Service::start().await;
-    let promised = Prospect::default().callback_at("2025-02-25T14:00:00Z");
-    service.due_call(User::default(), promised).await;
+    let callback = Prospect::default().callback_at("2025-02-25T14:00:00Z");
+    service.due_call(User::default(), callback).await;
     record_outcome::run(&service.calls, &closed(Disposition::Requeued, Reason::TooLate))
         .await
         .unwrap();

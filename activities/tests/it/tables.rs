@@ -233,8 +233,8 @@ async fn charge_never_makes_the_balance_negative() {
         "insert into minute_ledger (subscription_id, dial_id, kind, minutes)
             values ('sub1-id', 'd1', 'correct', -601)",
     ] {
-        let refused = service.try_execute(statement).await.unwrap_err().to_string();
-        assert!(refused.contains("subscriptions_minutes_left_not_negative"), "{refused}");
+        let error = service.try_execute(statement).await.unwrap_err().to_string();
+        assert!(error.contains("subscriptions_minutes_left_not_negative"), "{error}");
         assert_eq!(service.minutes_left("sub1-id").await, 600);
     }
 }
@@ -259,8 +259,8 @@ async fn ledger_accepts_each_entry_of_a_dial_once_with_its_sign() {
             "insert into minute_ledger (subscription_id, dial_id, kind, minutes)
             values ('sub1-id', {values})"
         );
-        let refused = service.try_execute(entry).await.unwrap_err().to_string();
-        assert!(refused.contains(constraint), "{values}: {refused}");
+        let error = service.try_execute(entry).await.unwrap_err().to_string();
+        assert!(error.contains(constraint), "{values}: {error}");
     }
     assert_eq!(service.minutes_left("sub1-id").await, 595);
 }
@@ -291,8 +291,8 @@ async fn prospect_has_one_open_conversation_and_conversation_one_live_dial() {
         ("update dials set state = 'SENT'", "dials_sent_when_placed"),
         ("update conversations set status = 'COMPLETED'", "conversations_recorded_when_closed"),
     ] {
-        let refused = service.try_execute(statement).await.unwrap_err().to_string();
-        assert!(refused.contains(constraint), "{statement}: {refused}");
+        let error = service.try_execute(statement).await.unwrap_err().to_string();
+        assert!(error.contains(constraint), "{statement}: {error}");
     }
 }
 

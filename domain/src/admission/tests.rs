@@ -40,11 +40,11 @@ fn admissible() -> AdmissionContext<'static> {
 }
 
 /// Until when the call is deferred, `None` if it is denied; and the reason.
-fn blocked(verdict: Verdict) -> (Option<DateTime<Utc>>, BlockReason) {
-    match verdict {
-        Verdict::Defer { until, block } => (Some(until), block.reason),
-        Verdict::Deny(block) => (None, block.reason),
-        admitted @ Verdict::Admit { .. } => panic!("{admitted:?}"),
+fn blocked(decision: Decision) -> (Option<DateTime<Utc>>, BlockReason) {
+    match decision {
+        Decision::Defer { until, block } => (Some(until), block.reason),
+        Decision::Deny(block) => (None, block.reason),
+        admitted @ Decision::Admit { .. } => panic!("{admitted:?}"),
     }
 }
 
@@ -56,7 +56,7 @@ fn deferred(until: &str, reason: BlockReason) -> (Option<DateTime<Utc>>, BlockRe
 fn call_at_its_slot_is_admitted_with_a_bounded_reservation() {
     assert_eq!(
         decide(&admissible()),
-        Verdict::Admit { reserve_minutes: 10, dial_deadline: at("2025-02-25T14:15:00Z") }
+        Decision::Admit { reserve_minutes: 10, dial_deadline: at("2025-02-25T14:15:00Z") }
     );
 }
 
@@ -67,7 +67,7 @@ fn dial_deadline_is_the_end_of_the_window() {
         slot: at("2025-02-25T21:55:00Z"),
         ..admissible()
     };
-    let Verdict::Admit { dial_deadline, .. } = decide(&c) else { panic!("{:?}", decide(&c)) };
+    let Decision::Admit { dial_deadline, .. } = decide(&c) else { panic!("{:?}", decide(&c)) };
     assert_eq!(dial_deadline, at("2025-02-25T22:00:00Z"));
 }
 
@@ -136,10 +136,10 @@ static CLOSED: LazyLock<[Rule; 1]> = LazyLock::new(|| {
 #[test]
 fn calls_wait_for_a_line_in_order_of_their_slots() {
     let third = AdmissionContext { lines_free: 2, waiting_before: 2, ..admissible() };
-    let Verdict::Defer { block, .. } = decide(&third) else { panic!("{:?}", decide(&third)) };
+    let Decision::Defer { block, .. } = decide(&third) else { panic!("{:?}", decide(&third)) };
     assert_eq!(block.detail, "Waiting for a line, position 3 in the queue.");
     let second = AdmissionContext { lines_free: 2, waiting_before: 1, ..admissible() };
-    assert!(matches!(decide(&second), Verdict::Admit { .. }));
+    assert!(matches!(decide(&second), Decision::Admit { .. }));
 }
 
 fn sendable() -> SendContext<'static> {

@@ -8,34 +8,34 @@ fn window(zone: &str, start: &str, end: &str) -> DailyWindow {
     DailyWindow::new(zone, start.parse().unwrap(), end.parse().unwrap()).unwrap()
 }
 
-fn is_open(window: &DailyWindow, moment: DateTime<Utc>) -> bool {
-    Hours::of_window(window.clone()).check(moment).is_ok()
+fn is_open(window: &DailyWindow, instant: DateTime<Utc>) -> bool {
+    Hours::of_window(window.clone()).check(instant).is_ok()
 }
 
 #[test]
 fn window_contains_its_start_but_not_its_end() {
     let day = window("America/New_York", "09:00:00", "17:00:00");
-    for (moment, inside) in [
+    for (instant, inside) in [
         ("2025-02-25T13:59:59Z", false),
         ("2025-02-25T14:00:00Z", true),
         ("2025-02-25T21:59:59Z", true),
         ("2025-02-25T22:00:00Z", false),
         ("2025-07-01T13:00:00Z", true),
     ] {
-        assert_eq!(is_open(&day, at(moment)), inside, "{moment}");
+        assert_eq!(is_open(&day, at(instant)), inside, "{instant}");
     }
 }
 
 #[test]
 fn window_may_cross_midnight() {
     let night = window("Asia/Kolkata", "20:00:00", "02:00:00");
-    for (moment, inside) in [
+    for (instant, inside) in [
         ("2025-02-25T14:29:59Z", false),
         ("2025-02-25T14:30:00Z", true),
         ("2025-02-25T20:29:59Z", true),
         ("2025-02-25T20:30:00Z", false),
     ] {
-        assert_eq!(is_open(&night, at(moment)), inside, "{moment}");
+        assert_eq!(is_open(&night, at(instant)), inside, "{instant}");
     }
 }
 
@@ -110,7 +110,7 @@ fn window_across_midnight_belongs_to_its_start_day() {
     let friday = Weekdays::from_iso([5]);
     let night = window("America/New_York", "20:00:00", "02:00:00").on(friday).unwrap();
     // 2025-02-28 is a Friday; New York is five hours behind.
-    for (moment, open) in [
+    for (instant, open) in [
         ("2025-02-28T06:00:00Z", false),
         ("2025-03-01T00:59:59Z", false),
         ("2025-03-01T01:00:00Z", true),
@@ -118,7 +118,7 @@ fn window_across_midnight_belongs_to_its_start_day() {
         ("2025-03-01T07:00:00Z", false),
         ("2025-03-02T01:00:00Z", false),
     ] {
-        assert_eq!(is_open(&night, at(moment)), open, "{moment}");
+        assert_eq!(is_open(&night, at(instant)), open, "{instant}");
     }
     let hours = Hours::of_window(night);
     assert_eq!(hours.allowed_until(at("2025-03-01T05:30:00Z")), Some(at("2025-03-01T07:00:00Z")));
@@ -134,14 +134,14 @@ fn weekdays_and_days_off_are_closed_and_named() {
     let hours = Hours::of_window(week);
     // From Friday's evening over the weekend and the day off to Tuesday.
     let tuesday = Some(at("2025-02-25T14:00:00Z"));
-    for (moment, word) in [
+    for (instant, word) in [
         ("2025-02-21T22:00:00Z", "09:00 to 17:00 in America/New_York"),
         ("2025-02-22T15:00:00Z", "closed on Saturdays"),
         ("2025-02-24T15:00:00Z", "2025-02-24 is a day off"),
     ] {
-        let closed = hours.check(at(moment)).unwrap_err();
-        assert!(closed.detail.contains(word), "{moment}: {closed:?}");
-        assert_eq!(closed.next_open, tuesday, "{moment}");
+        let closed = hours.check(at(instant)).unwrap_err();
+        assert!(closed.detail.contains(word), "{instant}: {closed:?}");
+        assert_eq!(closed.next_open, tuesday, "{instant}");
     }
     let every_day = window("UTC", "09:00:00", "17:00:00");
     assert_eq!(every_day.on(Weekdays::from_iso([])), Err(WindowError::NoDays));
@@ -178,15 +178,15 @@ fn hours_agree_with_local_time_in_many_zones() {
         let hours = Hours::of_window(window.clone());
         let mut next = None;
         for minute in (0..3 * 24 * 60).rev() {
-            let moment = at(change) + TimeDelta::minutes(minute);
-            let time = moment.with_timezone(&window.zone()).time();
+            let instant = at(change) + TimeDelta::minutes(minute);
+            let time = instant.with_timezone(&window.zone()).time();
             let open = time >= "01:45:00".parse().unwrap() && time < "09:15:00".parse().unwrap();
-            assert_eq!(hours.check(moment).is_ok(), open, "{zone} {moment}");
+            assert_eq!(hours.check(instant).is_ok(), open, "{zone} {instant}");
             if open {
-                next = Some(moment);
+                next = Some(instant);
             }
             if next.is_some() {
-                assert_eq!(hours.next_allowed(moment), next, "{zone} {moment}");
+                assert_eq!(hours.next_allowed(instant), next, "{zone} {instant}");
             }
         }
     }
@@ -195,7 +195,7 @@ fn hours_agree_with_local_time_in_many_zones() {
 #[test]
 fn time_without_offset_is_local() {
     let zone = Some(chrono_tz::America::New_York);
-    for (text, moment) in [
+    for (text, instant) in [
         ("2025-02-26T15:00:00-08:00", "2025-02-26T23:00:00Z"),
         ("2025-02-26T15:00:00", "2025-02-26T20:00:00Z"),
         (" 2025-02-26 15:00 ", "2025-02-26T20:00:00Z"),
@@ -203,7 +203,7 @@ fn time_without_offset_is_local() {
         ("2025-03-09T02:30:00", "2025-03-09T07:00:00Z"),
         ("2025-11-02T01:30:00", "2025-11-02T05:30:00Z"),
     ] {
-        assert_eq!(parse_local_time(text, zone), Some(at(moment)), "{text}");
+        assert_eq!(parse_local_time(text, zone), Some(at(instant)), "{text}");
     }
     assert_eq!(parse_local_time("2025-02-26T15:00:00", None), None);
     assert_eq!(parse_local_time("tomorrow at 3", zone), None);

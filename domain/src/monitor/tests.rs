@@ -55,7 +55,7 @@ impl Dial {
         Self { cancelled: true, ..Self::new(Goal::AwaitEnd, events) }
     }
 
-    fn hear(&mut self, event: DialEvent, secs: i64) {
+    fn apply(&mut self, event: DialEvent, secs: i64) {
         self.facts.apply(event);
         self.monitor.observe(&self.facts, at(secs));
     }
@@ -113,7 +113,7 @@ fn answered_call_is_marked_once_and_opt_out_suppresses_once() {
     let mut dial = Dial::new(Goal::AwaitEnd, [placed(), answered()]);
     dial.monitor.answered_marked();
     assert_eq!(dial.next(1), wait(615));
-    dial.hear(opt_out(), 2);
+    dial.apply(opt_out(), 2);
     assert_eq!(dial.next(2), NextAction::Suppress);
     dial.monitor.suppression_done();
     assert_eq!(dial.next(2), wait(615));
@@ -159,7 +159,7 @@ fn dial_with_events_that_is_not_listed_vanishes_an_hour_after_its_latest_end() {
 fn event_after_an_empty_lookup_outweighs_it() {
     let mut dial = Dial::new(Goal::AwaitEnd, []);
     dial.monitor.lookup_done(Lookup::NotFound, at(100));
-    dial.hear(placed(), 130);
+    dial.apply(placed(), 130);
     assert_eq!(dial.next(130), wait(205));
 }
 
@@ -169,7 +169,7 @@ fn cancelled_call_is_hung_up_again_when_there_are_better_means() {
     assert_eq!(dial.next(1), NextAction::HangUp);
     dial.monitor.hang_up_done(&dial.facts, true, at(1));
     assert_eq!(dial.next(1), wait(75));
-    dial.hear(leg_started(), 2);
+    dial.apply(leg_started(), 2);
     assert_eq!(dial.next(2), NextAction::HangUp);
 }
 
@@ -196,13 +196,13 @@ fn end_by_the_users_system_is_hung_up_and_looked_up_once() {
 fn recorded_call_is_hung_up_until_the_provider_confirms_the_end() {
     let mut dial = Dial::new(Goal::EnsureHungUp, [placed(), completed()]);
     assert_eq!(dial.next(1), wait(5));
-    dial.hear(leg_started(), 2);
+    dial.apply(leg_started(), 2);
     assert_eq!(dial.next(2), NextAction::HangUp);
     dial.monitor.hang_up_done(&dial.facts, true, at(2));
     assert_eq!(dial.next(2), NextAction::FetchStatus);
     dial.monitor.lookup_done(Lookup::Found, at(3));
     assert_eq!(dial.next(3), wait(13));
-    dial.hear(ended(), 9);
+    dial.apply(ended(), 9);
     assert_eq!(dial.next(9), NextAction::Done(MonitorEnd::Over));
 }
 

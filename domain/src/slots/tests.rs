@@ -69,7 +69,7 @@ fn rescheduled(id: &str, callback_due: &str) -> Candidate {
 fn describe(decisions: Vec<Decision>) -> String {
     let parts: Vec<String> = decisions
         .iter()
-        .map(|d| match &d.verdict {
+        .map(|d| match &d.slot {
             Ok(slot) => format!("{}={}", d.prospect, slot.at.format("%H:%M:%S")),
             Err(block) => format!("{}!{}", d.prospect, block.reason),
         })
@@ -162,7 +162,7 @@ fn window_that_opens_or_closes_within_the_interval_limits_the_slots() {
         PlanInterval { from: at("2025-02-25T23:00:00Z"), until: at("2025-02-25T23:30:00Z") };
     let decisions = planned(night, AMPLE, candidates());
     assert_eq!(
-        decisions[0].verdict,
+        decisions[0].slot,
         Err(Block {
             reason: BlockReason::OutsideHours,
             detail: "It is outside the user's window, 09:00 to 17:00 in America/New_York.".into(),
@@ -185,7 +185,7 @@ fn no_slot_is_outside_the_hours_of_user_or_callee() {
             })
             .collect();
         for decision in planned(interval, AMPLE, candidates) {
-            let Ok(slot) = decision.verdict else { continue };
+            let Ok(slot) = decision.slot else { continue };
             let i: usize = decision.prospect.as_str()[1..].parse().unwrap();
             let zone: Tz = zones[i % zones.len()].parse().unwrap();
             assert!(
@@ -215,13 +215,13 @@ fn slots_keep_their_distance_from_other_users_slots() {
 #[test]
 fn moved_callback_says_why() {
     let late = planned(interval(), AMPLE, vec![rescheduled("p", "2025-02-25T12:00:00Z")]);
-    let detail = late[0].verdict.as_ref().unwrap().detail.as_deref().unwrap();
-    assert!(detail.contains("which was missed"), "{detail}");
+    let detail = late[0].slot.as_ref().unwrap().detail.as_deref().unwrap();
+    assert!(detail.contains("missed"), "{detail}");
     let early =
         PlanInterval { from: at("2025-02-25T13:30:00Z"), until: at("2025-02-25T14:30:00Z") };
     let moved = planned(early, AMPLE, vec![rescheduled("p", "2025-02-25T13:45:00Z")]);
-    let slot = moved[0].verdict.as_ref().unwrap();
+    let slot = moved[0].slot.as_ref().unwrap();
     assert_eq!(slot.at, at("2025-02-25T14:00:00Z"));
     let detail = slot.detail.as_deref().unwrap();
-    assert!(detail.contains("moved to the next allowed moment: It is outside"), "{detail}");
+    assert!(detail.contains("moved to the next allowed time: It is outside"), "{detail}");
 }

@@ -56,7 +56,7 @@ struct Callback {
     callback_time: Timestamp,
 }
 
-/// Notes beside the object `outcome`; they count if it has none.
+/// Notes outside the object `outcome`; used if it has none.
 #[derive(Deserialize)]
 struct Notes {
     notes: Text,

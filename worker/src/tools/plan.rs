@@ -117,7 +117,7 @@ impl Plan {
 
 impl Summary {
     fn add(&mut self, decision: &Decision) {
-        match &decision.verdict {
+        match &decision.slot {
             Ok(slot) => {
                 self.planned += 1;
                 self.last = self.last.max(Some(slot.at));
@@ -144,7 +144,7 @@ impl Summary {
 }
 
 fn row(user_id: &UserId, decision: &Decision) -> Vec<String> {
-    let (slot, detail, until) = match &decision.verdict {
+    let (slot, detail, until) = match &decision.slot {
         Ok(slot) => (format_time(slot.at), slot.detail.clone().unwrap_or_default(), String::new()),
         Err(block) => {
             (String::new(), block.detail.clone(), block.until.map(format_time).unwrap_or_default())

@@ -118,7 +118,7 @@ async fn every_deny_reason_of_admission_is_explained() {
     Prospect::default().insert(&service.database).await.unwrap();
     for reason in BlockReason::VARIANTS {
         let decision =
-            "insert into admission_decisions (conversation_id, user_id, prospect_id, verdict,
+            "insert into admission_decisions (conversation_id, user_id, prospect_id, decision,
                 reason, detail, decided_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 'denied', $1, $2, '2025-02-25 13:00Z')";
         let decision = sqlx::query(decision).bind(reason.into_str()).bind(reason.sentence());
@@ -141,7 +141,7 @@ async fn history_is_in_order_and_the_next_step_is_last() {
                 outcome, reason, recorded_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 1, '2025-02-25 14:00Z', 'run', 'COMPLETED',
                 'NO_RESPONSE', 'busy', '2025-02-25 14:00Z');
-            insert into admission_decisions (conversation_id, user_id, prospect_id, verdict, decided_at)
+            insert into admission_decisions (conversation_id, user_id, prospect_id, decision, decided_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 'admitted', '2025-02-25 14:00Z')",
         )
         .await;

@@ -11,7 +11,7 @@ use super::Call;
 
 pub(super) struct Wait {
     pub timeout: Duration,
-    /// What the UI shows beside the timer.
+    /// The summary of the timer in the Temporal UI.
     pub summary: String,
     /// Whether a cancellation ends the wait; not if the call was cancelled before.
     pub ends_on_cancel: bool,

@@ -7,7 +7,7 @@ pub const NOW: &str = "2025-02-25T14:00:00Z";
 
 /// Parses an RFC 3339 time.
 pub fn at(text: &str) -> DateTime<Utc> {
-    text.parse().expect("a moment is written in RFC 3339")
+    text.parse().expect("the time is in RFC 3339")
 }
 
 /// The time some minutes after [`NOW`].

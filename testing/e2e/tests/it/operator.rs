@@ -123,7 +123,7 @@ async fn call_of_a_terminated_workflow_is_swept() -> Result<()> {
     wait_for_state(&system, "call/p1-id-1", "talking").await;
     let terminate = ["workflow", "terminate", "--workflow-id", "call/p1-id-1"];
     system.stack.temporal.cli(terminate.into_iter().chain(["--reason", "a test"])).await?;
-    // A sweep leaves calls alone that changed in the last minutes.
+    // A sweep skips calls that changed in the last minutes.
     sqlx::query("update conversations set updated_at = updated_at - interval '5 minutes'")
         .execute(&system.database)
         .await?;
