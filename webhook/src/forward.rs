@@ -110,7 +110,10 @@ impl EventForwarder {
         let handle = self.client.get_workflow_handle::<Call>(call_workflow(conversation));
         if let Some(user) = &message.user_id
             && let Ok(described) = handle.describe(Default::default()).await
-            && described.search_attributes().get(&USER_ID).is_some_and(|owner| owner != user.as_str())
+            && described
+                .search_attributes()
+                .get(&USER_ID)
+                .is_some_and(|owner| owner != user.as_str())
         {
             // The workflow would ignore the event too, but only after it is in its history. To the
             // user a call of another user looks like no call.

@@ -3,6 +3,7 @@
 mod explain;
 mod import;
 mod plan;
+mod replay;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ enum Tool {
     Explain(explain::Explain),
     /// Import prospects from a CSV file
     Import(import::Import),
+    Replay(replay::Replay),
 }
 
 /// Which records, and what time it is.
@@ -72,7 +74,7 @@ struct Planner {
 
 /// Whether the arguments ask for a tool instead of the service.
 pub fn are_asked_for(args: &[OsString]) -> bool {
-    let names = ["plan", "explain", "why", "import", "help"];
+    let names = ["plan", "explain", "why", "import", "replay", "help"];
     args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| names.contains(&arg))
 }
 
@@ -86,6 +88,7 @@ pub async fn run(args: Vec<OsString>) -> ExitCode {
         Tool::Plan(plan) => plan.run().await,
         Tool::Explain(explain) => explain.run().await,
         Tool::Import(import) => import.run().await,
+        Tool::Replay(replay) => replay.run().await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -127,7 +127,8 @@ impl Service {
     /// The same for a user who is there.
     pub async fn due_call_of(&self, prospect: Prospect) {
         prospect.insert(&self.database).await.unwrap();
-        let planned = "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+        let planned =
+            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             values ($1 || '-1', $2, $1, 1, $3, 'test')";
         let planned = sqlx::query(planned).bind(&prospect.id).bind(&prospect.user_id);
         planned.bind(at(NOW)).execute(&self.database).await.unwrap();
