@@ -58,6 +58,8 @@ mod tests {
             let args = ["worker"].iter().chain(args).chain(&[DATABASE]);
             assert!(matches!(Cli::try_parse_from(args), Ok(Cli::Tool(_))));
         }
+        let replay = ["worker", "replay", "--query", "ExecutionStatus=\"Running\""];
+        assert!(matches!(Cli::try_parse_from(replay), Ok(Cli::Tool(_))));
     }
 
     #[test]

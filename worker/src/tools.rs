@@ -3,6 +3,7 @@
 mod explain;
 mod import;
 mod plan;
+mod replay;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ pub enum Tool {
     Explain(explain::Explain),
     /// Import prospects from a CSV file
     Import(import::Import),
+    Replay(replay::Replay),
 }
 
 impl Tool {
@@ -33,6 +35,7 @@ impl Tool {
             Self::Plan(plan) => plan.run().await,
             Self::Explain(explain) => explain.run().await,
             Self::Import(import) => import.run().await,
+            Self::Replay(replay) => replay.run().await,
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,

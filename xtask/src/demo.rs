@@ -128,7 +128,8 @@ async fn show_progress(
     }
 }
 
-fn clear(dir: &std::path::Path) -> anyhow::Result<()> {
+/// Removes a folder with its contents, if there is one.
+pub(crate) fn clear(dir: &std::path::Path) -> anyhow::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(error).with_context(|| format!("could not empty {}", dir.display()))

@@ -8,6 +8,7 @@ mod fuzz;
 mod interrupt;
 mod lint;
 mod prepare;
+mod record_histories;
 mod running;
 mod sign;
 mod step;
@@ -43,6 +44,8 @@ pub enum Command {
     Fuzz(fuzz::Fuzz),
     /// Update .sqlx/, so that the queries compile without a database
     Prepare(prepare::Prepare),
+    /// Record the workflow histories that workflows/tests/replay.rs replays
+    RecordHistories(record_histories::RecordHistories),
     /// Run `temporal` against the stack of `cargo xtask up`
     Temporal(running::Temporal),
     /// Run `psql` against the stack of `cargo xtask up`
@@ -64,6 +67,7 @@ impl Command {
             Self::Chaos(task) => task.run(),
             Self::Fuzz(task) => task.run(),
             Self::Prepare(task) => task.run().await,
+            Self::RecordHistories(task) => task.run().await,
             Self::Temporal(task) => task.run().await,
             Self::Psql(task) => task.run().await,
             Self::Sign(task) => {

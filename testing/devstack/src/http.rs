@@ -1,4 +1,4 @@
-//! A minimal HTTP GET for local servers. No HTTP client library, so that `cargo xtask` builds quickly.
+//! Minimal HTTP requests to local servers. No HTTP client library, so that `cargo xtask` builds quickly.
 
 use std::time::Duration;
 
@@ -11,12 +11,37 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// Uses HTTP/1.0, so that the end of the connection is the end of the body.
 pub async fn get(url: &str) -> std::io::Result<(u16, String)> {
+    request("GET", url, &[], "").await
+}
+
+/// Sends `POST url` as [`get`] does, with a JSON body and additional headers.
+pub async fn post(
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<(u16, String)> {
+    let length = body.len().to_string();
+    let own = [("content-type", "application/json"), ("content-length", length.as_str())];
+    request("POST", url, &[&own, headers].concat(), body).await
+}
+
+async fn request(
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let invalid = |what: &str| {
         std::io::Error::new(std::io::ErrorKind::InvalidData, format!("{what} ({url})"))
     };
     let rest = url.strip_prefix("http://").ok_or_else(|| invalid("not an http:// URL"))?;
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let response = tokio::time::timeout(TIMEOUT, exchange(authority, path))
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let request = format!(
+        "{method} /{path} HTTP/1.0\r\nhost: {authority}\r\naccept: */*\r\n{headers}\r\n{body}"
+    );
+    let response = tokio::time::timeout(TIMEOUT, exchange(authority, &request))
         .await
         .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
     let (head, body) = response
@@ -26,9 +51,8 @@ pub async fn get(url: &str) -> std::io::Result<(u16, String)> {
     Ok((status.ok_or_else(|| invalid("the response has no status"))?, body.to_owned()))
 }
 
-async fn exchange(authority: &str, path: &str) -> std::io::Result<String> {
+async fn exchange(authority: &str, request: &str) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(authority).await?;
-    let request = format!("GET /{path} HTTP/1.0\r\nhost: {authority}\r\naccept: */*\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut response = Vec::new();
     connection.read_to_end(&mut response).await?;

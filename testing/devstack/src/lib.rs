@@ -37,7 +37,7 @@ pub use endpoints::Endpoints;
 pub use error::{Error, Result};
 pub use eventually::eventually;
 pub use fault_proxy::{Breakpoint, FaultProxy, Side, Step};
-pub use http::get;
+pub use http::{get, post};
 pub use options::{Parts, Ports, Progress, StackOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Process, Program, Ready, StopSignal};
