@@ -1,6 +1,6 @@
 //! Writes histories as test data: one file each, without the names of this machine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,8 +15,7 @@ use super::system::System;
 /// How long the list of workflows may lack the newest ones.
 const LIST_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Who has recorded an event: process id and host name.
-const IDENTITY_SUFFIX: &str = "identity";
+/// Replaces the identities of workers and clients.
 const IDENTITY: &str = "worker";
 
 /// Writes the histories of the recordings to `dir`, which then has no other JSON files. Returns their number.
@@ -33,7 +32,7 @@ pub async fn write(system: &System, recordings: &[Recording], dir: &Path) -> any
     };
     remove_json_files(dir)?;
     for (file, history) in &mut files {
-        normalize(history);
+        replace_identities(history);
         let path = dir.join(format!("{file}.json"));
         fs::write(&path, to_text(history)?)
             .with_context(|| format!("could not write {}", path.display()))?;
@@ -63,10 +62,9 @@ fn last_of<'a>(histories: &'a [Value], recording: &Recording) -> Option<&'a Valu
             .pointer("/events/0/attributes/WorkflowExecutionStartedEventAttributes/workflow_id");
         id.and_then(Value::as_str).is_some_and(|id| recording.is_of(id))
     });
-    of_recording.max_by_key(|history| {
-        let time = events(history).last().map(|event| &event["event_time"]);
-        time.map(|time| (time["seconds"].as_i64(), time["nanos"].as_i64()))
-    })
+    // All times have nine decimals, so their order is that of their texts.
+    of_recording
+        .max_by_key(|history| events(history).last().map(|event| event["event_time"].as_str()))
 }
 
 fn events(history: &Value) -> &[Value] {
@@ -82,18 +80,33 @@ fn read_all(dir: &Path) -> anyhow::Result<Vec<Value>> {
     histories.collect()
 }
 
-/// Replaces what names this machine.
-fn normalize(value: &mut Value) {
+/// Replaces the identities of workers and clients, which contain the host name. The names of task queues contain them too.
+fn replace_identities(history: &mut Value) {
+    let mut identities = BTreeSet::new();
+    for_each_text(history, &mut |field, text| {
+        if field.ends_with("identity") && !text.is_empty() {
+            identities.insert(text.clone());
+        }
+    });
+    for_each_text(history, &mut |_, text| {
+        // The longest first: one identity may contain another one.
+        if let Some(identity) =
+            identities.iter().filter(|id| text.contains(*id)).max_by_key(|id| id.len())
+        {
+            *text = text.replace(identity, IDENTITY);
+        }
+    });
+}
+
+/// Visits all fields that are texts, with their names.
+fn for_each_text(value: &mut Value, visit: &mut impl FnMut(&str, &mut String)) {
     match value {
-        Value::Array(items) => items.iter_mut().for_each(normalize),
+        Value::Array(items) => items.iter_mut().for_each(|item| for_each_text(item, visit)),
         Value::Object(fields) => {
             for (name, value) in fields {
-                let is_identity = name.ends_with(IDENTITY_SUFFIX);
                 match value {
-                    Value::String(text) if is_identity && !text.is_empty() => {
-                        *text = IDENTITY.to_owned();
-                    }
-                    other => normalize(other),
+                    Value::String(text) => visit(name, text),
+                    other => for_each_text(other, visit),
                 }
             }
         }
@@ -129,12 +142,12 @@ mod tests {
     fn identities_are_replaced_and_events_are_on_lines_of_their_own() {
         let mut history = json!({"events": [
             {"event_id": 1, "attributes": {"identity": "17@host", "first_identity": ""}},
-            {"event_id": 2, "attributes": {"items": [{"worker_identity": "17@host"}]}},
+            {"event_id": 2, "attributes": {"items": [{"name": "17@host-8c4e"}]}},
         ]});
-        normalize(&mut history);
+        replace_identities(&mut history);
         let expected = r#"{"events":[
 {"attributes":{"first_identity":"","identity":"worker"},"event_id":1},
-{"attributes":{"items":[{"worker_identity":"worker"}]},"event_id":2}
+{"attributes":{"items":[{"name":"worker-8c4e"}]},"event_id":2}
 ]}
 "#;
         assert_eq!(to_text(&history).unwrap(), expected);
