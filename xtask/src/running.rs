@@ -53,7 +53,7 @@ pub struct Worker {
     #[command(flatten)]
     stack: RunningStack,
 
-    /// Arguments of `worker`: `plan --dry-run`, `why PROSPECT` or `import FILE --user ID`
+    /// Arguments of `worker`: `plan --dry-run`, `explain PROSPECT` or `import FILE --user ID`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     args: Vec<String>,
 }

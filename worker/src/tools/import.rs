@@ -66,7 +66,7 @@ impl Import {
             true => println!(
                 "{inserted} prospects could be imported, {skipped} lines could not; nothing was written"
             ),
-            false => println!("{inserted} prospects imported, {skipped} lines skipped"),
+            false => println!("{inserted} prospects imported, {skipped} lines passed over"),
         }
         Ok(())
     }

@@ -90,7 +90,10 @@ impl Plan {
             };
             match preview_plan(&planning, &input).await? {
                 UserPlan::Skipped(block) if block.reason == BlockReason::UserDeleted => {
-                    bail!("there is no user {user_id}; `select id from users` lists them")
+                    bail!(
+                        "there is no user {:?}; `select id from users` lists them",
+                        user_id.as_str()
+                    )
                 }
                 UserPlan::Skipped(block) => {
                     *summary.skipped.entry(block.reason).or_default() += 1;

@@ -1,5 +1,7 @@
 //! Requests with invalid signatures and tokens are rejected without a reason and have no effect.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use chrono::{TimeDelta, Utc};
 use devstack::development::WEBHOOK_SECRET;
@@ -7,11 +9,12 @@ use devstack::sign::{self, agent_token, carrier_token};
 use serde_json::Value;
 
 use crate::support::{
-    CALL, DIAL, EVENT, HEADERS, RawConnection, Signed, count_signals, post, post_request,
-    webhook_only,
+    CALL, DIAL, EVENT, HEADERS, RawConnection, Signed, count_signals, eventually, post,
+    post_request, webhook_only,
 };
 
 const OUTCOME: &str = "/webhooks/outcome";
+const SIGNAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Header<'h> = (&'h str, &'h str);
 
@@ -138,23 +141,28 @@ async fn token_is_valid_only_for_its_dial_and_purpose() -> Result<()> {
     let report = r#"{"outcome":"NOT_INTERESTED"}"#;
     let bearer = |token: &str| format!("Bearer {token}");
     let own = agent_token(WEBHOOK_SECRET, DIAL);
-    for (what, authorization, status) in [
-        ("none", String::new(), 401),
-        ("of another secret", bearer(&agent_token("a-completely-different-secret", DIAL)), 401),
-        ("of the carrier", bearer(&carrier_token(WEBHOOK_SECRET, DIAL)), 401),
-        ("another scheme", format!("Basic {own}"), 401),
-        ("only the signature", bearer(own.split_once('.').unwrap().1), 401),
-        ("of this dial", bearer(&own), 200),
+    for (what, authorization) in [
+        ("none", String::new()),
+        ("of another secret", bearer(&agent_token("a-completely-different-secret", DIAL))),
+        ("of the carrier", bearer(&carrier_token(WEBHOOK_SECRET, DIAL))),
+        ("another scheme", format!("Basic {own}")),
+        ("only the signature", bearer(own.split_once('.').unwrap().1)),
     ] {
         let response = post(&url, report, &[("Authorization", &authorization)]).await?;
-        assert_eq!(response.status, status, "{what}");
+        assert_eq!(response.status, 401, "{what}");
     }
-    assert_eq!(count_signals(&system).await?, 1);
+    assert_eq!(count_signals(&system).await?, 0);
+    // The server may answer that Temporal was too slow for the agent.
+    let signals = eventually(SIGNAL_TIMEOUT, "the report is forwarded", async || {
+        assert_eq!(post(&url, report, &[("Authorization", &bearer(&own))]).await?.status, 200);
+        Ok(Some(count_signals(&system).await?).filter(|signals| *signals > 0))
+    })
+    .await;
     // The token decides which dial is meant, not the body.
     let other = bearer(&agent_token(WEBHOOK_SECRET, "p2-id-1.1"));
     let named =
         format!(r#"{{"outcome":"NOT_INTERESTED","dialId":"{DIAL}","conversationId":"{CALL}"}}"#);
     assert_eq!(post(&url, &named, &[("Authorization", &other)]).await?.status, 200);
-    assert_eq!(count_signals(&system).await?, 1);
+    assert_eq!(count_signals(&system).await?, signals);
     Ok(())
 }

@@ -7,7 +7,7 @@ use devstack::StackOptions;
 use futures::future::try_join_all;
 
 use crate::support::{
-    Plan, Prospect, TestSystem, Totals, User, clock_offset_to, env, eventually, post_signed,
+    Plan, Prospect, Signed, TestSystem, Totals, User, clock_offset_to, env, eventually, post_with,
     read_conversation, read_prospect_status, read_totals, run_plan, wait_for_state,
     wait_until_recorded,
 };
@@ -34,7 +34,10 @@ async fn plan_call(ending: u32, speed: f64) -> Result<TestSystem> {
 /// Posts the same webhook a hundred times at once and returns the distinct statuses.
 async fn post_a_hundred_times(system: &TestSystem) -> Result<Vec<u16>> {
     let url = system.webhook("/webhooks/outcome");
-    let responses = try_join_all((0..100).map(|_| post_signed(&url, BOOKED))).await?;
+    let (client, signed) = (reqwest::Client::new(), Signed::now(BOOKED));
+    let headers = signed.headers();
+    let posts = (0..100).map(|_| post_with(&client, &url, BOOKED, &headers));
+    let responses = try_join_all(posts).await?;
     let mut statuses: Vec<u16> = responses.into_iter().map(|response| response.status).collect();
     statuses.sort_unstable();
     statuses.dedup();

@@ -40,7 +40,7 @@ async fn imported_prospects_are_planned_and_explained() -> Result<()> {
     let done = run_tool(&system, &["import", &path, "--user", "user1-id"])?;
     std::fs::remove_file(&file)?;
     assert!(done.0 && done.1.contains("line 3: \"nothing\" is no telephone number"), "{done:?}");
-    assert!(done.1.contains("1 prospects imported, 1 lines skipped"), "{done:?}");
+    assert!(done.1.contains("1 prospects imported, 1 lines passed over"), "{done:?}");
 
     let plan = ["plan", "--dry-run", "--user", "user1-id", "--at", "2025-02-25T15:00:00Z"];
     let planned = run_tool(&system, &plan)?;
