@@ -18,7 +18,7 @@ use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 ///
 /// Temporal is configured as for the service. Exits with 1 if a history does not match the workflow code.
 #[derive(Debug, clap::Args)]
-pub(super) struct Replay {
+pub struct Replay {
     /// The workflows, as a query of Temporal: 'ExecutionStatus="Running"'
     #[arg(long)]
     query: String,
