@@ -27,7 +27,7 @@ pub struct Replay {
     #[arg(long)]
     limit: Option<usize>,
 
-    /// Write the histories to this folder as well, as test data for `workflows/tests/replay.rs`
+    /// Also write the histories to this folder; they contain the data of the calls
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 }
