@@ -18,7 +18,7 @@ use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 ///
 /// Temporal is configured as for the service. Exits with 1 if a history does not match the workflow code.
 #[derive(Debug, clap::Args)]
-pub(super) struct Replay {
+pub struct Replay {
     /// The workflows, as a query of Temporal: 'ExecutionStatus="Running"'
     #[arg(long)]
     query: String,
@@ -27,7 +27,7 @@ pub(super) struct Replay {
     #[arg(long)]
     limit: Option<usize>,
 
-    /// Write the histories to this folder as well, as test data for `workflows/tests/replay.rs`
+    /// Also write the histories to this folder; they contain the data of the calls
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
 }

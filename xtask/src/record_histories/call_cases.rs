@@ -40,6 +40,8 @@ pub enum Action {
     CallNow,
     /// The user's system reports an appointment while the call talks.
     Complete,
+    /// The user's system reports a failure while the call talks.
+    Fail,
     /// The user's system reports an appointment after the call was recorded.
     CompleteLate,
     /// Corrects the prospect's number after the call failed, then resets the workflow.
@@ -128,7 +130,6 @@ pub const TOGETHER: &[CallCase] = &[
     outcome("no-answer", (212, 50), no_response("no_answer")),
     outcome("busy", (212, 60), no_response("busy")),
     outcome("declined", (212, 99), no_response("rejected")),
-    outcome("invalid-number", (917, 55), ("FAILED", Some("FAILED"), Some("invalid_number"))),
     outcome(
         "rejected-by-provider",
         (212, 70),
@@ -163,6 +164,13 @@ pub const TOGETHER: &[CallCase] = &[
         CANCELLED,
     ),
     call("completed-by-user-webhook", (718, 93), Start::AtOnce, Action::Complete, BOOKED),
+    call(
+        "failed-by-user-webhook",
+        (929, 95),
+        Start::AtOnce,
+        Action::Fail,
+        ("FAILED", Some("FAILED"), Some("reported_failure")),
+    ),
     call("completed-late", (646, 80), Start::AtOnce, Action::CompleteLate, BOOKED),
     call(
         "failed-and-reset",

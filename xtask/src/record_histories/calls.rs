@@ -145,6 +145,15 @@ async fn act(system: &System, case: &CallCase) -> anyhow::Result<Vec<Recording>>
             system.wait_for_state(workflow_id, "talking").await?;
             system.send_user_webhook(&appointment_webhook(system, case)).await?;
         }
+        Action::Fail => {
+            system.wait_for_state(workflow_id, "talking").await?;
+            let failed = json!({
+                "eventType": "call.failed",
+                "conversationId": case.conversation(),
+                "failureReason": "The line is noisy.",
+            });
+            system.send_user_webhook(&failed).await?;
+        }
         Action::CompleteLate => {
             let without_report = ("COMPLETED".to_owned(), None, Some("no_report".to_owned()));
             wait_for_row(system, case, &without_report).await?;

@@ -29,9 +29,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 /// Minutes planned by one plan run.
 pub const PLAN_MINUTES: i64 = 30;
 
-/// Numbers with scenarios that no last two digits select.
-const SCENARIOS: &str = r#"{"+19175550155": {"answer": "failed"}}"#;
-
 pub struct System {
     pub stack: Stack,
     pub database: PgPool,
@@ -45,11 +42,6 @@ pub type CallRow = (String, Option<String>, Option<String>);
 
 impl System {
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(dir)
-            .with_context(|| format!("could not create {}", dir.display()))?;
-        let scenarios = dir.join("scenarios.json");
-        std::fs::write(&scenarios, SCENARIOS)
-            .with_context(|| format!("could not write {}", scenarios.display()))?;
         let start: DateTime<Utc> = START.parse()?;
         let clock_offset_secs = (start - Utc::now()).num_seconds();
         let worker_env = [
@@ -57,17 +49,13 @@ impl System {
             ("ULTRAVOX_CALLS_PER_MINUTE", "100000"),
             ("RING_TIMEOUT", "20"),
         ];
-        let mut simulator_args =
-            ["--max-concurrent", "1000", "--retry-base-secs", "1", "--scenarios"]
-                .map(str::to_owned)
-                .to_vec();
-        simulator_args.push(scenarios.display().to_string());
+        let simulator_args = ["--max-concurrent", "1000", "--retry-base-secs", "1"];
         let options = StackOptions {
             dir: Some(dir.to_owned()),
             speed: SPEED,
             clock_offset_secs,
             worker_env: worker_env.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
-            simulator_args,
+            simulator_args: simulator_args.map(str::to_owned).into(),
             progress: step::progress,
             ..StackOptions::default()
         };
