@@ -553,11 +553,10 @@ fn year_of_calls_keeps_hours_caps_and_callbacks() {
         sum(|c| c.above_day),
         sum(|c| c.missed),
     );
-    println!("{line}");
-    assert!(sum(|c| c.calls) > 20_000 && sum(|c| c.callbacks) > 2_000);
+    assert!(sum(|c| c.calls) > 20_000 && sum(|c| c.callbacks) > 2_000, "{line}");
     for broken in
         [sum(|c| c.outside_hours), sum(|c| c.above_cap), sum(|c| c.above_day), sum(|c| c.missed)]
     {
-        assert_eq!(broken, 0);
+        assert_eq!(broken, 0, "{line}");
     }
 }

@@ -138,7 +138,6 @@ fn order_and_repetition_of_events_do_not_matter() {
             }
         }
     }
-    println!("{tried} sequences of events of {} kinds of calls", scenarios().len());
     assert!(tried > 100_000, "{tried}");
 }
 
