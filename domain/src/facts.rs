@@ -1,6 +1,7 @@
 //! What is known of a dial, folded from events that arrive late, repeatedly and in any order.
 //!
-//! Every field moves one way only: a set grows, a time moves to the earliest, a flag turns on. So the same events give
+//! Every field moves one way only: a set grows, a time moves to the earliest, an enum to the later variant, a flag turns
+//! on. So the same events give
 //! the same facts in any order and with any repetition. [`DialFacts::summary`] says how the call went.
 
 use std::collections::BTreeSet;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::report::Report;
 use crate::status::{Outcome, Reason};
 
-/// Why the provider ended the call.
+/// Why the provider ended the call. The order counts: of two reasons for one call, the later variant is kept.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::EnumString,
 )]
@@ -34,7 +35,7 @@ impl From<String> for EndReason {
     }
 }
 
-/// Why the carrier did not reach the callee.
+/// Why the carrier did not reach the callee. The order counts: of two causes for one leg, the later variant is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HangupCause {

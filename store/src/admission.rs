@@ -39,7 +39,10 @@ pub async fn lock_conversation(
             user_id: row.user_id.into(),
             prospect_id: row.prospect_id.into(),
             slot: row.slot,
-            outcome: row.outcome.as_deref().and_then(|outcome| outcome.parse().ok()),
+            outcome: row
+                .outcome
+                .map(|outcome| parse_enum("conversations.outcome", &outcome))
+                .transpose()?,
             run_id: row.run_id,
         })
     })

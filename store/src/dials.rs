@@ -1,7 +1,4 @@
 //! Dials: requests to ring a phone.
-//!
-//! `INTENDED`: no request was sent. `SENT`: a request may have been accepted; it is never repeated. `PLACED`: the provider
-//! has the call. `NOT_PLACED`: the provider does not have the call and never will.
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ConversationId, DialId, ProspectId, UserId};
@@ -15,7 +12,7 @@ use crate::{StoreError, parse_enum};
 pub enum DialState {
     /// No request was sent, or it was certainly not accepted.
     Intended,
-    /// A request was sent and may have been accepted.
+    /// A request was sent and may have been accepted. It is never repeated.
     Sent,
     /// The provider has the call.
     Placed,

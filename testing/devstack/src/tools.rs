@@ -1,16 +1,16 @@
 //! External programs: found on this machine or installed into `.tools/`.
 
+mod command;
 mod postgres;
 mod python;
 mod relocation;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use tokio::sync::OnceCell;
 
 pub(crate) use self::postgres::PostgresTools;
-use crate::process::check_output;
-use crate::{Error, Result, workspace};
+use crate::{Result, workspace};
 
 /// Paths of the external programs.
 #[derive(Clone, Debug)]
@@ -51,22 +51,6 @@ impl Tools {
             postgres,
         })
     }
-}
-
-/// The first file of this name in the folders of `PATH`.
-fn on_path(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|dir| dir.join(program)).find(|candidate| candidate.is_file())
-}
-
-/// Runs a program and returns its standard output. Blocks.
-fn run(program: &Path, args: &[&str]) -> Result<String> {
-    let command = format!("{} {}", program.display(), args.join(" "));
-    let output = std::process::Command::new(program)
-        .args(args)
-        .output()
-        .map_err(Error::io(format!("run `{command}`")))?;
-    check_output(command, output)
 }
 
 async fn blocking<T: Send + 'static>(

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{on_path, python, run};
+use super::command::{on_path, run};
+use super::python;
 use crate::{Error, Result};
 
 /// The oldest major version that the migrations support.

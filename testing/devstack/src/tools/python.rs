@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::{on_path, run};
+use super::command::{on_path, run};
 use crate::{Error, Result};
 
 /// The pinned versions of all external programs.

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::command::run;
 use super::postgres::{MIN_MAJOR, PostgresTools};
-use super::run;
 use crate::account::Account;
 use crate::{Error, Result};
 
