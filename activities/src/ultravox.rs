@@ -1,6 +1,7 @@
 //! The client of Ultravox's REST API, and what its answers mean for a dial.
 
 mod answer;
+mod error;
 mod request;
 mod transcript;
 mod wire;
@@ -13,6 +14,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
 pub use answer::{Created, retry_after};
+pub use error::UltravoxError;
 pub use request::{AgentScript, CallRequest, OUTCOME_TOOL};
 pub use transcript::Transcript;
 pub use wire::Call;
@@ -23,27 +25,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum number of pages of messages of one call, 100 messages each.
 const MAX_PAGES: usize = 50;
-
-#[derive(Debug, thiserror::Error)]
-pub enum UltravoxError {
-    #[error(
-        "Ultravox rejects the API key with {status}: {detail}; set ULTRAVOX_API_KEY to a valid key and restart the worker"
-    )]
-    KeyRejected { status: u16, detail: String },
-    /// The answer is not in the contract.
-    #[error("Ultravox answered {status}: {detail}")]
-    UnexpectedAnswer { status: u16, detail: String },
-    #[error("Ultravox has no call of dial {0} yet")]
-    NotFound(DialId),
-    #[error("Ultravox can't be reached: {}", answer::error_chain(.0))]
-    Unreachable(#[source] reqwest::Error),
-}
-
-impl From<reqwest::Error> for UltravoxError {
-    fn from(error: reqwest::Error) -> Self {
-        Self::Unreachable(error.without_url())
-    }
-}
 
 /// The result of a request to hang up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod call_end;
 mod dialing;
+mod local_activities;
 mod monitoring;
 mod recording;
 mod rescheduling;

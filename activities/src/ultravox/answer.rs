@@ -1,6 +1,5 @@
 //! The meaning of the answers to a request for a call.
 
-use std::error::Error;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,7 +7,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
-use super::UltravoxError;
+use super::error::{UltravoxError, error_chain};
 use super::wire::Call;
 
 /// The maximum length of an error text that is kept, in characters.
@@ -110,17 +109,6 @@ fn first_text(json: &Value) -> Option<String> {
         Value::Object(fields) => fields.values().find_map(first_text),
         _ => None,
     }
-}
-
-/// An error and its sources in one line.
-pub(super) fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

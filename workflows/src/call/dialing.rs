@@ -4,14 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::BlockReason;
 use domain::facts::DialEvent;
 use domain::status::Reason;
-use temporalio_workflow::common::ActivityDefinition;
 use temporalio_workflow::workflows::select;
-use temporalio_workflow::{
-    ActivityExecutionError, ActivityOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowTermination,
-};
+use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
 
-use super::monitoring::suppress;
+use super::local_activities::{execute_locally_first, suppress};
 use super::wait::{Wait, detached_from_cancellation};
 use super::{Call, CallEnd, CallState, show};
 use crate::activities::calls::{
@@ -190,28 +186,6 @@ async fn admit(ctx: &WorkflowContext<Call>) -> Result<Admission, WorkflowTermina
         first_asked: Some(*call.first_asked.get_or_insert(now)),
     });
     Ok(execute_locally_first(ctx, Admit, input, presets::database("admit")).await?)
-}
-
-/// Executes an activity as a local activity and, if that fails, as a regular one with `fallback`.
-///
-/// A local activity saves most of the events of a regular one.
-pub(super) async fn execute_locally_first<A>(
-    ctx: &WorkflowContext<Call>,
-    activity: A,
-    input: A::Input,
-    fallback: ActivityOptions,
-) -> Result<A::Output, ActivityExecutionError>
-where
-    A: ActivityDefinition + Copy,
-    A::Input: Clone,
-{
-    let local = ctx.execute_local_activity(activity, input.clone(), presets::local_database());
-    match local.await {
-        Err(ActivityExecutionError::Failed(_)) => {
-            ctx.execute_activity(activity, input, fallback).await
-        }
-        other => other,
-    }
 }
 
 /// Why a wait ended.

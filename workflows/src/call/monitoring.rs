@@ -6,11 +6,10 @@ use domain::monitor::{DialTerms, Goal, Lookup, Monitor, MonitorEnd, NextAction, 
 use domain::status::Reason;
 use temporalio_workflow::WorkflowContext;
 
+use super::local_activities::suppress;
 use super::wait::Wait;
 use super::{Call, CallEnd, CallState, show};
-use crate::activities::calls::{
-    Admitted, FetchStatus, HangUp, HangUpInput, MarkAnswered, Suppress,
-};
+use crate::activities::calls::{Admitted, FetchStatus, HangUp, HangUpInput, MarkAnswered};
 use crate::{clock, presets};
 
 /// Monitors a dial until the call is over. Every wait has a timeout, and every timeout triggers a lookup at the provider.
@@ -153,11 +152,4 @@ async fn mark_answered(ctx: &WorkflowContext<Call>) {
     let conversation = ctx.state(Call::conversation_ref);
     let options = presets::local_database();
     let _ = ctx.execute_local_activity(MarkAnswered, conversation, options).await;
-}
-
-/// Puts the number on the do-not-call list while the agent says goodbye, so that no other call to it starts. A failure is
-/// ignored: the record of the call repeats it.
-pub(super) async fn suppress(ctx: &WorkflowContext<Call>) {
-    let conversation = ctx.state(Call::conversation_ref);
-    let _ = ctx.execute_local_activity(Suppress, conversation, presets::local_database()).await;
 }

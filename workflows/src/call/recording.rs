@@ -2,7 +2,7 @@
 
 use temporalio_workflow::{WorkflowContext, WorkflowTermination};
 
-use super::dialing::execute_locally_first;
+use super::local_activities::execute_locally_first;
 use super::{Call, CallEnd, CallResult, CallState, show};
 use crate::activities::calls::{CallRecord, CollectTranscript, DialRef, RecordOutcome};
 use crate::{attributes, presets};

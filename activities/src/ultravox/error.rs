@@ -1,0 +1,37 @@
+//! Errors of requests to Ultravox.
+
+use std::error::Error;
+
+use domain::ids::DialId;
+
+#[derive(Debug, thiserror::Error)]
+pub enum UltravoxError {
+    #[error(
+        "Ultravox rejects the API key with {status}: {detail}; set ULTRAVOX_API_KEY to a valid key and restart the worker"
+    )]
+    KeyRejected { status: u16, detail: String },
+    /// The answer is not in the contract.
+    #[error("Ultravox answered {status}: {detail}")]
+    UnexpectedAnswer { status: u16, detail: String },
+    #[error("Ultravox has no call of dial {0} yet")]
+    NotFound(DialId),
+    #[error("Ultravox can't be reached: {}", error_chain(.0))]
+    Unreachable(#[source] reqwest::Error),
+}
+
+impl From<reqwest::Error> for UltravoxError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Unreachable(error.without_url())
+    }
+}
+
+/// An error and its sources in one line.
+pub(super) fn error_chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
