@@ -2,7 +2,7 @@
 //!
 //! The functions take and return row types of this crate or types of `domain`, never payloads of Temporal.
 
-pub mod admission;
+pub mod conversations;
 pub mod decisions;
 pub mod dials;
 pub mod imports;
@@ -11,6 +11,7 @@ pub mod outcomes;
 pub mod phone_state;
 pub mod plans;
 pub mod prospect_history;
+pub mod prospects;
 pub mod rules;
 pub mod suppressions;
 pub mod sweeps;

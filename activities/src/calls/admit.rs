@@ -7,13 +7,14 @@ use domain::minutes;
 use domain::rules::Rule;
 use domain::status::ConversationStatus;
 use domain::{Block, BlockReason};
-use store::admission::{LockedConversation, ProspectState};
+use store::conversations::{self, LockedConversation};
 use store::decisions::{self, AdmissionDecision};
 use store::dials::{self, Dial, DialState, NewDial};
 use store::lines::{self, Lines};
 use store::phone_state::{self, PhoneState};
+use store::prospects::{self, ProspectState};
 use store::users::{self, Profile, UserState};
-use store::{Connection, StoreError, admission as rows, rules};
+use store::{Connection, StoreError, rules};
 use tracing::field::display;
 use tracing::{Span, info, instrument};
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
@@ -31,7 +32,7 @@ use super::{CallSettings, Calls, record_ids};
 pub async fn run(calls: &Calls, input: &AdmitInput) -> Result<Admission, StoreError> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;
-    let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+    let Some(conversation) = conversations::lock(&mut tx, id).await? else {
         return Ok(deny(BlockReason::AlreadyRecorded.into()));
     };
     let (user_id, prospect_id) = (conversation.user_id.clone(), conversation.prospect_id.clone());
@@ -109,7 +110,7 @@ async fn decide(
     let first_asked = input.first_asked.unwrap_or(now);
     let conversation = if conversation.status.is_open() {
         conversation
-    } else if rows::reopen(conn, id, run_id, first_asked, now).await? {
+    } else if conversations::reopen(conn, id, run_id, first_asked, now).await? {
         // An operator has reset the workflow of a recorded call: it is made again, now.
         let status = ConversationStatus::Scheduled;
         LockedConversation { status, slot: first_asked, ..conversation }
@@ -119,7 +120,7 @@ async fn decide(
     let dial = dials::lock_last(conn, id).await?.filter(|dial| dial.closed_at.is_none());
     if let Some(dial) = dial.as_ref().filter(|dial| dial.state != DialState::Intended) {
         // The phone may ring: the run resumes this dial, whatever the rules say now.
-        rows::set_run(conn, id, run_id).await?;
+        conversations::set_run(conn, id, run_id).await?;
         let terms = terms(&calls.settings, &dial.id, dial.reserved_minutes);
         let admission = Admission::Admitted(Admitted { resumed: true, ..terms });
         return Ok(Decision { admission, reason: None, budget: None });
@@ -128,7 +129,7 @@ async fn decide(
         UserState::Ready(profile) => profile,
         UserState::Blocked(block) => return Ok(block.into()),
     };
-    let prospect = rows::prospect_state(conn, &conversation.prospect_id, id).await?;
+    let prospect = prospects::prospect_state(conn, &conversation.prospect_id, id).await?;
     let Some(prospect) = prospect else {
         return Ok(BlockReason::ProspectDeleted.into());
     };
@@ -139,7 +140,7 @@ async fn decide(
     let call = PendingCall { id, conversation, profile: *profile, prospect, dial };
     let decision = evaluate(calls, conn, &call, now).await?;
     if matches!(decision.admission, Admission::Admitted(_)) {
-        rows::set_run(conn, id, run_id).await?;
+        conversations::set_run(conn, id, run_id).await?;
     }
     Ok(decision)
 }
@@ -153,7 +154,7 @@ async fn evaluate(
 ) -> Result<Decision, StoreError> {
     let LockedConversation { user_id, prospect_id, slot, .. } = &call.conversation;
     let day_start = call.profile.window.day_start(now);
-    let today = rows::count_calls_today(conn, user_id, day_start, call.id).await?;
+    let today = conversations::count_calls_today(conn, user_id, day_start, call.id).await?;
     let lines = lines::lock(conn, call.id, user_id, *slot, now).await?;
     // Under the lock of the lines no other transaction starts a call to the number.
     let phone = &call.prospect.phone;

@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 use domain::callee_zones::spoken_zone;
 use store::dials::Dial;
 use store::users::{self, UserState};
-use store::{StoreError, admission as rows, outcomes};
+use store::{StoreError, outcomes, prospects};
 use tracing::instrument;
 use workflows::activities::calls::{DialRef, TranscriptReports};
 
@@ -42,7 +42,7 @@ async fn agent_zone(calls: &Calls, dial: &Dial) -> Result<Option<Tz>, StoreError
         return Ok(None);
     };
     let prospect =
-        rows::prospect_state(&mut conn, &dial.prospect_id, &dial.conversation_id).await?;
+        prospects::prospect_state(&mut conn, &dial.prospect_id, &dial.conversation_id).await?;
     let own = prospect.as_ref().and_then(|prospect| prospect.time_zone.as_deref());
     let state = prospect.as_ref().and_then(|prospect| prospect.state.as_deref());
     Ok(spoken_zone(own, state, &dial.phone, &profile.window))

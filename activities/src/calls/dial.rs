@@ -11,7 +11,7 @@ use domain::{Block, BlockReason, minutes};
 use secrecy::ExposeSecret;
 use store::dials::{self, Dial, DialState};
 use store::users::{self, UserState};
-use store::{StoreError, admission as rows};
+use store::{StoreError, prospects};
 use tracing::{info, instrument, warn};
 use workflows::activities::calls::{DialRef, DialResult};
 
@@ -80,7 +80,8 @@ async fn prepare(calls: &Calls, dial_id: &DialId) -> Result<Prepared, StoreError
         return Ok(deny(BlockReason::AlreadyRecorded.into()));
     }
     let now = calls.clock.now();
-    let prospect = rows::prospect_state(&mut tx, &dial.prospect_id, &dial.conversation_id).await?;
+    let prospect =
+        prospects::prospect_state(&mut tx, &dial.prospect_id, &dial.conversation_id).await?;
     let Some(prospect) = prospect else {
         return Ok(deny(BlockReason::ProspectDeleted.into()));
     };

@@ -5,7 +5,7 @@ use domain::cool_down::cool_down;
 use domain::ids::ConversationId;
 use domain::minutes;
 use domain::status::{ConversationStatus, Disposition, Outcome, ProspectStatus, Reason};
-use store::admission::{self as rows, LockedConversation};
+use store::conversations::{self, LockedConversation};
 use store::dials::{self, Dial, DialState};
 use store::outcomes::{self, ClosedConversation, ClosedDial, NewSuppression, ProspectUpdate};
 use store::{Connection, StoreError, rules};
@@ -37,7 +37,7 @@ pub(super) async fn write(
 ) -> Result<Recorded, StoreError> {
     let record = &without_nul(record);
     let id = &record.conversation_id;
-    let Some(conversation) = rows::lock_conversation(conn, id).await? else {
+    let Some(conversation) = conversations::lock(conn, id).await? else {
         return Ok(Recorded::default());
     };
     record_ids(&conversation.user_id, &conversation.prospect_id, id);

@@ -5,7 +5,7 @@ use domain::hours::Hours;
 use domain::rules::Law;
 use domain::status::ConversationStatus;
 use store::users::{self, UserState};
-use store::{StoreError, admission as rows, rules};
+use store::{StoreError, conversations, prospects, rules};
 use tracing::{info, instrument};
 use workflows::activities::calls::{RescheduleInput, RescheduleResult};
 
@@ -24,7 +24,7 @@ const MAX_AHEAD: TimeDelta = TimeDelta::days(365);
 pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleResult, StoreError> {
     let mut tx = calls.store.begin().await?;
     let id = &input.conversation_id;
-    let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+    let Some(conversation) = conversations::lock(&mut tx, id).await? else {
         return Ok(reject("the conversation no longer exists"));
     };
     record_ids(&conversation.user_id, &conversation.prospect_id, id);
@@ -44,7 +44,7 @@ pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleRes
         UserState::Ready(profile) => profile,
         UserState::Blocked(block) => return Ok(reject(block.detail)),
     };
-    let prospect = rows::prospect_state(&mut tx, &conversation.prospect_id, id).await?;
+    let prospect = prospects::prospect_state(&mut tx, &conversation.prospect_id, id).await?;
     let Some(prospect) = prospect else {
         return Ok(reject("the prospect no longer exists"));
     };
@@ -62,7 +62,7 @@ pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleRes
         let (slot, detail) = (format_time(slot), closed.detail);
         return Ok(reject(format!("{slot} is outside calling hours; {next}. {detail}")));
     }
-    rows::set_slot(&mut tx, id, slot, now).await?;
+    conversations::set_slot(&mut tx, id, slot, now).await?;
     tx.commit().await?;
     info!(scheduledTime = format_time(slot), "Rescheduled call");
     Ok(RescheduleResult::Rescheduled { slot })

@@ -1,7 +1,7 @@
 //! `calls.suppress`: putting the number of a call in progress on the do-not-call list.
 
 use store::outcomes::{self, NewSuppression};
-use store::{StoreError, admission as rows, dials};
+use store::{StoreError, conversations, dials};
 use tracing::instrument;
 use workflows::activities::calls::ConversationRef;
 
@@ -16,7 +16,7 @@ use super::Calls;
 pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreError> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;
-    let Some(conversation) = rows::lock_conversation(&mut tx, id).await? else {
+    let Some(conversation) = conversations::lock(&mut tx, id).await? else {
         return Ok(());
     };
     let dial = dials::read_last(&mut tx, id).await?;

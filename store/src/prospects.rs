@@ -1,0 +1,66 @@
+//! Prospects, as admission sees them.
+
+use domain::admission::Callee;
+use domain::ids::{ConversationId, ProspectId};
+use domain::status::ProspectStatus;
+use sqlx::PgConnection;
+
+use crate::{StoreError, parse_enum};
+
+/// A prospect at admission.
+pub struct ProspectState {
+    pub name: String,
+    /// The number as stored.
+    pub phone: String,
+    pub status: ProspectStatus,
+    pub time_zone: Option<String>,
+    /// The prospect's state, such as `US-FL`.
+    pub state: Option<String>,
+    /// Whether the number is on a do-not-call list.
+    pub suppressed: bool,
+    /// Other conversations in which the prospect was dialled.
+    pub attempts: i32,
+}
+
+impl ProspectState {
+    pub fn callee(&self) -> Callee<'_> {
+        Callee {
+            status: self.status,
+            phone: &self.phone,
+            zone: self.time_zone.as_deref(),
+            state: self.state.as_deref(),
+            suppressed: self.suppressed,
+        }
+    }
+}
+
+/// Reads a prospect; `None` if it was deleted. `conversation`: its dials do not count as attempts.
+pub async fn prospect_state(
+    conn: &mut PgConnection,
+    id: &ProspectId,
+    conversation: &ConversationId,
+) -> Result<Option<ProspectState>, StoreError> {
+    let row = sqlx::query!(
+        r#"select name, phone, status::text as "status!", time_zone, state,
+            suppressed as "suppressed!",
+            (select count(*) from attempts a where a.prospect_id = c.id
+                and a.conversation_id <> $2) as "attempts!"
+        from callees c where id = $1"#,
+        id.as_str(),
+        conversation.as_str()
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(ProspectState {
+            status: parse_enum("prospects.status", &row.status)?,
+            name: row.name.unwrap_or_default(),
+            phone: row.phone.unwrap_or_default(),
+            time_zone: row.time_zone,
+            state: row.state,
+            suppressed: row.suppressed,
+            attempts: row.attempts as i32,
+        })
+    })
+    .transpose()
+}
