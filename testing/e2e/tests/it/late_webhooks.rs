@@ -7,9 +7,9 @@ use devstack::StackOptions;
 use futures::future::try_join_all;
 
 use crate::support::{
-    Plan, Prospect, Signed, TestSystem, Totals, User, clock_offset_to, env, eventually, post_with,
-    read_conversation, read_prospect_status, read_totals, run_plan, wait_for_state,
-    wait_until_recorded,
+    Plan, Prospect, Signed, TestSystem, Totals, User, clock_offset_to, env, eventually,
+    post_repeatedly, read_conversation, read_prospect_status, read_totals, run_plan,
+    wait_for_state, wait_until_recorded,
 };
 
 const BOOKED: &str = r#"{"eventType":"call.completed","conversationId":"p1-id-1","duration":180,
@@ -36,7 +36,7 @@ async fn post_a_hundred_times(system: &TestSystem) -> Result<Vec<u16>> {
     let url = system.webhook("/webhooks/outcome");
     let (client, signed) = (reqwest::Client::new(), Signed::now(BOOKED));
     let headers = signed.headers();
-    let posts = (0..100).map(|_| post_with(&client, &url, BOOKED, &headers));
+    let posts = (0..100).map(|_| post_repeatedly(&client, &url, BOOKED, &headers));
     let responses = try_join_all(posts).await?;
     let mut statuses: Vec<u16> = responses.into_iter().map(|response| response.status).collect();
     statuses.sort_unstable();

@@ -19,7 +19,7 @@ pub use records::{
     Totals, read_conversation, read_conversations, read_prospect_status, read_totals,
     wait_until_all_recorded, wait_until_recorded,
 };
-pub use requests::{HEADERS, Signed, post, post_as_carrier, post_signed, post_with};
+pub use requests::{HEADERS, Signed, post, post_as_carrier, post_repeatedly, post_signed};
 pub use system::{TestSystem, clock_offset_to, env};
 pub use webhook_only::{
     CALL, DIAL, EVENT, count_signals, start_call, webhook_only, webhook_only_with_own_temporal,

@@ -1,5 +1,7 @@
 //! Requests to the webhook server.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,8 +10,14 @@ use devstack::development::WEBHOOK_SECRET;
 use devstack::sign::{self, carrier_token};
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use super::TestSystem;
+
+/// For how long a sender repeats a webhook that the server can't take, and how often. The provider
+/// repeats for longer and more seldom.
+const REPEAT_FOR: Duration = Duration::from_secs(60);
+const REPEAT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The headers of a signed webhook: timestamp and signature.
 pub const HEADERS: [&str; 2] = ["X-Ultravox-Webhook-Timestamp", "X-Ultravox-Webhook-Signature"];
@@ -56,9 +64,27 @@ impl Signed {
     }
 }
 
-/// Posts a signed body, as the provider does.
+/// Posts a signed body, as the provider does: repeats it while the server answers 503.
 pub async fn post_signed(url: &str, body: &str) -> Result<Response> {
-    post(url, body, &Signed::now(body).headers()).await
+    post_repeatedly(&reqwest::Client::new(), url, body, &Signed::now(body).headers()).await
+}
+
+/// Posts with a shared client and repeats the request while the server answers 503, as it does if
+/// Temporal is slow.
+pub async fn post_repeatedly(
+    client: &reqwest::Client,
+    url: &str,
+    body: &str,
+    headers: &[(&str, &str)],
+) -> Result<Response> {
+    let deadline = Instant::now() + REPEAT_FOR;
+    loop {
+        let response = post_with(client, url, body, headers).await?;
+        if response.status != 503 || Instant::now() > deadline {
+            return Ok(response);
+        }
+        sleep(REPEAT_INTERVAL).await;
+    }
 }
 
 pub async fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Result<Response> {
@@ -67,7 +93,7 @@ pub async fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Result<Res
 
 /// Posts with a shared client. Creating a client takes long enough that a hundred of them exceed the
 /// server's time for a head.
-pub async fn post_with(
+async fn post_with(
     client: &reqwest::Client,
     url: &str,
     body: &str,
