@@ -12,7 +12,6 @@ pub mod mark_answered;
 pub mod record_outcome;
 pub mod reschedule;
 mod settings;
-pub mod suppress;
 pub mod sweep;
 
 use std::sync::Arc;
@@ -23,11 +22,10 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Span;
 use tracing::field::display;
 use workflows::activities::calls::{
-    Admission, Admit, AdmitInput, ApplyLateEvent, CallRecord, CancelDial, CancelDialResult,
-    CollectTranscript, ConversationRef, Dial, DialRef, DialResult, FetchStatus, HangUp,
-    HangUpInput, LateEventInput, LateEventResult, MarkAnswered, ProviderStatus, RecordOutcome,
-    Recorded, Reschedule, RescheduleInput, RescheduleResult, Suppress, Sweep, SweepInput,
-    SweepResult, TranscriptReports,
+    Admission, Admit, AdmitInput, ApplyLateEvent, CancelDial, CancelDialResult, CollectTranscript,
+    ConversationRef, Dial, DialRef, DialResult, FetchStatus, HangUp, HangUpInput, LateEventInput,
+    LateEventResult, MarkAnswered, ProviderStatus, RecordInput, RecordOutcome, Recorded,
+    Reschedule, RescheduleInput, RescheduleResult, Sweep, SweepInput, SweepResult,
 };
 
 use crate::clock::Clock;
@@ -121,16 +119,6 @@ impl Calls {
         to_activity_result(mark_answered::run(&self, &input).await)
     }
 
-    /// Suppresses the number of a call. Idempotent: a number is on a list once.
-    #[activity(definition = Suppress)]
-    pub async fn suppress(
-        self: Arc<Self>,
-        _ctx: ActivityContext,
-        input: ConversationRef,
-    ) -> Result<(), ActivityError> {
-        to_activity_result(suppress::run(&self, &input).await)
-    }
-
     /// Looks a dial up at the provider. Writes only the provider's id, if it finds one.
     #[activity(definition = FetchStatus)]
     pub async fn fetch_status(
@@ -151,23 +139,23 @@ impl Calls {
         to_activity_result(hang_up::run(&self, &input).await)
     }
 
-    /// Stores the transcript. Idempotent: the messages of a call do not change after its end.
+    /// Stores the transcript and the reports in it. Idempotent: the messages of a call do not change after its end.
     #[activity(definition = CollectTranscript)]
     pub async fn collect_transcript(
         self: Arc<Self>,
         _ctx: ActivityContext,
         input: DialRef,
-    ) -> Result<TranscriptReports, ActivityError> {
+    ) -> Result<Recorded, ActivityError> {
         to_activity_result(collect_transcript::run(&self, &input).await)
     }
 
-    /// Records a call. Idempotent by natural keys: one ledger entry of a kind per dial, one appointment per
-    /// conversation.
+    /// Records what was said about a call. Idempotent: the same statement is the same row, and the records follow from all
+    /// rows.
     #[activity(definition = RecordOutcome)]
     pub async fn record_outcome(
         self: Arc<Self>,
         _ctx: ActivityContext,
-        input: CallRecord,
+        input: RecordInput,
     ) -> Result<Recorded, ActivityError> {
         to_activity_result(record_outcome::run(&self, &input).await)
     }
@@ -182,13 +170,16 @@ impl Calls {
         to_activity_result(sweep::run(&self, &ctx.client(), &input).await)
     }
 
-    /// Applies a late event. Idempotent: a repeated event changes nothing.
+    /// Records a late event. Idempotent: a repeated event changes nothing.
     #[activity(definition = ApplyLateEvent)]
     pub async fn apply_late_event(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: LateEventInput,
     ) -> Result<LateEventResult, ActivityError> {
-        to_activity_result(apply_late_event::run(&self, &input).await)
+        let applied = apply_late_event::run(&self, &input).await;
+        let result = to_activity_result(applied)?;
+        to_activity_result(apply_late_event::pass_on(&ctx.client(), &input).await)?;
+        Ok(result)
     }
 }

@@ -1,8 +1,7 @@
 //! Failures of activities, and their types in Temporal.
 
-use domain::ids::ConversationId;
 use store::StoreError;
-use temporalio_client::errors::WorkflowInteractionError;
+use temporalio_client::errors::{ClientError, WorkflowInteractionError};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_sdk::activities::ActivityError;
 
@@ -18,11 +17,10 @@ pub enum Failure {
     Provider(#[from] UltravoxError),
     #[error(transparent)]
     Carrier(#[from] TelnyxError),
-    /// A late event arrived before the call was recorded.
-    #[error("conversation {0} has no workflow and is not recorded; the next sweep records it")]
-    NotRecorded(ConversationId),
-    #[error("Temporal can't be reached: {0}")]
+    #[error("the request to Temporal failed: {0}")]
     Temporal(#[source] Box<WorkflowInteractionError>),
+    #[error("Temporal can't list workflows: {0}")]
+    List(#[source] ClientError),
 }
 
 impl From<WorkflowInteractionError> for Failure {
@@ -38,11 +36,11 @@ impl Failure {
             Self::Store(StoreError::Database(_)) => "Database",
             Self::Store(StoreError::Constraint { .. }) => "DatabaseConstraint",
             Self::Store(StoreError::UnknownVariant { .. }) => "DatabaseUnknownVariant",
+            Self::Store(StoreError::Json(_)) => "Json",
             Self::Provider(UltravoxError::KeyRejected { .. }) => "ProviderKeyRejected",
             Self::Provider(_) => "Provider",
             Self::Carrier(_) => "Carrier",
-            Self::NotRecorded(_) => "NotRecorded",
-            Self::Temporal(_) => "Temporal",
+            Self::Temporal(_) | Self::List(_) => "Temporal",
         }
     }
 }

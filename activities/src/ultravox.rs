@@ -8,10 +8,12 @@ mod wire;
 
 use std::time::Duration;
 
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain::ids::DialId;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
 
 pub use answer::{Created, retry_after};
 pub use error::UltravoxError;
@@ -23,8 +25,11 @@ use wire::{Message, Page};
 /// The maximum time for an answer, below the start-to-close timeout of the activities.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The maximum number of pages of messages of one call, 100 messages each.
+/// The maximum number of pages of one list, and their size.
 const MAX_PAGES: usize = 50;
+const PAGE_SIZE: usize = 100;
+/// By how much the provider's clock may be behind ours.
+const CLOCK_DIFFERENCE: TimeDelta = TimeDelta::minutes(5);
 
 /// The result of a request to hang up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +74,25 @@ impl Ultravox {
         Ok(Some(answer::check_status(response).await?.json().await?))
     }
 
-    /// Finds the call of a dial by its metadata.
-    pub async fn find_call(&self, dial_id: &DialId) -> Result<Option<Call>, UltravoxError> {
-        let filter = format!("metadata.{}", request::DIAL_KEY);
-        let request =
-            self.request(Method::GET, &["calls"]).query(&[(filter.as_str(), dial_id.as_str())]);
-        let page: Page<Call> = answer::check_status(request.send().await?).await?.json().await?;
+    /// Finds the call of a dial by its metadata. Calls that were created before the request are ignored: ids may recur
+    /// after the database was set up anew.
+    pub async fn find_call(
+        &self,
+        dial_id: &DialId,
+        sent_at: DateTime<Utc>,
+    ) -> Result<Option<Call>, UltravoxError> {
+        let created_after = sent_at - CLOCK_DIFFERENCE;
+        let query = [
+            (format!("metadata.{}", request::DIAL_KEY), dial_id.to_string()),
+            ("fromDate".to_owned(), created_after.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            ("pageSize".to_owned(), PAGE_SIZE.to_string()),
+        ];
+        let calls: Vec<Call> = self.read_pages(&["calls"], &query).await?;
         // The provider filters; the result is checked here.
-        Ok(page.results.into_iter().find(|call| call.dial_id() == Some(dial_id.as_str())))
+        Ok(calls.into_iter().find(|call| {
+            call.dial_id() == Some(dial_id.as_str())
+                && call.created.is_none_or(|created| created >= created_after)
+        }))
     }
 
     /// Reads the transcript of a call. `zone`: the zone of times without an offset.
@@ -85,21 +101,34 @@ impl Ultravox {
         call_id: &str,
         zone: Option<Tz>,
     ) -> Result<Transcript, UltravoxError> {
-        let mut messages = Vec::new();
-        let mut cursor: Option<String> = None;
+        let query = [
+            ("pageSize".to_owned(), PAGE_SIZE.to_string()),
+            ("mode".to_owned(), "in_call".to_owned()),
+        ];
+        let messages: Vec<Message> =
+            self.read_pages(&["calls", call_id, "messages"], &query).await?;
+        Ok(Transcript::parse(&messages, zone))
+    }
+
+    /// Reads all pages of a list.
+    async fn read_pages<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(String, String)],
+    ) -> Result<Vec<T>, UltravoxError> {
+        let (mut items, mut cursor) = (Vec::new(), None::<String>);
         for _ in 0..MAX_PAGES {
-            let mut query = vec![("pageSize", "100".to_owned()), ("mode", "in_call".to_owned())];
-            query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
-            let request = self.request(Method::GET, &["calls", call_id, "messages"]).query(&query);
-            let page: Page<Message> =
-                answer::check_status(request.send().await?).await?.json().await?;
-            messages.extend(page.results);
+            let cursor_query = cursor.take().map(|cursor| ("cursor", cursor));
+            let request =
+                self.request(Method::GET, path).query(query).query(cursor_query.as_slice());
+            let page: Page<T> = answer::check_status(request.send().await?).await?.json().await?;
+            items.extend(page.results);
             cursor = page.next.as_deref().and_then(cursor_of);
             if cursor.is_none() {
                 break;
             }
         }
-        Ok(Transcript::parse(&messages, zone))
+        Ok(items)
     }
 
     /// Ends an answered call.

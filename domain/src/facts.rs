@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
-use crate::report::Report;
+use crate::report::{Report, ReportSource};
 use crate::status::{Outcome, Reason};
 
 /// Why the provider ended the call. The order counts: of two reasons for one call, the later variant is kept.
@@ -50,13 +51,16 @@ pub enum HangupCause {
     InvalidNumber,
 }
 
-/// One event of a dial.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One event of a dial, as it is stored in `call_events`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum DialEvent {
     /// The provider has created the call.
     Placed { provider_call_id: String },
     /// The callee picked up.
     Answered { at: Option<DateTime<Utc>> },
+    /// The user's system reports that the callee picked up.
+    Connected { at: Option<DateTime<Utc>> },
     /// The provider reports the end of the call.
     Ended { answered_at: Option<DateTime<Utc>>, ended_at: Option<DateTime<Utc>>, reason: EndReason },
     /// The user's system reports the end of the call.
@@ -68,11 +72,47 @@ pub enum DialEvent {
     /// The carrier has started the telephone leg.
     LegStarted { carrier_call_id: String },
     /// The carrier did not reach the callee.
-    Unreached(HangupCause),
+    Unreached { cause: HangupCause },
     /// A machine answered.
     Voicemail,
-    /// The provider has lost a call that it had accepted.
+    /// The longest possible end has passed, and nobody has reported the end.
     Vanished,
+    /// The answer to the dial request was lost, and the provider does not list the call.
+    NeverPlaced,
+}
+
+/// Who reports an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum EventSource {
+    Provider,
+    Agent,
+    Carrier,
+    /// The user's system.
+    User,
+    /// The service itself, for what follows from a silence.
+    Service,
+}
+
+impl DialEvent {
+    pub fn source(&self) -> EventSource {
+        match self {
+            Self::Placed { .. } | Self::Answered { .. } | Self::Ended { .. } => {
+                EventSource::Provider
+            }
+            Self::Reported(report) => match report.source() {
+                ReportSource::Agent => EventSource::Agent,
+                ReportSource::User => EventSource::User,
+            },
+            Self::LegStarted { .. } | Self::Unreached { .. } | Self::Voicemail => {
+                EventSource::Carrier
+            }
+            Self::Connected { .. } | Self::Completed { .. } | Self::Failed { .. } => {
+                EventSource::User
+            }
+            Self::Vanished | Self::NeverPlaced => EventSource::Service,
+        }
+    }
 }
 
 /// What is known of a dial.
@@ -82,6 +122,9 @@ pub struct DialFacts {
     carrier_call_id: Option<String>,
     answered: bool,
     answered_at: Option<DateTime<Utc>>,
+    /// What the user's system says of the answer; the provider's word and times win.
+    connected: bool,
+    connected_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
     end_reason: Option<EndReason>,
     completed: bool,
@@ -91,6 +134,7 @@ pub struct DialFacts {
     unreached: Option<HangupCause>,
     voicemail: bool,
     vanished: bool,
+    never_placed: bool,
     reports: BTreeSet<Report>,
 }
 
@@ -109,16 +153,15 @@ pub struct CallSummary {
     pub ended_at: Option<DateTime<Utc>>,
     /// Seconds of talk, rounded up.
     pub talk_secs: i64,
-    /// Reported outcomes that lost against [`outcome`](Self::outcome).
-    pub superseded: Vec<Outcome>,
+    /// The reports that lost against [`outcome`](Self::outcome).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub superseded: Vec<Report>,
 }
 
 impl CallSummary {
-    /// The notes, with a line that names the superseded outcomes.
+    /// The notes, with a line for each superseded report.
     pub fn full_notes(&self) -> Option<String> {
-        let superseded: Vec<&str> = self.superseded.iter().map(Outcome::into_str).collect();
-        let superseded =
-            (!superseded.is_empty()).then(|| format!("also reported: {}", superseded.join(", ")));
+        let superseded = self.superseded.iter().map(|report| format!("also reported: {report}"));
         let lines: Vec<String> = self.notes.iter().cloned().chain(superseded).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
@@ -145,6 +188,10 @@ impl DialFacts {
                 self.answered = true;
                 keep_min(&mut self.answered_at, at);
             }
+            DialEvent::Connected { at } => {
+                self.connected = true;
+                keep_min(&mut self.connected_at, at);
+            }
             DialEvent::Ended { answered_at, ended_at, reason } => {
                 self.answered |= answered_at.is_some();
                 keep_min(&mut self.answered_at, answered_at);
@@ -153,7 +200,7 @@ impl DialFacts {
             }
             DialEvent::Completed { talk_secs } => {
                 self.completed = true;
-                self.answered |= talk_secs.is_some_and(|secs| secs > 0);
+                self.connected |= talk_secs.is_some_and(|secs| secs > 0);
                 self.talk_secs = self.talk_secs.max(talk_secs);
             }
             DialEvent::Failed { reason } => {
@@ -166,9 +213,10 @@ impl DialFacts {
             DialEvent::LegStarted { carrier_call_id } => {
                 keep_min(&mut self.carrier_call_id, Some(carrier_call_id));
             }
-            DialEvent::Unreached(cause) => self.unreached = self.unreached.max(Some(cause)),
+            DialEvent::Unreached { cause } => self.unreached = self.unreached.max(Some(cause)),
             DialEvent::Voicemail => self.voicemail = true,
             DialEvent::Vanished => self.vanished = true,
+            DialEvent::NeverPlaced => self.never_placed = true,
         }
         *self != before
     }
@@ -182,13 +230,14 @@ impl DialFacts {
         self.carrier_call_id.as_deref()
     }
 
-    /// Whether any event shows that a request reached the provider.
+    /// Whether provider, carrier or agent show that the request became a call. What the user's system says proves nothing.
     pub fn is_placed(&self) -> bool {
         self.has_external_id()
             || self.answered
             || self.voicemail
-            || self.is_reported()
-            || self.is_over()
+            || self.end_reason.is_some()
+            || self.unreached.is_some()
+            || self.reports.iter().any(|report| report.source() == ReportSource::Agent)
     }
 
     /// Whether provider or carrier have given the call an id.
@@ -197,7 +246,7 @@ impl DialFacts {
     }
 
     pub fn is_answered(&self) -> bool {
-        self.answered
+        self.answered || self.connected
     }
 
     /// Whether an outcome was reported.
@@ -205,13 +254,18 @@ impl DialFacts {
         !self.reports.is_empty()
     }
 
+    /// Whether the callee has decided: no further call is due.
+    pub fn is_decided(&self) -> bool {
+        self.reports.iter().any(Report::is_decision)
+    }
+
     /// Whether the callee has opted out.
     pub fn opted_out(&self) -> bool {
         self.reports.iter().any(|report| report.outcome() == Outcome::DoNotCall)
     }
 
-    /// Whether any source reports the end of the call.
-    pub fn is_over(&self) -> bool {
+    /// Whether any source reports how the call ended.
+    pub fn has_ended(&self) -> bool {
         self.end_reason.is_some()
             || self.completed
             || self.failed
@@ -219,18 +273,33 @@ impl DialFacts {
             || self.unreached.is_some()
     }
 
-    /// Whether the phone may still ring or talk: neither provider nor carrier reports the end.
-    pub fn may_still_be_live(&self) -> bool {
-        self.end_reason.is_none() && self.unreached.is_none() && !self.vanished
+    /// Whether the call is over: it has ended, or was never placed.
+    pub fn is_over(&self) -> bool {
+        self.has_ended() || self.never_placed
     }
 
-    /// Seconds of talk by the provider's times; without them, by the user's system.
-    fn talk_secs(&self) -> i64 {
+    /// Whether the call was recorded as never placed; an event may prove the opposite later.
+    pub fn is_never_placed(&self) -> bool {
+        self.never_placed && !self.is_placed()
+    }
+
+    /// Whether the phone may still ring or talk: neither provider nor carrier reports the end.
+    pub fn may_still_be_live(&self) -> bool {
+        self.end_reason.is_none()
+            && self.unreached.is_none()
+            && !self.vanished
+            && !self.is_never_placed()
+    }
+
+    /// Seconds of talk by the provider's times. What the user's system says counts only as long as the provider has not
+    /// reported the end.
+    pub fn talk_secs(&self) -> i64 {
         match (self.answered_at, self.ended_at) {
             (Some(answered_at), Some(ended_at)) => {
                 let millis = (ended_at - answered_at).num_milliseconds().max(0);
                 (millis + 999) / 1000
             }
+            (None, _) if self.end_reason.is_some() && !self.answered => 0,
             _ => self.talk_secs.unwrap_or(0).max(0),
         }
     }
@@ -242,19 +311,23 @@ impl DialFacts {
             Some(report) => (Some(report.outcome()), None, report.notes().map(str::to_owned)),
             None => self.unreported(),
         };
-        let mut superseded: Vec<Outcome> = self.reports.iter().map(Report::outcome).collect();
-        superseded.retain(|other| Some(*other) != outcome);
-        superseded.dedup();
         CallSummary {
             outcome,
             reason,
             time: winner.and_then(Report::time),
             notes,
-            answered_at: self.answered_at,
+            answered_at: self.answered_at.or(self.connected_at),
             ended_at: self.ended_at,
             talk_secs: self.talk_secs(),
-            superseded,
+            superseded: self.superseded(),
         }
+    }
+
+    /// The reports that lost, without those that repeat the winner.
+    fn superseded(&self) -> Vec<Report> {
+        let Some(winner) = self.reports.first() else { return Vec::new() };
+        let losers = self.reports.iter().skip(1);
+        losers.filter(|report| !report.adds_nothing_to(winner)).cloned().collect()
     }
 
     /// Outcome, reason and notes of a call without a report.
@@ -266,7 +339,7 @@ impl DialFacts {
         if self.voicemail {
             return (Some(Outcome::NoResponse), Some(Reason::Voicemail), None);
         }
-        if self.answered {
+        if self.answered || (self.connected && self.end_reason.is_none()) {
             return (None, Some(Reason::NoReport), None);
         }
         if let Some(cause) = self.unreached {

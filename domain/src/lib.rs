@@ -4,13 +4,13 @@
 
 pub mod admission;
 mod block_reason;
+pub mod call_log;
 pub mod callee_zones;
 pub mod cool_down;
 pub mod facts;
 pub mod hours;
 pub mod ids;
 pub mod jurisdictions;
-pub mod late_events;
 pub mod minutes;
 pub mod monitor;
 pub mod pacing;

@@ -8,10 +8,8 @@ use crate::facts::DialFacts;
 
 /// How long an event may be overdue before the call is looked up.
 const EVENT_SLACK: TimeDelta = TimeDelta::seconds(15);
-/// How long after the join timeout a dial with an unknown answer is looked for.
-pub const UNKNOWN_DIAL_SLACK: TimeDelta = TimeDelta::seconds(60);
-/// How long after its longest possible end a call that the provider does not list is waited for.
-const LOST_CALL_SLACK: TimeDelta = TimeDelta::hours(1);
+/// How long after its longest possible end the end of a call is waited for. Then the call counts as vanished.
+pub const LATEST_END_SLACK: TimeDelta = TimeDelta::minutes(10);
 /// The delay before a failed hang-up is repeated.
 const HANG_UP_RETRY_DELAY: TimeDelta = TimeDelta::seconds(30);
 
@@ -29,9 +27,9 @@ impl Stage {
     pub fn of(facts: &DialFacts) -> Self {
         match facts {
             facts if facts.is_over() => Self::Over,
+            facts if !facts.is_placed() => Self::Unknown,
             facts if facts.is_answered() => Self::Talking,
-            facts if facts.is_placed() => Self::Ringing,
-            _ => Self::Unknown,
+            _ => Self::Ringing,
         }
     }
 }
@@ -61,14 +59,39 @@ pub struct DialTerms {
     pub join_timeout: TimeDelta,
     /// After this time of talk the provider ends the call.
     pub max_duration: TimeDelta,
+    /// How long the provider must go on not listing a dial until it counts as never placed.
+    pub never_placed_after: TimeDelta,
+}
+
+impl DialTerms {
+    /// After this time an unanswered call does not ring any more, by the provider's contract.
+    fn latest_answer(&self, sent_at: DateTime<Utc>) -> DateTime<Utc> {
+        sent_at + self.join_timeout
+    }
+
+    /// After this time the call counts as over, even if nobody has reported its end.
+    pub fn latest_end(&self, sent_at: DateTime<Utc>) -> DateTime<Utc> {
+        sent_at + self.join_timeout + self.max_duration + LATEST_END_SLACK
+    }
+
+    /// Whether lookups show that a dial was never placed: at `first` and at `last` the provider did not list it, and at
+    /// no time between them did it.
+    pub fn is_never_placed(
+        &self,
+        sent_at: DateTime<Utc>,
+        first: DateTime<Utc>,
+        last: DateTime<Utc>,
+    ) -> bool {
+        first > self.latest_answer(sent_at) && last - first >= self.never_placed_after
+    }
 }
 
 /// What the monitor works towards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Goal {
-    /// The end of the call is known.
+    /// Any source reports the end of the call.
     AwaitEnd,
-    /// The end was reported by the user's system only: the phone must not ring or talk on.
+    /// The call was recorded: provider or carrier must confirm that the phone does not ring or talk on.
     EnsureHungUp,
 }
 
@@ -78,21 +101,16 @@ pub enum NextAction {
     HangUp,
     /// Look the call up at the provider.
     FetchStatus,
+    /// Apply [`DialEvent::NeverPlaced`](crate::facts::DialEvent::NeverPlaced).
+    DeclareNeverPlaced,
     /// Apply [`DialEvent::Vanished`](crate::facts::DialEvent::Vanished).
     DeclareVanished,
     MarkAnswered,
-    /// Put the number on the do-not-call list.
-    Suppress,
+    /// Record that the callee has opted out, so that no other call to the number starts.
+    RecordOptOut,
     /// Wait for events until this time.
     WaitUntil(DateTime<Utc>),
-    Done(MonitorEnd),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MonitorEnd {
-    Over,
-    /// The answer to the request was lost, and the provider has no such call.
-    NeverPlaced,
+    Done,
 }
 
 /// The answer to a lookup.
@@ -104,47 +122,51 @@ pub enum Lookup {
     Failed,
 }
 
+/// Lookups after the latest answer, none of which found the call.
+#[derive(Clone, Copy, Debug)]
+struct NotFound {
+    first: DateTime<Utc>,
+    last: DateTime<Utc>,
+}
+
 /// The progress of one dial towards a goal.
 #[derive(Clone, Debug)]
 pub struct Monitor {
     goal: Goal,
     terms: DialTerms,
-    started_at: DateTime<Utc>,
+    sent_at: DateTime<Utc>,
     lookups: LookupSchedule,
     lookup_requested: bool,
-    not_found_at: Option<DateTime<Utc>>,
+    not_found: Option<NotFound>,
     hung_up_with: Option<HangUpMeans>,
     retry_hang_up_at: Option<DateTime<Utc>>,
-    hung_up_at_end: bool,
-    looked_up_at_end: bool,
+    hung_up_at_latest_end: bool,
     marked_answered: bool,
-    suppressed: bool,
+    opt_out_recorded: bool,
 }
 
 impl Monitor {
-    /// `started_at`: when the request was sent or, for [`Goal::EnsureHungUp`], when the outcome was recorded.
-    pub fn new(goal: Goal, terms: DialTerms, facts: &DialFacts, started_at: DateTime<Utc>) -> Self {
+    /// `sent_at`: when the request was sent.
+    pub fn new(goal: Goal, terms: DialTerms, sent_at: DateTime<Utc>, now: DateTime<Utc>) -> Self {
         Self {
             goal,
             terms,
-            started_at,
-            lookups: LookupSchedule { terms, stage: Stage::Unknown, since: started_at, count: 0 },
+            sent_at,
+            lookups: LookupSchedule { terms, stage: Stage::Unknown, since: now, count: 0 },
             lookup_requested: false,
-            not_found_at: None,
-            // The call was hung up before its outcome was recorded.
-            hung_up_with: (goal == Goal::EnsureHungUp).then(|| HangUpMeans::of(facts)),
+            not_found: None,
+            hung_up_with: None,
             retry_hang_up_at: None,
-            hung_up_at_end: false,
-            looked_up_at_end: false,
+            hung_up_at_latest_end: false,
             marked_answered: false,
-            suppressed: false,
+            opt_out_recorded: false,
         }
     }
 
     /// Notes the present stage; to be called before [`next_action`](Self::next_action).
     pub fn observe(&mut self, facts: &DialFacts, now: DateTime<Utc>) {
         if self.lookups.observe(Stage::of(facts), now) {
-            self.not_found_at = None;
+            self.not_found = None;
         }
     }
 
@@ -155,82 +177,85 @@ impl Monitor {
         cancelled: bool,
         now: DateTime<Utc>,
     ) -> NextAction {
-        match self.goal {
-            Goal::AwaitEnd => self.await_end(facts, cancelled, now),
-            Goal::EnsureHungUp => self.ensure_hung_up(facts, now),
-        }
-    }
-
-    fn await_end(&self, facts: &DialFacts, cancelled: bool, now: DateTime<Utc>) -> NextAction {
         let stage = Stage::of(facts);
-        if stage == Stage::Over {
-            return match (facts.may_still_be_live(), self.hung_up_at_end, self.looked_up_at_end) {
-                (false, ..) | (_, _, true) => NextAction::Done(MonitorEnd::Over),
-                (_, false, _) => NextAction::HangUp,
-                (_, true, false) => NextAction::FetchStatus,
-            };
+        let done = match self.goal {
+            Goal::AwaitEnd => stage == Stage::Over,
+            Goal::EnsureHungUp => !facts.may_still_be_live(),
+        };
+        if done {
+            return NextAction::Done;
         }
-        if self.not_found_at.is_some_and(|at| at > self.latest_end() + LOST_CALL_SLACK) {
-            return NextAction::DeclareVanished;
+        let latest_end = self.terms.latest_end(self.sent_at);
+        if now >= latest_end {
+            let hung_up = self.hung_up_at_latest_end;
+            return if hung_up { NextAction::DeclareVanished } else { NextAction::HangUp };
         }
-        let unknown = cancelled || stage == Stage::Unknown;
-        if unknown && self.not_found_at.is_some_and(|at| at > self.latest_answer()) {
-            return NextAction::Done(MonitorEnd::NeverPlaced);
+        if !facts.is_placed() && self.is_never_placed() {
+            return NextAction::DeclareNeverPlaced;
         }
-        let hang_up = cancelled && self.hung_up_with != Some(HangUpMeans::of(facts));
-        let retry_at = self.retry_hang_up_at.filter(|_| hang_up);
         if self.lookup_requested {
             return NextAction::FetchStatus;
         }
-        if hang_up && retry_at.is_none_or(|retry_at| retry_at <= now) {
+        let lookup_due = self.lookup_due(stage, now);
+        let hang_up_due = self.hang_up_due(facts, cancelled, lookup_due, now);
+        if hang_up_due.is_some_and(|due| due <= now) {
             return NextAction::HangUp;
         }
-        let due = self.lookups.due(stage, now);
-        if due <= now {
+        if lookup_due <= now {
             return NextAction::FetchStatus;
         }
         if stage == Stage::Talking && !self.marked_answered {
             return NextAction::MarkAnswered;
         }
-        if facts.opted_out() && !self.suppressed {
-            return NextAction::Suppress;
+        if facts.opted_out() && !self.opt_out_recorded && self.goal == Goal::AwaitEnd {
+            return NextAction::RecordOptOut;
         }
-        NextAction::WaitUntil(retry_at.map_or(due, |retry_at| retry_at.min(due)))
+        let due = hang_up_due.map_or(lookup_due, |due| due.min(lookup_due));
+        NextAction::WaitUntil(due.min(latest_end))
     }
 
-    fn ensure_hung_up(&self, facts: &DialFacts, now: DateTime<Utc>) -> NextAction {
-        let expired = now > self.latest_end() + LOST_CALL_SLACK;
-        let gone = self.not_found_at.is_some_and(|at| at > self.latest_answer());
-        if !facts.may_still_be_live() || expired || gone {
-            return NextAction::Done(MonitorEnd::Over);
-        }
-        if self.lookup_requested {
-            return NextAction::FetchStatus;
-        }
-        let due = self.lookups.due(Stage::of(facts), now);
-        let due = self.retry_hang_up_at.unwrap_or_else(|| {
-            let new_means = self.hung_up_with != Some(HangUpMeans::of(facts));
-            if new_means { now } else { due }
-        });
-        if due <= now { NextAction::HangUp } else { NextAction::WaitUntil(due) }
+    fn is_never_placed(&self) -> bool {
+        self.not_found.is_some_and(|not_found| {
+            self.terms.is_never_placed(self.sent_at, not_found.first, not_found.last)
+        })
     }
 
-    /// After this time a dial whose answer was lost, and which the provider does not list, was never placed.
-    fn latest_answer(&self) -> DateTime<Utc> {
-        self.started_at + self.terms.join_timeout + UNKNOWN_DIAL_SLACK
+    fn lookup_due(&self, stage: Stage, now: DateTime<Utc>) -> DateTime<Utc> {
+        let due = self.lookups.due(stage, now);
+        let confirmed =
+            self.not_found.map(|not_found| not_found.first + self.terms.never_placed_after);
+        confirmed.filter(|time| *time > now).map_or(due, |time| time.min(due))
     }
 
-    fn latest_end(&self) -> DateTime<Utc> {
-        self.started_at + self.terms.join_timeout + self.terms.max_duration
+    /// When to hang up; `None` if the call may go on. It is hung up as soon as there are other means, and later again.
+    fn hang_up_due(
+        &self,
+        facts: &DialFacts,
+        cancelled: bool,
+        lookup_due: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        // A lookup comes first: the call may have ended without an event.
+        let rings_too_long = Stage::of(facts) == Stage::Ringing
+            && now > self.terms.latest_answer(self.sent_at)
+            && self.lookups.count > 0;
+        let ensure = self.goal == Goal::EnsureHungUp;
+        if !cancelled && !ensure && !rings_too_long {
+            return None;
+        }
+        let new_means = self.hung_up_with != Some(HangUpMeans::of(facts));
+        match self.retry_hang_up_at {
+            Some(retry_at) => Some(retry_at),
+            None if new_means => Some(now),
+            None => ensure.then_some(lookup_due),
+        }
     }
 
     /// Reports the result of [`NextAction::HangUp`]: whether provider and carrier took the request.
     pub fn hang_up_done(&mut self, facts: &DialFacts, succeeded: bool, now: DateTime<Utc>) {
-        let over = Stage::of(facts) == Stage::Over;
         self.hung_up_with = succeeded.then(|| HangUpMeans::of(facts));
         self.retry_hang_up_at = (!succeeded).then(|| now + HANG_UP_RETRY_DELAY);
-        self.hung_up_at_end |= over;
-        self.not_found_at = None;
+        self.hung_up_at_latest_end |= now >= self.terms.latest_end(self.sent_at);
         // A call that can't be hung up may be over already.
         self.lookup_requested = !succeeded || self.goal == Goal::EnsureHungUp;
     }
@@ -238,8 +263,14 @@ impl Monitor {
     /// Reports the result of [`NextAction::FetchStatus`].
     pub fn lookup_done(&mut self, lookup: Lookup, now: DateTime<Utc>) {
         self.lookup_requested = false;
-        self.looked_up_at_end |= self.hung_up_at_end;
-        self.not_found_at = (lookup == Lookup::NotFound).then_some(now);
+        match lookup {
+            Lookup::Found => self.not_found = None,
+            Lookup::NotFound if now > self.terms.latest_answer(self.sent_at) => {
+                let first = self.not_found.map_or(now, |not_found| not_found.first);
+                self.not_found = Some(NotFound { first, last: now });
+            }
+            Lookup::NotFound | Lookup::Failed => {}
+        }
         self.lookups.count(now);
     }
 
@@ -248,9 +279,9 @@ impl Monitor {
         self.marked_answered = true;
     }
 
-    /// Reports that [`NextAction::Suppress`] was tried.
-    pub fn suppression_done(&mut self) {
-        self.suppressed = true;
+    /// Reports that [`NextAction::RecordOptOut`] was tried.
+    pub fn opt_out_recorded(&mut self) {
+        self.opt_out_recorded = true;
     }
 }
 

@@ -1,12 +1,15 @@
 //! Outcomes that were reported, and which of two reports wins.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::status::Outcome;
 
 /// Who made a report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ReportSource {
     /// The user's own system, by user webhook v1.
     User,
@@ -35,10 +38,27 @@ pub struct ReportedOutcome {
 }
 
 /// A valid report: an appointment or a callback has a time, other outcomes have none.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedReport")]
 pub struct Report {
+    #[serde(flatten)]
     reported: ReportedOutcome,
     source: ReportSource,
+}
+
+#[derive(Deserialize)]
+struct UncheckedReport {
+    #[serde(flatten)]
+    reported: ReportedOutcome,
+    source: ReportSource,
+}
+
+impl TryFrom<UncheckedReport> for Report {
+    type Error = MissingTime;
+
+    fn try_from(report: UncheckedReport) -> Result<Self, MissingTime> {
+        Self::new(report.reported, report.source)
+    }
 }
 
 /// The report lacks the time of the appointment or of the callback.
@@ -76,10 +96,26 @@ impl Report {
         self.reported.notes.as_deref()
     }
 
+    pub fn source(&self) -> ReportSource {
+        self.source
+    }
+
+    /// Whether the callee has decided something that later calls don't change. The other outcomes say how one call went.
+    pub fn is_decision(&self) -> bool {
+        REPORTABLE.contains(&self.outcome())
+    }
+
     /// The same report with its notes removed.
     pub fn without_notes(&self) -> Self {
         let reported = ReportedOutcome { notes: None, ..self.reported.clone() };
         Self { reported, source: self.source }
+    }
+
+    /// Whether another report has the same outcome and time, and the notes of this one.
+    pub fn adds_nothing_to(&self, other: &Self) -> bool {
+        self.outcome() == other.outcome()
+            && self.time() == other.time()
+            && (self.notes().is_none() || self.notes() == other.notes())
     }
 
     /// The rank of a report among the reports of one call; the lowest wins.
@@ -97,6 +133,23 @@ impl Report {
             Outcome::Failed => 5,
         };
         (outcome, std::cmp::Reverse(self.source), *time, notes.is_none(), notes)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.outcome())?;
+        if let Some(time) = self.time() {
+            write!(f, " for {}", time.format("%Y-%m-%d %H:%M UTC"))?;
+        }
+        f.write_str(match self.source {
+            ReportSource::Agent => " by the agent",
+            ReportSource::User => " by the user's system",
+        })?;
+        match self.notes() {
+            Some(notes) => write!(f, ": {notes}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -17,6 +17,12 @@ pub struct LockedConversation {
     pub outcome: Option<Outcome>,
     /// The workflow run that was last admitted.
     pub run_id: Option<String>,
+    /// The runs that were admitted before.
+    pub earlier_runs: Vec<String>,
+    /// How often the call was reopened.
+    pub generation: i32,
+    /// When the call was recorded.
+    pub recorded_at: Option<DateTime<Utc>>,
 }
 
 /// Locks a conversation until the end of the transaction.
@@ -26,7 +32,7 @@ pub async fn lock(
 ) -> Result<Option<LockedConversation>, StoreError> {
     let row = sqlx::query!(
         r#"select user_id, prospect_id, status::text as "status!", slot,
-            outcome::text as "outcome", run_id
+            outcome::text as "outcome", run_id, earlier_runs, generation, recorded_at
         from conversations where id = $1 for update"#,
         id.as_str()
     )
@@ -43,6 +49,9 @@ pub async fn lock(
                 .map(|outcome| parse_enum("conversations.outcome", &outcome))
                 .transpose()?,
             run_id: row.run_id,
+            earlier_runs: row.earlier_runs,
+            generation: row.generation,
+            recorded_at: row.recorded_at,
         })
     })
     .transpose()
@@ -88,8 +97,7 @@ pub async fn set_run(
 /// Reopens a recorded call for a new workflow run; returns whether it was reopened.
 ///
 /// Requires that (1) the call was admitted for another run, and never for this one; (2) it failed, was cancelled or had
-/// no response; (3) the prospect has no open conversation; (4) the phone can't ring any more: provider or carrier have
-/// reported the end, or the latest possible end has passed.
+/// no response; (3) the prospect has no open conversation; (4) no dial of the call is live.
 pub async fn reopen(
     conn: &mut PgConnection,
     id: &ConversationId,
@@ -100,14 +108,12 @@ pub async fn reopen(
     let reopened = sqlx::query!(
         "update conversations c set status = 'SCHEDULED', slot = $2, outcome = null,
             outcome_time = null, reason = null, notes = null, answered_at = null, ended_at = null,
-            talk_secs = null, recorded_at = null, updated_at = $3
+            talk_secs = null, recorded_at = null, updated_at = $3, generation = generation + 1
         where c.id = $1 and c.run_id <> $4 and $4 <> all (c.earlier_runs)
             and (c.status in ('FAILED', 'CANCELLED') or c.outcome = 'NO_RESPONSE')
             and not exists (select 1 from open_conversations o where o.prospect_id = c.prospect_id)
-            and not (c.ended_at is null and coalesce(c.reason, 'reported_failure') = 'reported_failure'
-                and exists (select 1 from dials d
-                    where d.conversation_id = c.id and d.state = 'PLACED'
-                        and d.sent_at + (d.reserved_minutes + 5) * interval '1 minute' > $3))",
+            and not exists (select 1 from dials d
+                where d.conversation_id = c.id and d.closed_at is null)",
         id.as_str(),
         slot,
         now,
@@ -116,6 +122,23 @@ pub async fn reopen(
     .execute(conn)
     .await?;
     Ok(reopened.rows_affected() == 1)
+}
+
+/// Marks a ringing conversation as answered.
+pub async fn mark_answered(
+    conn: &mut PgConnection,
+    id: &ConversationId,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update conversations set status = 'IN_PROGRESS', updated_at = $2
+        where id = $1 and status = 'DIALING'",
+        id.as_str(),
+        now
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Counts the user's conversations that were dialled since the start of its day or have a live dial, without the live

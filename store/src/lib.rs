@@ -2,6 +2,7 @@
 //!
 //! The functions take and return row types of this crate or types of `domain`, never payloads of Temporal.
 
+pub mod call_events;
 pub mod conversations;
 pub mod decisions;
 pub mod dials;
@@ -44,6 +45,8 @@ pub enum StoreError {
     /// A column contains a value that this build does not know, for example one of a newer build.
     #[error("database: the column {column} contains the unknown value {value:?}")]
     UnknownVariant { column: &'static str, value: String },
+    #[error("a value can't be stored as JSON: {0}")]
+    Json(#[from] serde_json::Error),
 }
 
 impl From<sqlx::Error> for StoreError {

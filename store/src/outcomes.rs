@@ -6,67 +6,8 @@ use domain::ids::{ConversationId, DialId, ProspectId, UserId};
 use domain::status::{ConversationStatus, ProspectStatus, Reason};
 use sqlx::PgConnection;
 
+use crate::StoreError;
 use crate::dials::Dial;
-use crate::{StoreError, parse_enum};
-
-/// A conversation and its record.
-#[derive(Clone, Debug)]
-pub struct RecordedCall {
-    pub user_id: UserId,
-    pub status: ConversationStatus,
-    pub summary: CallSummary,
-}
-
-/// Locks a conversation and reads its record.
-pub async fn lock_recorded(
-    conn: &mut PgConnection,
-    conversation_id: &ConversationId,
-) -> Result<Option<RecordedCall>, StoreError> {
-    let row = sqlx::query!(
-        r#"select user_id, status::text as "status!", outcome::text as "outcome", reason, outcome_time,
-            notes, answered_at, ended_at, talk_secs
-        from conversations where id = $1 for update"#,
-        conversation_id.as_str()
-    )
-    .fetch_optional(conn)
-    .await?;
-    row.map(|row| {
-        let status = parse_enum("conversations.status", &row.status)?;
-        let outcome = row.outcome.as_deref();
-        let outcome = outcome.map(|outcome| parse_enum("conversations.outcome", outcome));
-        let reason = row.reason.as_deref();
-        let reason = reason.map(|reason| parse_enum("conversations.reason", reason));
-        let summary = CallSummary {
-            outcome: outcome.transpose()?,
-            reason: reason.transpose()?,
-            time: row.outcome_time,
-            notes: row.notes,
-            answered_at: row.answered_at,
-            ended_at: row.ended_at,
-            talk_secs: i64::from(row.talk_secs.unwrap_or(0)),
-            superseded: Vec::new(),
-        };
-        Ok(RecordedCall { user_id: row.user_id.into(), status, summary })
-    })
-    .transpose()
-}
-
-/// Marks a ringing conversation as answered.
-pub async fn mark_answered(
-    conn: &mut PgConnection,
-    conversation_id: &ConversationId,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update conversations set status = 'IN_PROGRESS', updated_at = $2
-        where id = $1 and status = 'DIALING'",
-        conversation_id.as_str(),
-        now
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
 
 /// The end of a conversation.
 #[derive(Clone, Debug)]
@@ -74,86 +15,60 @@ pub struct ClosedConversation<'a> {
     pub id: &'a ConversationId,
     pub status: ConversationStatus,
     pub summary: &'a CallSummary,
-    pub notes: Option<&'a str>,
-    pub reason: Option<Reason>,
-    pub transcript: Option<&'a str>,
 }
 
-/// Closes a conversation, or replaces its record.
+/// Closes a conversation, or replaces its record; returns whether anything changed.
 pub async fn close_conversation(
     conn: &mut PgConnection,
     closed: &ClosedConversation<'_>,
     now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
+) -> Result<bool, StoreError> {
+    let CallSummary { outcome, reason, time, answered_at, ended_at, talk_secs, .. } =
+        closed.summary;
+    let updated = sqlx::query!(
         "update conversations set status = $2::text::conversation_status,
-            outcome = $3::text::call_outcome, reason = $4, notes = $5,
-            transcript = coalesce(transcript, $6), answered_at = coalesce($7, answered_at),
-            ended_at = coalesce($8, ended_at), talk_secs = $9,
-            outcome_time = $10, recorded_at = coalesce(recorded_at, $11), updated_at = $11
-        where id = $1",
+            outcome = $3::text::call_outcome, reason = $4, notes = $5, answered_at = $6,
+            ended_at = $7, talk_secs = $8, outcome_time = $9,
+            recorded_at = coalesce(recorded_at, $10), updated_at = $10
+        where id = $1 and (status::text, outcome::text, reason, notes, answered_at, ended_at,
+                talk_secs, outcome_time)
+            is distinct from ($2, $3, $4, $5, $6, $7, $8, $9)",
         closed.id.as_str(),
         closed.status.into_str(),
-        closed.summary.outcome.map(|outcome| outcome.into_str()),
-        closed.reason.map(|reason| reason.into_str()),
-        closed.notes,
-        closed.transcript,
-        closed.summary.answered_at,
-        closed.summary.ended_at,
-        i32::try_from(closed.summary.talk_secs).unwrap_or(i32::MAX),
-        closed.summary.time,
+        outcome.map(|outcome| outcome.into_str()),
+        reason.map(|reason| reason.into_str()),
+        closed.summary.full_notes(),
+        *answered_at,
+        *ended_at,
+        i32::try_from(*talk_secs).unwrap_or(i32::MAX),
+        *time,
         now
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(updated.rows_affected() > 0)
 }
 
-/// The end of a dial.
-pub struct ClosedDial<'a> {
-    /// Whether the provider had the call.
-    pub placed: bool,
-    pub provider_call_id: Option<&'a str>,
-    /// The carrier's id of the leg.
-    pub carrier_call_id: Option<&'a str>,
-    /// Minutes to charge for the dial.
-    pub minutes: i32,
-}
-
-/// Closes a dial, frees its line, releases its reservation and charges the talk. Idempotent; a different charge is
-/// corrected by a ledger entry.
-pub async fn close_dial(
+/// Releases the reservation of a dial that is over and charges its talk. Idempotent; a different charge is corrected by a
+/// ledger entry. Returns whether anything was entered.
+pub async fn charge(
     conn: &mut PgConnection,
     dial: &Dial,
-    closed: &ClosedDial<'_>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+    minutes: i32,
+) -> Result<bool, StoreError> {
     // The balance limits the charge, so no other transaction may change it meanwhile.
     sqlx::query!("select id from subscriptions where id = $1 for update", dial.subscription_id)
         .fetch_optional(&mut *conn)
         .await?;
-    sqlx::query!(
-        "update dials set state = case when $2 then 'PLACED'::dial_state else 'NOT_PLACED' end,
-            provider_call_id = coalesce(provider_call_id, $3),
-            carrier_call_id = coalesce(carrier_call_id, $4), closed_at = coalesce(closed_at, $5),
-            sent_at = case when $2 then coalesce(sent_at, intended_at) else sent_at end
-        where id = $1",
-        dial.id.as_str(),
-        closed.placed,
-        closed.provider_call_id,
-        closed.carrier_call_id,
-        now
-    )
-    .execute(&mut *conn)
-    .await?;
-    add_ledger_entry(conn, dial, "release", dial.reserved_minutes).await?;
-    add_ledger_entry(conn, dial, "charge", -closed.minutes).await?;
-    let charged = charged_of_dial(conn, &dial.id).await?;
-    add_ledger_entry(conn, dial, "correct", charged - closed.minutes).await
+    let released = add_ledger_entry(conn, dial, "release", dial.reserved_minutes).await?;
+    let charged = add_ledger_entry(conn, dial, "charge", -minutes).await?;
+    let so_far = charged_of_dial(conn, &dial.id).await?;
+    let corrected = add_ledger_entry(conn, dial, "correct", so_far - minutes).await?;
+    Ok(released || charged || corrected)
 }
 
 /// Reads the minutes charged for a dial.
-pub async fn charged_of_dial(conn: &mut PgConnection, dial_id: &DialId) -> Result<i32, StoreError> {
+async fn charged_of_dial(conn: &mut PgConnection, dial_id: &DialId) -> Result<i32, StoreError> {
     let minutes = sqlx::query_scalar!(
         r#"select coalesce(-sum(minutes), 0) as "minutes!" from minute_ledger
         where dial_id = $1 and kind in ('charge', 'correct')"#,
@@ -171,11 +86,11 @@ async fn add_ledger_entry(
     dial: &Dial,
     kind: &str,
     minutes: i32,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if minutes == 0 {
-        return Ok(());
+        return Ok(false);
     }
-    sqlx::query!(
+    let added = sqlx::query!(
         "insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)
         select $1, $2, $3, $4::text::minute_kind, minutes from (
             select greatest(
@@ -192,7 +107,7 @@ async fn add_ledger_entry(
     )
     .execute(conn)
     .await?;
-    Ok(())
+    Ok(added.rows_affected() > 0)
 }
 
 /// Reads the minutes charged for a conversation.
@@ -251,25 +166,12 @@ pub struct ProspectUpdate {
     pub status: ProspectStatus,
     /// When the callback is due.
     pub rescheduled_for: Option<DateTime<Utc>>,
-    /// Whether the callback is a new one.
-    pub newly_rescheduled: bool,
-    /// When the prospect was contacted; `None` keeps the stored time.
+    /// By how much the number of callbacks changes.
+    pub rescheduled: i32,
+    /// When the prospect was contacted.
     pub contacted: Option<DateTime<Utc>>,
     /// The end of the cool-down.
     pub next_call_at: Option<DateTime<Utc>>,
-}
-
-impl ProspectUpdate {
-    /// The effect of an opt-out.
-    pub fn opt_out() -> Self {
-        Self {
-            status: ProspectStatus::DoNotCall,
-            rescheduled_for: None,
-            newly_rescheduled: false,
-            contacted: None,
-            next_call_at: None,
-        }
-    }
 }
 
 /// Updates a prospect after a call. `DO_NOT_CALL` is final, and a call without a response does not make a prospect
@@ -282,7 +184,7 @@ pub async fn update_prospect(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "update prospects set status = $2::text::prospect_status, rescheduled_for = $3,
-            times_rescheduled = times_rescheduled + case when $4 then 1 else 0 end,
+            times_rescheduled = greatest(0, times_rescheduled + $4),
             last_contacted = greatest(last_contacted, $5), next_call_at = $7, updated_at = $6
         where id = $1 and (status <> 'DO_NOT_CALL' or $2 = 'DO_NOT_CALL')
             and (status in ('INITIAL', 'RESCHEDULED', 'NOT_RESPONDED', 'FAILED')
@@ -290,10 +192,29 @@ pub async fn update_prospect(
         prospect_id.as_str(),
         update.status.into_str(),
         update.rescheduled_for,
-        update.newly_rescheduled,
+        update.rescheduled,
         update.contacted,
         now,
         update.next_call_at
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets a prospect cool down that no call has reached.
+pub async fn cool_down_prospect(
+    conn: &mut PgConnection,
+    prospect_id: &ProspectId,
+    until: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update prospects set next_call_at = greatest(next_call_at, $2), updated_at = $3
+        where id = $1",
+        prospect_id.as_str(),
+        until,
+        now
     )
     .execute(conn)
     .await?;
@@ -304,12 +225,13 @@ pub async fn update_prospect(
 pub async fn touch_prospect(
     conn: &mut PgConnection,
     prospect_id: &ProspectId,
-    now: DateTime<Utc>,
+    contacted: DateTime<Utc>,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update prospects set last_contacted = $2, updated_at = $2 where id = $1",
+        "update prospects set last_contacted = greatest(last_contacted, $2), updated_at = $2
+        where id = $1",
         prospect_id.as_str(),
-        now
+        contacted
     )
     .execute(conn)
     .await?;
@@ -399,15 +321,35 @@ pub async fn is_suppressed(
     .await?)
 }
 
-/// Stores a transcript.
-pub async fn store_transcript(
+/// Stores the transcript of the user's system, unless there is one.
+pub async fn store_user_transcript(
     conn: &mut PgConnection,
     conversation_id: &ConversationId,
     transcript: &str,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update conversations set transcript = $2 where id = $1",
+        "update conversations set transcript = $2 where id = $1 and transcript is null",
         conversation_id.as_str(),
+        transcript
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Stores the transcript of a dial; an empty one keeps what there is.
+pub async fn store_transcript(
+    conn: &mut PgConnection,
+    dial: &Dial,
+    transcript: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!("update dials set transcript_read_at = $2 where id = $1", dial.id.as_str(), now)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query!(
+        "update conversations set transcript = coalesce(nullif($2, ''), transcript) where id = $1",
+        dial.conversation_id.as_str(),
         transcript
     )
     .execute(conn)

@@ -8,6 +8,7 @@ use activities::{CallSettings, PlanSettings};
 use anyhow::{Result, bail};
 use bootstrap::reload::Watched;
 use bootstrap::secrets::SecretSettings;
+use chrono::TimeDelta;
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -78,6 +79,11 @@ pub struct Config {
     /// Seconds that a phone rings
     #[arg(long, env, default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
     pub ring_timeout: u32,
+
+    /// Seconds for which Ultravox must go on not listing a call whose request had no answer until it counts as never
+    /// placed and its prospect may be called again
+    #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub never_placed_after_secs: u32,
 
     /// Voices of Ultravox for the plain words that users write, as female=Jessica,male=Mark
     #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
@@ -157,6 +163,7 @@ impl Config {
             webhook_secrets,
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout,
+            never_placed_after: TimeDelta::seconds(self.never_placed_after_secs.into()),
             max_call_minutes: self.max_call_minutes,
             max_concurrent_calls: self.plans.max_concurrent_calls,
             strict_calling_hours: self.plans.strict_calling_hours,

@@ -1,6 +1,5 @@
 //! One planned call, from its slot to its records.
 
-mod call_end;
 mod dialing;
 mod local_activities;
 mod monitoring;
@@ -9,6 +8,7 @@ mod rescheduling;
 mod wait;
 
 use chrono::{DateTime, Utc};
+use domain::call_log::RunEnd;
 use domain::facts::{DialEvent, DialFacts};
 use domain::ids::{ConversationId, DialId, ProspectId, UserId};
 use domain::status::{Outcome, Reason};
@@ -19,11 +19,10 @@ use temporalio_workflow::{
     workflow, workflow_methods,
 };
 
-use crate::activities::calls::{Admitted, ConversationRef, DialRef};
+use crate::activities::calls::{Admitted, ConversationRef, DialRef, ReceivedEvent};
 use crate::attributes;
 use crate::clock::ClockOffset;
-use crate::events;
-use call_end::CallEnd;
+use crate::events::{self, Received};
 use dialing::Dialed;
 
 /// Why the slot was not moved, as a sentence.
@@ -89,12 +88,20 @@ pub struct Call {
     state: CallState,
     details: String,
     dial: Option<Admitted>,
-    /// All events with their dials: after a reset, events of an earlier dial may arrive.
-    events: Vec<(Option<DialId>, DialEvent)>,
-    /// The facts of the present dial.
+    /// All events, each once. After a reset, events of an earlier dial may arrive.
+    events: Vec<ReceivedEvent>,
+    /// The facts of the present dial, and what the callee has decided on any dial.
     facts: DialFacts,
+    /// Messages with a word that this build does not know.
+    unread: Vec<serde_json::Value>,
+    /// Counts what was received.
+    received: u64,
+    /// The value of `received` at the last record.
+    recorded: u64,
     /// When this run first asked for admission.
     first_asked: Option<DateTime<Utc>>,
+    /// When the dial request was sent, as far as this run knows.
+    sent_at: Option<DateTime<Utc>>,
     /// How often the slot was moved.
     reschedules: u64,
     transcript: Option<String>,
@@ -111,7 +118,11 @@ impl Call {
             dial: None,
             events: Vec::new(),
             facts: DialFacts::default(),
+            unread: Vec::new(),
+            received: 0,
+            recorded: 0,
             first_asked: None,
+            sent_at: None,
             reschedules: 0,
             transcript: None,
         }
@@ -124,14 +135,9 @@ impl Call {
             Dialed::Live(dial) => (monitoring::monitor(ctx, &dial).await, Some(dial)),
             Dialed::NotMade(end) => (end, None),
         };
-        let mut result = recording::record_outcome(ctx, &end).await?;
-        if let Some(dial) = dial
-            && monitoring::ensure_hung_up(ctx, &dial, &end).await
-        {
-            result = recording::record_outcome(ctx, &end).await?;
-        }
+        let result = recording::record_outcome(ctx, dial.as_ref(), end.as_ref()).await?;
         match end {
-            CallEnd::Cancelled => Err(WorkflowTermination::cancelled()),
+            Some(RunEnd::Cancelled) => Err(WorkflowTermination::cancelled()),
             _ => Ok(result),
         }
     }
@@ -139,15 +145,23 @@ impl Call {
     /// Takes an event from the webhook server.
     #[signal(name = "call_event")]
     pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
-        let Some(message) = events::parse_message(payload, &self.input.user_id) else { return };
+        let message = match events::parse_message(&payload, &self.input.user_id) {
+            Received::Event(message) => message,
+            Received::Unread => {
+                self.receive_unread(payload);
+                return;
+            }
+            Received::Ignored => return,
+        };
         let (events, transcript) = message.event.into_dial_events();
         // The longest transcript counts, in any order of arrival.
         let length = |text: &Option<String>| text.as_ref().map(String::len);
         if length(&transcript) > length(&self.transcript) {
             self.transcript = transcript;
+            self.received += 1;
         }
         for event in events {
-            self.apply_event(message.dial_id.clone(), event);
+            self.receive(message.dial_id.clone(), event);
         }
     }
 
@@ -190,13 +204,29 @@ impl Call {
 }
 
 impl Call {
-    /// Stores an event, and applies it if it belongs to the present dial. An opt-out applies to any dial.
-    fn apply_event(&mut self, dial: Option<DialId>, event: DialEvent) {
-        self.events.push((dial.clone(), event.clone()));
-        let opt_out =
-            matches!(&event, DialEvent::Reported(report) if report.outcome() == Outcome::DoNotCall);
-        if opt_out || self.is_present_dial(dial.as_ref()) {
-            self.facts.apply(event);
+    /// Keeps an event, unless it is a repetition.
+    fn receive(&mut self, dial_id: Option<DialId>, event: DialEvent) {
+        let received = ReceivedEvent { dial_id, event };
+        if !self.events.contains(&received) {
+            self.apply_event(&received);
+            self.events.push(received);
+            self.received += 1;
+        }
+    }
+
+    fn receive_unread(&mut self, message: serde_json::Value) {
+        if !self.unread.contains(&message) {
+            self.unread.push(message);
+            self.received += 1;
+        }
+    }
+
+    /// Applies an event of the present dial. What the callee has decided applies to any dial.
+    fn apply_event(&mut self, received: &ReceivedEvent) {
+        let is_decision =
+            matches!(&received.event, DialEvent::Reported(report) if report.is_decision());
+        if is_decision || self.is_present_dial(received.dial_id.as_ref()) {
+            self.facts.apply(received.event.clone());
         }
     }
 
@@ -204,9 +234,14 @@ impl Call {
     fn set_dial(&mut self, dial: Admitted) {
         self.dial = Some(dial);
         self.facts = DialFacts::default();
-        for (dial, event) in std::mem::take(&mut self.events) {
-            self.apply_event(dial, event);
-        }
+        let events = std::mem::take(&mut self.events);
+        events.iter().for_each(|received| self.apply_event(received));
+        self.events = events;
+    }
+
+    /// Whether something was received since the last record.
+    fn has_news(&self) -> bool {
+        self.received != self.recorded
     }
 
     /// Before there is a dial, an event with a dial belongs to an earlier run.

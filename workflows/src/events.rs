@@ -39,6 +39,7 @@ pub enum CallEvent {
     },
     /// The callee picked up.
     Answered {
+        /// `None` if the user's system is the sender.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         provider_call_id: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,11 +85,27 @@ pub enum CallEvent {
     },
 }
 
-/// Parses the payload of a signal to a call of `user`; `None` if it is no event, or an event of another user's system.
-pub fn parse_message(payload: Value, user: &UserId) -> Option<EventMessage> {
-    let message: EventMessage = serde_json::from_value(payload).ok()?;
-    let may_report = message.user_id.as_ref().is_none_or(|sender| sender == user);
-    may_report.then_some(message)
+/// The payload of a signal, as far as this build understands it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    Event(EventMessage),
+    /// An event with a word that this build does not know, for example of a newer webhook server.
+    Unread,
+    /// No event, or an event of another user's system.
+    Ignored,
+}
+
+/// Parses the payload of a signal to a call of `user`.
+pub fn parse_message(payload: &Value, user: &UserId) -> Received {
+    let sender = payload.get("userId").and_then(Value::as_str);
+    if sender.is_some_and(|sender| sender != user.as_str()) {
+        return Received::Ignored;
+    }
+    match EventMessage::deserialize(payload) {
+        Ok(message) => Received::Event(message),
+        Err(_) if payload.pointer("/event/kind").is_some_and(Value::is_string) => Received::Unread,
+        Err(_) => Received::Ignored,
+    }
 }
 
 impl CallEvent {
@@ -102,14 +119,26 @@ impl CallEvent {
         }
     }
 
+    /// Whether the event shows that a call exists: it matters late if the call was recorded as never placed.
+    pub fn proves_call(&self) -> bool {
+        match self {
+            Self::Started { provider_call_id } | Self::Answered { provider_call_id, .. } => {
+                provider_call_id.is_some()
+            }
+            Self::Ended { .. } | Self::Carrier { .. } | Self::Reported(_) => true,
+            Self::Completed { .. } | Self::Failed { .. } => false,
+        }
+    }
+
     /// The event as dial events, and its transcript.
     pub fn into_dial_events(self) -> (Vec<DialEvent>, Option<String>) {
         let mut transcript = None;
         let events = match self {
             Self::Started { provider_call_id } => placed(provider_call_id).into_iter().collect(),
-            Self::Answered { provider_call_id, at } => {
-                placed(provider_call_id).into_iter().chain([DialEvent::Answered { at }]).collect()
+            Self::Answered { provider_call_id: Some(provider_call_id), at } => {
+                vec![DialEvent::Placed { provider_call_id }, DialEvent::Answered { at }]
             }
+            Self::Answered { provider_call_id: None, at } => vec![DialEvent::Connected { at }],
             Self::Ended { provider_call_id, answered_at, ended_at, reason } => {
                 let reason = reason.unwrap_or(EndReason::Other);
                 vec![
@@ -127,7 +156,7 @@ impl CallEvent {
             Self::Carrier { carrier_call_id, unreached, machine } => {
                 let started = carrier_call_id
                     .map(|carrier_call_id| DialEvent::LegStarted { carrier_call_id });
-                let unreached = unreached.map(DialEvent::Unreached);
+                let unreached = unreached.map(|cause| DialEvent::Unreached { cause });
                 let machine = machine.then_some(DialEvent::Voicemail);
                 started.into_iter().chain(unreached).chain(machine).collect()
             }
@@ -151,40 +180,54 @@ mod tests {
 
     use super::*;
 
-    fn parse(payload: Value) -> Option<EventMessage> {
-        parse_message(payload, &UserId::new("u1"))
+    fn parse(payload: Value) -> Received {
+        parse_message(&payload, &UserId::new("u1"))
+    }
+
+    fn event_of(payload: Value) -> CallEvent {
+        match parse(payload) {
+            Received::Event(message) => message.event,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn payload_that_is_no_event_is_ignored() {
-        for payload in [
-            json!(null),
-            json!("ended"),
-            json!({}),
-            json!({"event": {"kind": "exploded"}}),
-            json!({"event": {"kind": "ended", "providerCallId": 7}}),
-            json!({"event": {"kind": "reported", "outcome": "MAYBE"}}),
-        ] {
-            assert_eq!(parse(payload.clone()), None, "{payload}");
+        for payload in [json!(null), json!("ended"), json!({}), json!({"event": {"kind": 7}})] {
+            assert_eq!(parse(payload.clone()), Received::Ignored, "{payload}");
         }
+    }
+
+    #[test]
+    fn event_with_an_unknown_word_is_kept() {
+        for payload in [
+            json!({"event": {"kind": "moved"}}),
+            json!({"event": {"kind": "reported", "outcome": "WRONG_NUMBER"}}),
+            json!({"userId": "u1", "event": {"kind": "carrier", "unreached": "blocked"}}),
+        ] {
+            assert_eq!(parse(payload.clone()), Received::Unread, "{payload}");
+        }
+        let of_another = json!({"userId": "u2", "event": {"kind": "moved"}});
+        assert_eq!(parse(of_another), Received::Ignored);
     }
 
     #[test]
     fn unknown_fields_and_unknown_end_reasons_are_accepted() {
         let event = json!({"kind": "started", "providerCallId": "u1", "colour": "red"});
-        let message = parse(json!({"event": event, "weight": 3})).unwrap();
-        assert_eq!(message.event, CallEvent::Started { provider_call_id: Some("u1".into()) });
+        let event = event_of(json!({"event": event, "weight": 3}));
+        assert_eq!(event, CallEvent::Started { provider_call_id: Some("u1".into()) });
         let event = json!({"kind": "ended", "providerCallId": "u1", "reason": "meteorite"});
-        let message = parse(json!({"event": event})).unwrap();
-        let CallEvent::Ended { reason, .. } = message.event else { panic!("{message:?}") };
+        let CallEvent::Ended { reason, .. } = event_of(json!({"event": event})) else {
+            panic!("not the end of a call")
+        };
         assert_eq!(reason, Some(EndReason::Other));
     }
 
     #[test]
     fn event_of_a_users_system_counts_for_its_own_calls_only() {
         let payload = json!({"userId": "u1", "event": {"kind": "failed"}});
-        assert!(parse_message(payload.clone(), &UserId::new("u1")).is_some());
-        assert_eq!(parse_message(payload, &UserId::new("u2")), None);
+        assert!(matches!(parse(payload.clone()), Received::Event(_)));
+        assert_eq!(parse_message(&payload, &UserId::new("u2")), Received::Ignored);
     }
 
     #[test]
@@ -199,8 +242,8 @@ mod tests {
             }),
         };
         let message = EventMessage { dial_id: None, user_id: None, event };
-        let parsed = parse(serde_json::to_value(&message).unwrap()).unwrap();
-        let (events, transcript) = parsed.event.into_dial_events();
+        let parsed = event_of(serde_json::to_value(&message).unwrap());
+        let (events, transcript) = parsed.into_dial_events();
         assert_eq!(transcript.as_deref(), Some("Booked!"));
         assert_eq!(events.len(), 2);
     }

@@ -1,4 +1,4 @@
-//! An event that arrived after its call's workflow had ended.
+//! An event for a call whose workflow does not run.
 
 use temporalio_workflow::{
     WorkflowContext, WorkflowContextView, WorkflowResult, workflow, workflow_methods,

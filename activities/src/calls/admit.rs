@@ -1,6 +1,6 @@
 //! `calls.admit`: whether the call may be dialled now, and the reservation for it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::admission::{self, AdmissionContext};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
@@ -108,6 +108,18 @@ async fn decide(
     let (id, run_id) = (&input.conversation_id, input.run_id.as_str());
     let now = calls.clock.now();
     let first_asked = input.first_asked.unwrap_or(now);
+    let dial = dials::lock_last(conn, id).await?.filter(|dial| dial.closed_at.is_none());
+    if let Some(dial) = dial.as_ref().filter(|dial| dial.state != DialState::Intended) {
+        // The phone may ring, also after the user's system has reported the end: the run resumes this dial, whatever the
+        // rules say now. A rejected dial is not sent again.
+        if conversation.status.is_open() {
+            conversations::set_run(conn, id, run_id).await?;
+        }
+        let (resumed, sent_at) = (dial.is_live(), dial.sent_at);
+        let admitted = Admitted { resumed, sent_at, ..admitted_dial(calls, dial) };
+        let admission = Admission::Admitted(admitted);
+        return Ok(Decision { admission, reason: None, budget: None });
+    }
     let conversation = if conversation.status.is_open() {
         conversation
     } else if conversations::reopen(conn, id, run_id, first_asked, now).await? {
@@ -117,14 +129,6 @@ async fn decide(
     } else {
         return Ok(BlockReason::AlreadyRecorded.into());
     };
-    let dial = dials::lock_last(conn, id).await?.filter(|dial| dial.closed_at.is_none());
-    if let Some(dial) = dial.as_ref().filter(|dial| dial.state != DialState::Intended) {
-        // The phone may ring: the run resumes this dial, whatever the rules say now.
-        conversations::set_run(conn, id, run_id).await?;
-        let terms = terms(&calls.settings, &dial.id, dial.reserved_minutes);
-        let admission = Admission::Admitted(Admitted { resumed: true, ..terms });
-        return Ok(Decision { admission, reason: None, budget: None });
-    }
     let profile = match users::lock_user_state(conn, &conversation.user_id, now).await? {
         UserState::Ready(profile) => profile,
         UserState::Blocked(block) => return Ok(block.into()),
@@ -190,7 +194,7 @@ async fn reserve(
 ) -> Result<Admitted, StoreError> {
     if let Some(dial) = &call.dial {
         dials::set_deadline(conn, &dial.id, dial_deadline).await?;
-        return Ok(terms(&calls.settings, &dial.id, dial.reserved_minutes));
+        return Ok(admitted_dial(calls, dial));
     }
     let LockedConversation { user_id, prospect_id, .. } = &call.conversation;
     let sequence = dials::count(conn, call.id).await? + 1;
@@ -205,18 +209,30 @@ async fn reserve(
         subscription_id: &call.profile.subscription_id,
         reserved_minutes,
         dial_deadline,
+        join_timeout: TimeDelta::seconds(calls.settings.join_timeout_secs()),
+        max_duration: TimeDelta::seconds(minutes::max_call_secs(reserved_minutes)),
     };
     dials::insert(conn, &new, now).await?;
     Span::current().record("dialId", display(&id));
     info!(reservedMinutes = reserved_minutes, "Admitted call");
-    Ok(terms(&calls.settings, &id, reserved_minutes))
+    Ok(Admitted {
+        dial_id: id.clone(),
+        join_timeout_secs: new.join_timeout.num_seconds(),
+        max_duration_secs: new.max_duration.num_seconds(),
+        never_placed_after_secs: calls.settings.never_placed_after.num_seconds(),
+        sent_at: None,
+        resumed: false,
+    })
 }
 
-fn terms(settings: &CallSettings, dial_id: &DialId, reserved_minutes: i32) -> Admitted {
+/// A dial that was admitted before, with the terms of then.
+fn admitted_dial(calls: &Calls, dial: &Dial) -> Admitted {
     Admitted {
-        dial_id: dial_id.clone(),
-        join_timeout_secs: settings.join_timeout_secs(),
-        max_duration_secs: minutes::max_call_secs(reserved_minutes),
+        dial_id: dial.id.clone(),
+        join_timeout_secs: dial.join_timeout.num_seconds(),
+        max_duration_secs: dial.max_duration.num_seconds(),
+        never_placed_after_secs: calls.settings.never_placed_after.num_seconds(),
+        sent_at: None,
         resumed: false,
     }
 }

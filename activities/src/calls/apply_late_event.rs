@@ -1,22 +1,22 @@
-//! `calls.apply_late_event`: events that arrived after the call was recorded.
+//! `calls.apply_late_event`: events for which no workflow runs.
 
-use domain::facts::{CallSummary, DialEvent, DialFacts};
-use domain::ids::{ConversationId, DialId};
-use domain::late_events;
-use domain::minutes;
-use domain::status::{Disposition, Reason};
-use store::outcomes::{self, ClosedDial, NewSuppression, ProspectUpdate, RecordedCall};
-use store::{Connection, StoreError, dials};
+use domain::ids::{ConversationId, DialId, UserId};
+use store::{Connection, StoreError, conversations, dials};
+use temporalio_client::Client;
+use temporalio_client::errors::WorkflowInteractionError;
 use tracing::field::display;
 use tracing::{Span, info, instrument, warn};
-use workflows::activities::calls::{CallRecord, DialRef, LateEventInput, LateEventResult};
-use workflows::events;
+use workflows::Call;
+use workflows::activities::calls::{
+    DialRef, LateEventInput, LateEventResult, ReceivedEvent, RecordInput,
+};
+use workflows::events::{self, Received};
+use workflows::ids::call_workflow;
 
 use super::{Calls, collect_transcript, record_outcome};
 use crate::failure::Failure;
-use crate::ultravox::UltravoxError;
 
-/// Applies a late event to the records.
+/// Records a late event, whether the call was recorded before or not.
 #[instrument(
     name = "apply_late_event",
     level = "error",
@@ -26,155 +26,87 @@ use crate::ultravox::UltravoxError;
 pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResult, Failure> {
     let id = &input.conversation_id;
     let mut tx = calls.store.begin().await?;
-    let Some(recorded) = outcomes::lock_recorded(&mut tx, id).await? else {
+    let Some(conversation) = conversations::lock(&mut tx, id).await? else {
         warn!("An event arrived for an unknown conversation");
         return Ok(LateEventResult::UnknownConversation);
     };
-    drop(tx);
-    let RecordedCall { user_id, status, summary } = recorded;
-    Span::current().record("userId", display(&user_id));
-    let Some(message) = events::parse_message(input.message.clone(), &user_id) else {
+    Span::current().record("userId", display(&conversation.user_id));
+    let Some(received) = record_input(id, &input.message, &conversation.user_id) else {
         return Ok(LateEventResult::Unchanged);
     };
-    if status.is_open() {
-        // The sweep records the call; the retry then applies the event.
-        return Err(Failure::NotRecorded(id.clone()));
-    }
-    let dial_id = message.dial_id;
-    Span::current().record("dialId", dial_id.as_ref().map(display));
-    let (mut late, transcript) = message.event.into_dial_events();
-    // An answered call may have reports that were not received: they are in its messages.
-    let is_reported = summary.outcome.is_some() && summary.reason.is_none();
-    if late.iter().any(shows_answer) && !is_reported {
-        late.extend(collect_reports(calls, id, dial_id.as_ref(), &late).await?);
-    }
-    let mut tx = calls.store.begin().await?;
-    let Some(RecordedCall { summary, .. }) = outcomes::lock_recorded(&mut tx, id).await? else {
-        return Ok(LateEventResult::UnknownConversation);
-    };
-    let last = dials::lock_last(&mut tx, id).await?.map(|dial| dial.id);
-    let is_earlier = |dial_id: &DialId| last.as_ref().is_some_and(|last| last != dial_id);
-    let result = match dial_id.filter(is_earlier) {
-        Some(earlier) => amend_earlier_dial(calls, &mut tx, &earlier, late).await?,
-        None => {
-            let call = LastDial { conversation_id: id, dial_id: last, transcript };
-            amend_last_dial(calls, &mut tx, call, &summary, late).await?
-        }
-    };
+    let recorded = record_outcome::record(calls, &mut tx, &received).await?;
     tx.commit().await.map_err(StoreError::from)?;
-    let amended = result == LateEventResult::Amended;
-    info!(amended, "Applied a late event");
-    Ok(result)
-}
-
-struct LastDial<'a> {
-    conversation_id: &'a ConversationId,
-    dial_id: Option<DialId>,
-    transcript: Option<String>,
-}
-
-/// Amends the records by events of the last dial.
-async fn amend_last_dial(
-    calls: &Calls,
-    conn: &mut Connection,
-    call: LastDial<'_>,
-    recorded: &CallSummary,
-    late: Vec<DialEvent>,
-) -> Result<LateEventResult, StoreError> {
-    let was_cancelled = recorded.outcome.is_none()
-        && matches!(recorded.reason, Some(Reason::CancelledByOperator | Reason::Suppressed));
-    let provider_call_id = provider_call_id(&late);
-    let Some(mut amended) = late_events::amend(recorded, late) else {
-        return Ok(LateEventResult::Unchanged);
+    info!(amended = recorded.changed, "Applied a late event");
+    let dial_id = received.events.iter().find_map(|event| event.dial_id.clone());
+    let collected = match dial_id {
+        // An answered call may have reports that were not received: they are in its messages.
+        Some(dial_id) if recorded.closed => collect_reports(calls, &dial_id).await?,
+        _ => false,
     };
-    let mut disposition = Disposition::Over;
-    if was_cancelled && amended.reason.is_some() {
-        // Without a report the call stays cancelled; only its talk is counted.
-        disposition = Disposition::Cancelled;
-        amended = CallSummary { outcome: None, reason: recorded.reason, ..amended };
-    }
-    let record = CallRecord {
-        dial_id: call.dial_id,
-        transcript: call.transcript,
-        provider_call_id,
-        ..CallRecord::new(call.conversation_id.clone(), disposition, amended)
-    };
-    record_outcome::write(calls, conn, &record).await?;
-    Ok(LateEventResult::Amended)
-}
-
-/// Amends the records by events of an earlier dial: its talk is charged and an opt-out applies. The outcome of the call is
-/// the one of the last dial.
-async fn amend_earlier_dial(
-    calls: &Calls,
-    conn: &mut Connection,
-    dial_id: &DialId,
-    late: Vec<DialEvent>,
-) -> Result<LateEventResult, StoreError> {
-    let Some(dial) = dials::lock(conn, dial_id).await? else {
-        return Ok(LateEventResult::Unchanged);
-    };
-    let provider_call_id = provider_call_id(&late);
-    let facts = DialFacts::of(late);
-    let minutes = minutes::charged(facts.summary().talk_secs).min(dial.reserved_minutes);
-    let now = calls.clock.now();
-    let charge = minutes > 0 && minutes != outcomes::charged_of_dial(conn, dial_id).await?;
-    if charge {
-        let closed = ClosedDial {
-            placed: true,
-            provider_call_id: provider_call_id.as_deref(),
-            carrier_call_id: None,
-            minutes,
-        };
-        outcomes::close_dial(conn, &dial, &closed, now).await?;
-    }
-    let phone = Some(dial.phone.as_str());
-    let suppressed = outcomes::is_suppressed(conn, &dial.user_id, &dial.prospect_id, phone).await?;
-    let opts_out = facts.opted_out() && !suppressed;
-    if opts_out {
-        let suppression = NewSuppression {
-            user_id: &dial.user_id,
-            prospect_id: &dial.prospect_id,
-            dialed: phone,
-            conversation_id: &dial.conversation_id,
-        };
-        outcomes::suppress(conn, &suppression).await?;
-        let update = ProspectUpdate::opt_out();
-        outcomes::update_prospect(conn, &dial.prospect_id, &update, now).await?;
-    }
-    Ok(if charge || opts_out { LateEventResult::Amended } else { LateEventResult::Unchanged })
-}
-
-/// Reads the reports in the messages of a dial; none if the provider no longer has the call.
-async fn collect_reports(
-    calls: &Calls,
-    conversation_id: &ConversationId,
-    dial_id: Option<&DialId>,
-    late: &[DialEvent],
-) -> Result<Vec<DialEvent>, Failure> {
-    let dial_id = match dial_id {
-        Some(dial_id) => Some(dial_id.clone()),
-        None => {
-            let mut conn = calls.store.read().await?;
-            dials::read_last(&mut conn, conversation_id).await?.map(|dial| dial.id)
-        }
-    };
-    let Some(dial_id) = dial_id else { return Ok(Vec::new()) };
-    let dial = DialRef { dial_id, provider_call_id: provider_call_id(late) };
-    match collect_transcript::run(calls, &dial).await {
-        Ok(reports) => Ok(reports.into_events().collect()),
-        Err(Failure::Provider(UltravoxError::NotFound(_))) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn shows_answer(event: &DialEvent) -> bool {
-    matches!(event, DialEvent::Answered { .. } | DialEvent::Ended { answered_at: Some(_), .. })
-}
-
-fn provider_call_id(events: &[DialEvent]) -> Option<String> {
-    events.iter().find_map(|event| match event {
-        DialEvent::Placed { provider_call_id } => Some(provider_call_id.clone()),
-        _ => None,
+    Ok(match recorded.changed || collected {
+        true => LateEventResult::Amended,
+        false => LateEventResult::Unchanged,
     })
+}
+
+/// The message as an input of `calls.record_outcome`; `None` if it says nothing of a call of this user.
+pub(super) fn record_input(
+    id: &ConversationId,
+    message: &serde_json::Value,
+    user: &UserId,
+) -> Option<RecordInput> {
+    let mut input = RecordInput::new(id.clone());
+    match events::parse_message(message, user) {
+        Received::Ignored => return None,
+        Received::Unread => input.unread.push(message.clone()),
+        Received::Event(message) => {
+            let (events, transcript) = message.event.into_dial_events();
+            let received = |event| ReceivedEvent { dial_id: message.dial_id.clone(), event };
+            input.events = events.into_iter().map(received).collect();
+            input.transcript = transcript;
+        }
+    }
+    Some(input)
+}
+
+/// Records a message that was not readable before; returns whether it is now.
+pub(super) async fn record_if_readable(
+    calls: &Calls,
+    conn: &mut Connection,
+    id: &ConversationId,
+    message: &serde_json::Value,
+) -> Result<bool, StoreError> {
+    let Some(conversation) = conversations::lock(conn, id).await? else { return Ok(true) };
+    let Some(input) = record_input(id, message, &conversation.user_id) else { return Ok(true) };
+    if !input.unread.is_empty() {
+        return Ok(false);
+    }
+    record_outcome::record(calls, conn, &input).await?;
+    Ok(true)
+}
+
+/// Reads the messages of a dial, unless they were read; returns whether that changed the records. If they can't be read
+/// now, a sweep reads them later.
+async fn collect_reports(calls: &Calls, dial_id: &DialId) -> Result<bool, StoreError> {
+    let dial = dials::read(&mut *calls.store.read().await?, dial_id).await?;
+    if !dial.is_some_and(|dial| dial.transcript_is_due()) {
+        return Ok(false);
+    }
+    let dial_ref = DialRef { dial_id: dial_id.clone(), provider_call_id: None };
+    match collect_transcript::run(calls, &dial_ref).await {
+        Ok(recorded) => Ok(recorded.changed),
+        Err(error) => {
+            warn!(%error, "The transcript could not be read yet");
+            Ok(false)
+        }
+    }
+}
+
+/// Passes the event on to the workflow of the call, if one runs by now: it may have started meanwhile.
+pub async fn pass_on(client: &Client, input: &LateEventInput) -> Result<(), Failure> {
+    let handle = client.get_workflow_handle::<Call>(call_workflow(&input.conversation_id));
+    match handle.signal(Call::call_event, input.message.clone(), Default::default()).await {
+        Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -2,37 +2,52 @@
 
 use chrono_tz::Tz;
 use domain::callee_zones::spoken_zone;
+use domain::facts::DialEvent;
+use domain::report::{Report, ReportSource, ReportedOutcome};
 use store::dials::Dial;
 use store::users::{self, UserState};
 use store::{StoreError, outcomes, prospects};
 use tracing::instrument;
-use workflows::activities::calls::{DialRef, TranscriptReports};
+use workflows::activities::calls::{DialRef, ReceivedEvent, RecordInput, Recorded};
 
-use super::Calls;
 use super::fetch_status::find_call;
+use super::{Calls, record_outcome};
 use crate::failure::Failure;
 use crate::ultravox::UltravoxError;
 
-/// Stores the transcript of a dial's call and returns the reports of its tool calls.
+/// Stores the transcript of a dial's call and records the reports of its tool calls, in one transaction.
 #[instrument(
     name = "collect_transcript",
     level = "error",
     skip_all,
     fields(userId, prospectId, conversationId, dialId = %input.dial_id)
 )]
-pub async fn run(calls: &Calls, input: &DialRef) -> Result<TranscriptReports, Failure> {
+pub async fn run(calls: &Calls, input: &DialRef) -> Result<Recorded, Failure> {
     let Some((dial, call)) = find_call(calls, input).await? else {
-        return Ok(TranscriptReports::default());
+        return Ok(Recorded::default());
     };
     let call = call.ok_or_else(|| UltravoxError::NotFound(dial.id.clone()))?;
     let zone = agent_zone(calls, &dial).await?;
     let transcript = calls.ultravox.read_transcript(&call.call_id, zone).await?;
-    if !transcript.text.is_empty() {
-        let mut tx = calls.store.begin().await?;
-        outcomes::store_transcript(&mut tx, &dial.conversation_id, &transcript.text).await?;
-        tx.commit().await.map_err(StoreError::from)?;
-    }
-    Ok(TranscriptReports { reports: transcript.reports, voicemail: transcript.voicemail })
+    let received = |event| ReceivedEvent { dial_id: Some(dial.id.clone()), event };
+    let record = RecordInput {
+        events: into_events(transcript.reports, transcript.voicemail).map(received).collect(),
+        ..RecordInput::new(dial.conversation_id.clone())
+    };
+    let mut tx = calls.store.begin().await?;
+    // The lock order: the conversation, then its dials.
+    let recorded = record_outcome::record(calls, &mut tx, &record).await?;
+    outcomes::store_transcript(&mut tx, &dial, &transcript.text, calls.clock.now()).await?;
+    tx.commit().await.map_err(StoreError::from)?;
+    Ok(recorded)
+}
+
+/// The reports in the messages of a call as events; invalid ones are ignored.
+fn into_events(reports: Vec<ReportedOutcome>, voicemail: bool) -> impl Iterator<Item = DialEvent> {
+    let reports = reports.into_iter().filter_map(|reported| {
+        Report::new(reported, ReportSource::Agent).ok().map(DialEvent::Reported)
+    });
+    reports.chain(voicemail.then_some(DialEvent::Voicemail))
 }
 
 /// The zone that the agent was given; `None` if it is no longer known.

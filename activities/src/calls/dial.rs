@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain::admission::{SendContext, check_before_sending};
 use domain::ids::DialId;
-use domain::{Block, BlockReason, minutes};
+use domain::{Block, BlockReason};
 use secrecy::ExposeSecret;
 use store::dials::{self, Dial, DialState};
 use store::users::{self, UserState};
@@ -171,8 +171,8 @@ async fn create_call(calls: &Calls, prepared: &PreparedDial) -> Created {
         zone: *zone,
         now: calls.clock.now(),
         ring_timeout_secs: calls.settings.ring_timeout_secs,
-        join_timeout_secs: calls.settings.join_timeout_secs(),
-        max_duration_secs: minutes::max_call_secs(dial.reserved_minutes),
+        join_timeout_secs: dial.join_timeout.num_seconds(),
+        max_duration_secs: dial.max_duration.num_seconds(),
         service_url: &calls.settings.service_url,
         callback_secret: secret.as_ref().map(|secret| secret.expose_secret()),
         outcome_token: &token(Purpose::Outcome),

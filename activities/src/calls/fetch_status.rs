@@ -16,17 +16,12 @@ use crate::ultravox::Call;
     fields(userId, prospectId, conversationId, dialId = %input.dial_id)
 )]
 pub async fn run(calls: &Calls, input: &DialRef) -> Result<ProviderStatus, Failure> {
-    let Some((dial, call)) = find_call(calls, input).await? else {
+    let Some((_, Some(call))) = find_call(calls, input).await? else {
         return Ok(ProviderStatus::default());
-    };
-    let Some(call) = call else {
-        let vanished = dial.provider_call_id.is_some() || input.provider_call_id.is_some();
-        return Ok(ProviderStatus { vanished, ..ProviderStatus::default() });
     };
     Ok(ProviderStatus {
         end_reason: call.end_reason(),
         provider_call_id: Some(call.call_id),
-        vanished: false,
         answered_at: call.joined,
         ended_at: call.ended,
     })
@@ -44,12 +39,31 @@ pub(super) async fn find_call(
     let known = dial.provider_call_id.as_deref().or(input.provider_call_id.as_deref());
     let call = match known {
         Some(id) => calls.ultravox.get_call(id).await?,
-        None => calls.ultravox.find_call(&dial.id).await?,
+        None => match dial.sent_at {
+            Some(sent_at) => calls.ultravox.find_call(&dial.id, sent_at).await?,
+            None => None,
+        },
     };
-    if let Some(call) = call.as_ref().filter(|_| dial.provider_call_id.is_none()) {
-        mark_placed(calls, &dial, &call.call_id).await?;
+    match &call {
+        Some(call) if dial.provider_call_id.is_none() => {
+            mark_placed(calls, &dial, &call.call_id).await?;
+        }
+        None => mark_not_found(calls, &dial).await?,
+        Some(_) => {}
     }
     Ok(Some((dial, call)))
+}
+
+/// Stores that the provider does not list the call of a dial although it should by now.
+async fn mark_not_found(calls: &Calls, dial: &Dial) -> Result<(), StoreError> {
+    let now = calls.clock.now();
+    let due = dial.sent_at.is_some_and(|sent_at| now > sent_at + dial.join_timeout);
+    if !due || dial.not_found_at.is_some() || !dial.is_live() {
+        return Ok(());
+    }
+    let mut tx = calls.store.begin().await?;
+    dials::set_not_found(&mut tx, &dial.id, now).await?;
+    Ok(tx.commit().await?)
 }
 
 /// Stores that the provider has the call of a dial.

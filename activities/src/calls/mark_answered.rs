@@ -1,6 +1,6 @@
 //! `calls.mark_answered`: showing in the records that the callee picked up.
 
-use store::{StoreError, outcomes};
+use store::{StoreError, conversations};
 use tracing::instrument;
 use workflows::activities::calls::ConversationRef;
 
@@ -14,6 +14,6 @@ use super::Calls;
 )]
 pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
-    outcomes::mark_answered(&mut tx, &input.conversation_id, calls.clock.now()).await?;
+    conversations::mark_answered(&mut tx, &input.conversation_id, calls.clock.now()).await?;
     Ok(tx.commit().await?)
 }

@@ -1,219 +1,300 @@
-//! `calls.record_outcome`: recording how a call ended, in one transaction.
+//! `calls.record_outcome`: storing what was said about a call, and what follows from all of it.
 
 use chrono::{DateTime, Utc};
+use domain::call_log::{self, CallLog, FoldedCall, LoggedDial, Statement};
 use domain::cool_down::cool_down;
+use domain::facts::{CallSummary, DialFacts};
 use domain::ids::ConversationId;
 use domain::minutes;
+use domain::monitor::DialTerms;
 use domain::status::{ConversationStatus, Disposition, Outcome, ProspectStatus, Reason};
+use store::call_events::{self, NewEvent};
 use store::conversations::{self, LockedConversation};
-use store::dials::{self, Dial, DialState};
-use store::outcomes::{self, ClosedConversation, ClosedDial, NewSuppression, ProspectUpdate};
+use store::dials::{self, Dial, DialState, DialUpdate};
+use store::outcomes::{self, ClosedConversation, NewSuppression, ProspectUpdate};
 use store::{Connection, StoreError, rules};
 use tracing::field::display;
-use tracing::{Span, info, instrument};
-use workflows::activities::calls::{CallRecord, Recorded};
+use tracing::{Span, error, info, instrument};
+use workflows::activities::calls::{RecordInput, Recorded};
 
 use super::{Calls, record_ids};
 
 /// Records a call in one transaction.
-pub async fn run(calls: &Calls, record: &CallRecord) -> Result<Recorded, StoreError> {
+pub async fn run(calls: &Calls, input: &RecordInput) -> Result<Recorded, StoreError> {
     let mut tx = calls.store.begin().await?;
-    let recorded = write(calls, &mut tx, record).await?;
+    let recorded = record(calls, &mut tx, input).await?;
     tx.commit().await?;
     Ok(recorded)
 }
 
-/// Writes a record within a transaction.
+/// Stores what is new, and writes what the whole log of the conversation adds up to.
+///
+/// The rows depend on the log alone. So it does not matter who records, in which order, how late and how often.
 #[instrument(
     name = "record_outcome",
     level = "error",
     skip_all,
-    fields(userId, prospectId, conversationId = %record.conversation_id, dialId)
+    fields(userId, prospectId, conversationId = %input.conversation_id, dialId)
 )]
-pub(super) async fn write(
+pub(super) async fn record(
     calls: &Calls,
     conn: &mut Connection,
-    record: &CallRecord,
+    input: &RecordInput,
 ) -> Result<Recorded, StoreError> {
-    let record = &without_nul(record);
-    let id = &record.conversation_id;
+    let id = &input.conversation_id;
     let Some(conversation) = conversations::lock(conn, id).await? else {
         return Ok(Recorded::default());
     };
     record_ids(&conversation.user_id, &conversation.prospect_id, id);
-    let was_recorded = !conversation.status.is_open();
-    if was_recorded && !record.disposition.may_replace(conversation.status) {
-        return Ok(Recorded { minutes: outcomes::charged(conn, id).await? });
-    }
     let now = calls.clock.now();
-    let dial = dials::lock_last(conn, id).await?;
-    if is_about_another_dial(record, dial.as_ref(), was_recorded) {
-        if record.summary.outcome == Some(Outcome::DoNotCall) {
-            opt_out(conn, &conversation, id, dial.as_ref(), now).await?;
-        }
-        return Ok(Recorded { minutes: outcomes::charged(conn, id).await? });
-    }
-    if let Some(dial) = &dial {
+    let is_new = call_events::insert(conn, id, &new_events(input), now).await?;
+    call_events::insert_unread(conn, id, &input.unread, now).await?;
+    let dials = dials::lock_all(conn, id).await?;
+    if let Some(dial) = dials.last() {
         Span::current().record("dialId", display(&dial.id));
-        let closed = ClosedDial {
-            placed: was_placed(dial, record),
-            provider_call_id: record.provider_call_id.as_deref(),
-            carrier_call_id: record.carrier_call_id.as_deref(),
-            minutes: minutes::charged(record.summary.talk_secs).min(dial.reserved_minutes),
-        };
-        outcomes::close_dial(conn, dial, &closed, now).await?;
     }
-    let suppressed = record.disposition == Disposition::Cancelled && {
-        let (user_id, prospect_id) = (&conversation.user_id, &conversation.prospect_id);
-        let dialed = dial.as_ref().map(|dial| dial.phone.as_str());
-        outcomes::is_suppressed(conn, user_id, prospect_id, dialed).await?
+    let folded = fold(conn, id, &conversation, &dials).await?;
+    let call = RecordedCall { calls, id, conversation, dials, folded, now };
+    let mut changed = call.update_dials(conn).await?;
+    if let Some(transcript) = &input.transcript {
+        outcomes::store_user_transcript(conn, id, &transcript.replace('\0', "")).await?;
+    }
+    if call.folded.opted_out && is_new {
+        call.suppress(conn).await?;
+    }
+    if !call.folded.closed {
+        return Ok(Recorded { changed, ..Recorded::default() });
+    }
+    let summary = call.closing_summary(conn).await?;
+    let status = ConversationStatus::after(call.folded.disposition, summary.outcome);
+    let closed = ClosedConversation { id, status, summary: &summary };
+    if outcomes::close_conversation(conn, &closed, now).await? {
+        call.update_prospect(conn, &summary).await?;
+        call.update_appointment(conn, &summary).await?;
+        changed = true;
+    }
+    let CallSummary { outcome, reason, .. } = summary;
+    let minutes = outcomes::charged(conn, id).await?;
+    if changed {
+        let (outcome, reason) = (outcome.map(|o| o.into_str()), reason.map(|r| r.into_str()));
+        info!(outcome, reason, minutes, "Recorded call");
+    }
+    if changed && reason == Some(Reason::Vanished) {
+        error!(
+            "Nobody has reported the end of the call: it counts as over, and its line is free. Check at the provider that it has ended"
+        );
+    }
+    Ok(Recorded { closed: true, changed, outcome, reason, minutes })
+}
+
+fn new_events(input: &RecordInput) -> Vec<NewEvent> {
+    let events = input.events.iter().map(|received| NewEvent {
+        dial_id: received.dial_id.clone(),
+        run_id: None,
+        statement: Statement::Event(received.event.clone()),
+    });
+    let ended_run = input.ended_run.iter().map(|ended| NewEvent {
+        dial_id: ended.dial_id.clone(),
+        run_id: ended.run_id.clone(),
+        statement: Statement::RunEnd(ended.end.clone()),
+    });
+    events.chain(ended_run).collect()
+}
+
+async fn fold(
+    conn: &mut Connection,
+    id: &ConversationId,
+    conversation: &LockedConversation,
+    dials: &[Dial],
+) -> Result<FoldedCall, StoreError> {
+    let logged = |dial: &Dial| LoggedDial {
+        id: dial.id.clone(),
+        generation: dial.generation,
+        is_live: dial.is_live(),
     };
-    let reason = if suppressed { Some(Reason::Suppressed) } else { record.summary.reason };
-    let notes = record.summary.full_notes();
-    let closed = ClosedConversation {
-        id,
-        status: ConversationStatus::after(record.disposition, record.summary.outcome),
-        summary: &record.summary,
-        notes: notes.as_deref(),
-        reason,
-        transcript: record.transcript.as_deref(),
-    };
-    outcomes::close_conversation(conn, &closed, now).await?;
-    match record.disposition {
-        Disposition::Over => {
-            let ended = EndedCall {
-                record,
-                notes: notes.as_deref(),
-                conversation: &conversation,
-                was_recorded,
-                now,
+    let dials: Vec<LoggedDial> = dials.iter().map(logged).collect();
+    Ok(call_log::fold(&CallLog {
+        generation: conversation.generation,
+        earlier_runs: &conversation.earlier_runs,
+        dials: &dials,
+        entries: &call_events::read(conn, id).await?,
+    }))
+}
+
+pub(super) fn terms(calls: &Calls, dial: &Dial) -> DialTerms {
+    DialTerms {
+        join_timeout: dial.join_timeout,
+        max_duration: dial.max_duration,
+        never_placed_after: calls.settings.never_placed_after,
+    }
+}
+
+/// A conversation with its rows, locked, and what they add up to.
+struct RecordedCall<'a> {
+    calls: &'a Calls,
+    id: &'a ConversationId,
+    conversation: LockedConversation,
+    dials: Vec<Dial>,
+    folded: FoldedCall,
+    now: DateTime<Utc>,
+}
+
+impl RecordedCall<'_> {
+    /// Updates the dials and charges those that are over; returns whether anything changed.
+    async fn update_dials(&self, conn: &mut Connection) -> Result<bool, StoreError> {
+        let mut changed = false;
+        for dial in &self.dials {
+            let facts = self.folded.dial(&dial.id);
+            let (state, over) = self.dial_state(dial, &facts);
+            let update = DialUpdate {
+                state,
+                over,
+                provider_call_id: facts.provider_call_id(),
+                carrier_call_id: facts.carrier_call_id(),
+                answered_at: facts
+                    .is_answered()
+                    .then(|| facts.summary().answered_at.unwrap_or(self.now)),
             };
-            ended.update_prospect(conn).await?;
-            ended.update_appointment(conn).await?;
-            if record.summary.outcome == Some(Outcome::DoNotCall) {
-                suppress(conn, &conversation, id, dial.as_ref()).await?;
+            changed |= dials::update(conn, dial, &update, self.now).await?;
+            if over {
+                let talked = if state == DialState::Placed { facts.talk_secs() } else { 0 };
+                let minutes = minutes::charged(talked).min(dial.reserved_minutes);
+                changed |= outcomes::charge(conn, dial, minutes).await?;
             }
         }
-        Disposition::Cancelled if record.summary.talk_secs > 0 => {
-            outcomes::touch_prospect(conn, &conversation.prospect_id, now).await?;
+        Ok(changed)
+    }
+
+    /// The state of a dial, and whether it is over. What the user's system says does not end a dial: its phone may ring on.
+    fn dial_state(&self, dial: &Dial, facts: &DialFacts) -> (DialState, bool) {
+        let closed = self.folded.closed || dial.closed_at.is_some();
+        let state = match dial.state {
+            _ if facts.is_placed() => DialState::Placed,
+            DialState::Sent if facts.is_never_placed() => DialState::NotPlaced,
+            DialState::Intended if closed => DialState::NotPlaced,
+            state => state,
+        };
+        match state {
+            DialState::Intended => (state, false),
+            DialState::NotPlaced => (state, closed),
+            DialState::Sent | DialState::Placed => {
+                let sent_at = dial.sent_at.unwrap_or(self.now);
+                let expired = self.now >= terms(self.calls, dial).latest_end(sent_at);
+                let over = expired || !facts.may_still_be_live();
+                (if over { DialState::Placed } else { state }, over)
+            }
         }
-        Disposition::Cancelled | Disposition::Requeued => {}
     }
-    let minutes = outcomes::charged(conn, id).await?;
-    info!(
-        outcome = record.summary.outcome.map(|outcome| outcome.into_str()),
-        reason = reason.map(|reason| reason.into_str()),
-        minutes,
-        "Recorded call"
-    );
-    Ok(Recorded { minutes })
-}
 
-/// Whether the record belongs to an earlier dial: after a reset, another run records the present one.
-fn is_about_another_dial(record: &CallRecord, last: Option<&Dial>, was_recorded: bool) -> bool {
-    match (&record.dial_id, last) {
-        (Some(dial_id), Some(last)) => *dial_id != last.id,
-        // A run without a dial does not know the dial of a recorded call.
-        (None, Some(_)) => was_recorded,
-        (_, None) => false,
+    /// The summary, with the reason of a cancelled call whose number is suppressed.
+    async fn closing_summary(&self, conn: &mut Connection) -> Result<CallSummary, StoreError> {
+        let mut summary = self.folded.summary.clone();
+        if self.folded.disposition == Disposition::Cancelled {
+            let dialed = self.dials.last().map(|dial| dial.phone.as_str());
+            let LockedConversation { user_id, prospect_id, .. } = &self.conversation;
+            if outcomes::is_suppressed(conn, user_id, prospect_id, dialed).await? {
+                summary.reason = Some(Reason::Suppressed);
+            }
+        }
+        Ok(summary)
     }
-}
 
-/// Applies an opt-out, whatever dial it belongs to.
-async fn opt_out(
-    conn: &mut Connection,
-    conversation: &LockedConversation,
-    id: &ConversationId,
-    dial: Option<&Dial>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let update = ProspectUpdate::opt_out();
-    outcomes::update_prospect(conn, &conversation.prospect_id, &update, now).await?;
-    suppress(conn, conversation, id, dial).await
-}
-
-async fn suppress(
-    conn: &mut Connection,
-    conversation: &LockedConversation,
-    conversation_id: &ConversationId,
-    dial: Option<&Dial>,
-) -> Result<(), StoreError> {
-    let suppression = NewSuppression {
-        user_id: &conversation.user_id,
-        prospect_id: &conversation.prospect_id,
-        dialed: dial.map(|dial| dial.phone.as_str()),
-        conversation_id,
-    };
-    outcomes::suppress(conn, &suppression).await
-}
-
-/// The record without NUL, which PostgreSQL does not store in text.
-fn without_nul(record: &CallRecord) -> CallRecord {
-    let text = |text: &Option<String>| text.as_ref().map(|text| text.replace('\0', ""));
-    let mut record = record.clone();
-    record.summary.notes = text(&record.summary.notes);
-    record.transcript = text(&record.transcript);
-    record
-}
-
-/// Whether the provider had the call.
-fn was_placed(dial: &Dial, record: &CallRecord) -> bool {
-    match dial.state {
-        DialState::Placed => true,
-        DialState::Sent => !record.never_placed,
-        // Recorded as never placed before, and reported after all.
-        DialState::Intended | DialState::NotPlaced => record.provider_call_id.is_some(),
+    /// Puts the numbers on which the callee has opted out on the do-not-call list.
+    async fn suppress(&self, conn: &mut Connection) -> Result<(), StoreError> {
+        let opted_out = self.dials.iter().filter(|dial| self.folded.dial(&dial.id).opted_out());
+        let mut phones: Vec<Option<&str>> =
+            opted_out.map(|dial| Some(dial.phone.as_str())).collect();
+        if phones.is_empty() {
+            phones.push(self.dials.last().map(|dial| dial.phone.as_str()));
+        }
+        for dialed in phones {
+            let suppression = NewSuppression {
+                user_id: &self.conversation.user_id,
+                prospect_id: &self.conversation.prospect_id,
+                dialed,
+                conversation_id: self.id,
+            };
+            outcomes::suppress(conn, &suppression).await?;
+        }
+        Ok(())
     }
-}
 
-/// A call that is over, and what its effects depend on.
-struct EndedCall<'a> {
-    record: &'a CallRecord,
-    notes: Option<&'a str>,
-    conversation: &'a LockedConversation,
-    was_recorded: bool,
-    now: DateTime<Utc>,
-}
+    /// When the prospect was contacted.
+    fn contacted_at(&self, summary: &CallSummary) -> DateTime<Utc> {
+        let sent_at = self.dials.last().and_then(|dial| dial.sent_at);
+        let known = summary.ended_at.or(summary.answered_at).or(sent_at);
+        known.or(self.conversation.recorded_at).unwrap_or(self.now)
+    }
 
-impl EndedCall<'_> {
-    async fn update_prospect(&self, conn: &mut Connection) -> Result<(), StoreError> {
-        let (id, prospect_id) = (&self.record.conversation_id, &self.conversation.prospect_id);
-        let summary = &self.record.summary;
-        let status = ProspectStatus::after(summary.outcome);
+    async fn update_prospect(
+        &self,
+        conn: &mut Connection,
+        summary: &CallSummary,
+    ) -> Result<(), StoreError> {
+        let prospect_id = &self.conversation.prospect_id;
+        let contacted_at = self.contacted_at(summary);
+        match self.folded.disposition {
+            Disposition::Over => {}
+            Disposition::Cancelled if summary.talk_secs > 0 => {
+                return outcomes::touch_prospect(conn, prospect_id, contacted_at).await;
+            }
+            // The phone may have rung all the same.
+            Disposition::Requeued if summary.reason == Some(Reason::NeverPlaced) => {
+                let until = self.cooled_down_at(conn, summary, contacted_at).await?;
+                return outcomes::cool_down_prospect(conn, prospect_id, until, self.now).await;
+            }
+            Disposition::Cancelled | Disposition::Requeued => return Ok(()),
+        }
+        let was_recorded = self.conversation.recorded_at.is_some();
         let called_again =
-            self.was_recorded && outcomes::was_called_again(conn, prospect_id, id).await?;
+            was_recorded && outcomes::was_called_again(conn, prospect_id, self.id).await?;
+        let status = ProspectStatus::after(summary.outcome);
         if called_again && !status.outranks_later_calls() {
             return Ok(());
         }
-        let contacted = match self.was_recorded {
-            true => summary.ended_at.or(summary.answered_at),
-            false => Some(self.now),
+        let next_call_at = match status.needs_cool_down() {
+            true => Some(self.cooled_down_at(conn, summary, contacted_at).await?),
+            false => None,
         };
-        let mut next_call_at = None;
-        if status.needs_cool_down() {
-            let nth = outcomes::count_ended_for(conn, prospect_id, summary.reason).await?;
-            let rules = rules::retry_rules(conn).await?;
-            let cool_down = cool_down(&rules, summary.reason, nth);
-            next_call_at = Some(contacted.unwrap_or(self.now) + cool_down);
-        }
-        let is_callback = summary.outcome == Some(Outcome::CallbackRequested);
-        let rescheduled_for = summary.time.filter(|_| is_callback);
-        let newly_rescheduled =
-            rescheduled_for.is_some() && self.conversation.outcome != summary.outcome;
-        let update =
-            ProspectUpdate { status, rescheduled_for, newly_rescheduled, contacted, next_call_at };
+        let is_callback = |outcome| outcome == Some(Outcome::CallbackRequested);
+        let (before, after) =
+            (is_callback(self.conversation.outcome), is_callback(summary.outcome));
+        let update = ProspectUpdate {
+            status,
+            rescheduled_for: summary.time.filter(|_| after),
+            rescheduled: i32::from(after) - i32::from(before),
+            contacted: Some(contacted_at),
+            next_call_at,
+        };
         outcomes::update_prospect(conn, prospect_id, &update, self.now).await
     }
 
-    async fn update_appointment(&self, conn: &mut Connection) -> Result<(), StoreError> {
-        let id = &self.record.conversation_id;
-        let LockedConversation { user_id, prospect_id, .. } = self.conversation;
-        match (self.record.summary.outcome, self.record.summary.time) {
+    async fn cooled_down_at(
+        &self,
+        conn: &mut Connection,
+        summary: &CallSummary,
+        contacted_at: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, StoreError> {
+        let prospect_id = &self.conversation.prospect_id;
+        let nth = outcomes::count_ended_for(conn, prospect_id, summary.reason).await?;
+        let rules = rules::retry_rules(conn).await?;
+        Ok(contacted_at + cool_down(&rules, summary.reason, nth))
+    }
+
+    async fn update_appointment(
+        &self,
+        conn: &mut Connection,
+        summary: &CallSummary,
+    ) -> Result<(), StoreError> {
+        let LockedConversation { user_id, prospect_id, .. } = &self.conversation;
+        match (summary.outcome, summary.time) {
             (Some(Outcome::AppointmentSet), Some(time)) => {
-                outcomes::set_appointment(conn, id, user_id, prospect_id, time, self.notes).await
+                let notes = summary.full_notes();
+                let notes = notes.as_deref();
+                outcomes::set_appointment(conn, self.id, user_id, prospect_id, time, notes).await
             }
             (Some(Outcome::AppointmentSet), None) => Ok(()),
-            _ => outcomes::delete_appointment(conn, id).await,
+            _ => outcomes::delete_appointment(conn, self.id).await,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bootstrap::reload::Watched;
 use bootstrap::token::{self, Purpose};
+use chrono::TimeDelta;
 use domain::ids::DialId;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret, SecretString};
@@ -23,6 +24,8 @@ pub struct CallSettings {
     pub voices: BTreeMap<String, String>,
     /// After this time without an answer the phone stops ringing.
     pub ring_timeout_secs: u32,
+    /// How long the provider must go on not listing a dial until it counts as never placed.
+    pub never_placed_after: TimeDelta,
     /// The maximum length of a call, in minutes.
     pub max_call_minutes: i32,
     /// Calls that may be in progress at once.

@@ -1,60 +1,91 @@
 //! `calls.sweep`: recording the calls of terminated or lost workflows.
 
+mod abandoned;
+mod workflow;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use domain::admission::MAX_LATENESS;
-use domain::facts::{CallSummary, DialFacts};
 use domain::ids::{ConversationId, DialId};
-use domain::monitor::UNKNOWN_DIAL_SLACK;
-use domain::status::{Disposition, Reason};
-use store::dials::{self, Dial};
-use store::{StoreError, decisions, sweeps};
-use temporalio_client::errors::WorkflowInteractionError;
-use temporalio_client::{Client, WorkflowExecutionStatus};
+use futures::StreamExt as _;
+use store::{StoreError, call_events, decisions, dials, sweeps};
+use temporalio_client::Client;
+use tokio::time::timeout;
 use tracing::{info, instrument, warn};
-use workflows::Call;
-use workflows::activities::calls::{CallRecord, DialRef, HangUpInput, SweepInput, SweepResult};
-use workflows::ids::call_workflow;
+use workflows::activities::calls::{DialRef, SweepInput, SweepResult};
 
-use super::{Calls, collect_transcript, fetch_status, hang_up, record_outcome};
+use super::{Calls, apply_late_event, collect_transcript};
 use crate::failure::Failure;
+
+pub use abandoned::{Swept, record_abandoned};
 
 /// How long a dialled call may stay unchanged before the sweep looks for its workflow.
 const MIN_AGE: TimeDelta = TimeDelta::minutes(1);
+/// For how long after its end the transcript of a call is tried to be read.
+const TRANSCRIPT_MAX_AGE: TimeDelta = TimeDelta::days(7);
+/// A workflow reads the transcript of its call itself within this time.
+const TRANSCRIPT_MIN_AGE: TimeDelta = TimeDelta::minutes(15);
+/// The number of calls that are looked at together, and the time for each. A provider that does not answer must not use
+/// up the time of the calls that don't need it.
+const CONCURRENCY: usize = 16;
+const TIME_PER_CALL: Duration = Duration::from_secs(30);
+/// The time for all calls, below the start-to-close timeout of the activity. The next sweep goes on.
+const TIME_IN_ALL: Duration = Duration::from_secs(240);
 
-/// Records the calls without a workflow that are over, and hangs up the others.
+/// Records the calls without a workflow that are over, hangs up the others, and reads transcripts that could not be read.
 pub async fn run(
     calls: &Calls,
     client: &Client,
     input: &SweepInput,
 ) -> Result<SweepResult, Failure> {
-    let now = calls.clock.now();
-    let slot_before = now - MAX_LATENESS - MIN_AGE;
-    let mut conn = calls.store.read().await?;
-    let overdue = sweeps::overdue(&mut conn, slot_before, now - MIN_AGE, input.limit).await?;
-    drop(conn);
-    let mut result = SweepResult { pruned: prune_decisions(calls).await?, ..Default::default() };
-    for id in overdue {
-        // A call that can't be recorded yet must not delay the others.
-        match sweep_one(calls, client, &id).await {
-            Ok(Swept::HasWorkflow) => {}
-            Ok(Swept::Recorded) => result.recorded.push(id),
-            Ok(Swept::Ending) => result.ending.push(id),
-            Err(error) => {
-                warn!(conversationId = %id, %error, "The call could not be recorded yet");
-                result.ending.push(id);
-            }
-        }
+    let pruned = prune_decisions(calls).await?;
+    read_unread(calls, input.limit).await?;
+    let result = Mutex::new(SweepResult { pruned, ..SweepResult::default() });
+    let ids = find_calls(calls, client, input.limit).await?;
+    let due = find_transcripts(calls, input.limit).await?;
+    let swept = async {
+        let sweep = |id| sweep_one(calls, client, id, &result);
+        futures::stream::iter(ids).for_each_concurrent(CONCURRENCY, sweep).await;
+        let read = |id| read_transcript(calls, id, &result);
+        futures::stream::iter(due).for_each_concurrent(CONCURRENCY, read).await;
+    };
+    if timeout(TIME_IN_ALL, swept).await.is_err() {
+        warn!("The sweep has used up its time; the next one goes on");
     }
-    Ok(result)
+    Ok(result.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
 }
 
-/// What a sweep found of one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Swept {
-    HasWorkflow,
-    Recorded,
-    /// The call is not over yet; a hang-up was requested.
-    Ending,
+/// The calls to look at: overdue ones, and open ones whose workflow was closed from outside.
+async fn find_calls(
+    calls: &Calls,
+    client: &Client,
+    limit: u32,
+) -> Result<Vec<ConversationId>, Failure> {
+    let now = calls.clock.now();
+    let closed = match workflow::closed_from_outside(client, limit).await {
+        Ok(closed) => closed,
+        Err(error) => {
+            warn!(%error, "Terminated workflows can't be listed; their calls are swept once they are overdue");
+            Vec::new()
+        }
+    };
+    let mut conn = calls.store.read().await?;
+    let slot_before = now - MAX_LATENESS - MIN_AGE;
+    let overdue = sweeps::overdue(&mut conn, slot_before, now - MIN_AGE, limit).await?;
+    let mut seen = BTreeSet::new();
+    let mut found = sweeps::open_among(&mut conn, &closed).await?;
+    found.extend(overdue);
+    found.retain(|id| seen.insert(id.clone()));
+    Ok(found)
+}
+
+async fn find_transcripts(calls: &Calls, limit: u32) -> Result<Vec<DialId>, StoreError> {
+    let now = calls.clock.now();
+    let (after, before) = (now - TRANSCRIPT_MAX_AGE, now - TRANSCRIPT_MIN_AGE);
+    sweeps::transcripts_due(&mut *calls.store.read().await?, after, before, limit).await
 }
 
 /// Deletes decisions that are older than `DECISION_DAYS`; returns their number.
@@ -66,80 +97,67 @@ async fn prune_decisions(calls: &Calls) -> Result<u64, StoreError> {
     Ok(pruned)
 }
 
-#[instrument(name = "sweep", level = "error", skip_all, fields(conversationId = %id))]
-async fn sweep_one(calls: &Calls, client: &Client, id: &ConversationId) -> Result<Swept, Failure> {
-    if is_running(client, id).await? {
-        return Ok(Swept::HasWorkflow);
+/// Records messages that an earlier build could not read.
+async fn read_unread(calls: &Calls, limit: u32) -> Result<(), StoreError> {
+    let messages = call_events::unread(&mut *calls.store.read().await?, limit).await?;
+    for (id, message) in messages {
+        let mut tx = calls.store.begin().await?;
+        if apply_late_event::record_if_readable(calls, &mut tx, &id, &message).await? {
+            call_events::delete_unread(&mut tx, &id, &message).await?;
+            tx.commit().await?;
+            info!(conversationId = %id, "Recorded a message that an earlier build could not read");
+        }
     }
-    let swept = record_abandoned(calls, id).await?;
-    let recorded = swept == Swept::Recorded;
-    info!(recorded, "Swept a call without a workflow");
-    Ok(swept)
+    Ok(())
 }
 
-/// Records a call without a workflow, or hangs it up if it is not over.
-pub async fn record_abandoned(calls: &Calls, id: &ConversationId) -> Result<Swept, Failure> {
-    let last = dials::read_last(&mut *calls.store.read().await?, id).await?;
-    let Some(dial) = last.as_ref().filter(|dial| dial.is_live()) else {
-        let dial_id = last.map(|dial| dial.id);
-        record_outcome::run(calls, &requeued(id, dial_id, Reason::Abandoned)).await?;
-        return Ok(Swept::Recorded);
+#[instrument(name = "sweep", level = "error", skip_all, fields(conversationId = %id))]
+async fn sweep_one(
+    calls: &Calls,
+    client: &Client,
+    id: ConversationId,
+    result: &Mutex<SweepResult>,
+) {
+    let swept = async {
+        if !workflow::is_closed(client, &id).await? {
+            return Ok(None);
+        }
+        let messages = workflow::received_messages(client, &id).await?;
+        record_abandoned(calls, &id, &messages).await.map(Some)
     };
-    let dial_ref = DialRef { dial_id: dial.id.clone(), provider_call_id: None };
-    let mut facts = DialFacts::of(fetch_status::run(calls, &dial_ref).await?.into_events());
-    if facts.is_over() {
-        if facts.is_answered() {
-            for event in collect_transcript::run(calls, &dial_ref).await?.into_events() {
-                facts.apply(event);
+    let swept = match timeout(TIME_PER_CALL, swept).await {
+        Ok(Ok(swept)) => swept,
+        // A call that can't be recorded yet must not delay the others.
+        Ok(Err(error)) => {
+            warn!(%error, "The call could not be recorded yet");
+            Some(Swept::Ending)
+        }
+        Err(_) => {
+            warn!("The call could not be recorded yet: the time for it is used up");
+            Some(Swept::Ending)
+        }
+    };
+    let Some(swept) = swept else { return };
+    info!(recorded = swept == Swept::Recorded, "Swept a call without a workflow");
+    let mut result = result.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    match swept {
+        Swept::Recorded => result.recorded.push(id),
+        Swept::Ending => result.ending.push(id),
+    }
+}
+
+#[instrument(name = "sweep", level = "error", skip_all, fields(dialId = %id))]
+async fn read_transcript(calls: &Calls, id: DialId, result: &Mutex<SweepResult>) {
+    let dial_ref = DialRef { dial_id: id.clone(), provider_call_id: None };
+    match timeout(TIME_PER_CALL, collect_transcript::run(calls, &dial_ref)).await {
+        Ok(Ok(_)) => {
+            let read = async { dials::read(&mut *calls.store.read().await?, &id).await };
+            if let Ok(Some(dial)) = read.await {
+                let mut result = result.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                result.transcripts.push(dial.conversation_id);
             }
         }
-        let record = CallRecord {
-            dial_id: Some(dial.id.clone()),
-            provider_call_id: facts.provider_call_id().map(str::to_owned),
-            ..CallRecord::new(id.clone(), Disposition::Over, facts.summary())
-        };
-        record_outcome::run(calls, &record).await?;
-        return Ok(Swept::Recorded);
-    }
-    if !facts.is_placed() && is_lost(calls, dial) {
-        let dial_id = Some(dial.id.clone());
-        record_outcome::run(calls, &requeued(id, dial_id, Reason::NeverPlaced)).await?;
-        return Ok(Swept::Recorded);
-    }
-    let leg = HangUpInput {
-        dial_id: dial.id.clone(),
-        provider_call_id: facts.provider_call_id().map(str::to_owned),
-        carrier_call_id: dial.carrier_call_id.clone(),
-        answered: facts.is_answered(),
-    };
-    hang_up::run(calls, &leg).await?;
-    Ok(Swept::Ending)
-}
-
-/// Whether a request that the provider does not list can no longer become a call.
-fn is_lost(calls: &Calls, dial: &Dial) -> bool {
-    let limit = TimeDelta::seconds(calls.settings.join_timeout_secs()) + UNKNOWN_DIAL_SLACK;
-    dial.sent_at.is_some_and(|sent| calls.clock.now() > sent + limit)
-}
-
-fn requeued(id: &ConversationId, dial_id: Option<DialId>, reason: Reason) -> CallRecord {
-    let summary = CallSummary {
-        reason: Some(reason),
-        notes: Some("The workflow of the call was terminated.".to_owned()),
-        ..CallSummary::default()
-    };
-    CallRecord {
-        dial_id,
-        never_placed: reason == Reason::NeverPlaced,
-        ..CallRecord::new(id.clone(), Disposition::Requeued, summary)
-    }
-}
-
-async fn is_running(client: &Client, id: &ConversationId) -> Result<bool, Failure> {
-    let handle = client.get_workflow_handle::<Call>(call_workflow(id));
-    match handle.describe(Default::default()).await {
-        Ok(description) => Ok(description.status() == WorkflowExecutionStatus::Running),
-        Err(WorkflowInteractionError::NotFound(_)) => Ok(false),
-        Err(error) => Err(error.into()),
+        Ok(Err(error)) => warn!(%error, "The transcript could not be read yet"),
+        Err(_) => warn!("The transcript could not be read yet: the time for it is used up"),
     }
 }

@@ -12,6 +12,8 @@ use super::request::DIAL_KEY;
 #[serde(rename_all = "camelCase")]
 pub struct Call {
     pub call_id: String,
+    #[serde(default)]
+    pub created: Option<DateTime<Utc>>,
     /// When the callee picked up.
     #[serde(default)]
     pub joined: Option<DateTime<Utc>>,

@@ -2,14 +2,14 @@
 
 use activities::calls::{admit, record_outcome};
 use chrono::TimeDelta;
-use domain::ids::DialId;
-use domain::status::{Disposition, Outcome, Reason};
+use domain::ids::{ConversationId, DialId};
+use domain::status::{Outcome, Reason};
 use serde_json::json;
-use workflows::activities::calls::{Admission, CallRecord};
+use workflows::activities::calls::{Admission, RecordInput};
 
 use crate::support::{
-    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, dump, minutes_after, reported,
-    talked, with_summary,
+    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, dump, failed_by_user,
+    minutes_after, reported, requeued, run_ended, talked, unanswered,
 };
 
 fn denied(admission: &Admission) -> &'static str {
@@ -251,7 +251,7 @@ async fn attempts_count_sent_requests() {
     service.execute("update advanced_settings set max_attempts = 1").await;
     service.admit("p1-id-1").await;
     // Admitted and requeued: no request was sent.
-    let back = CallRecord { disposition: Disposition::Requeued, ..talked("p1-id-1", 0) };
+    let back = run_ended("p1-id-1", true, requeued(Reason::Denied));
     record_outcome::run(&service.calls, &back).await.unwrap();
     for number in [2, 3] {
         let next = format!(
@@ -299,10 +299,7 @@ async fn dial_that_was_not_sent_is_decided_again() {
 async fn call_without_agreement_is_reopened_by_a_reset() {
     let service = due().await;
     service.admit("p1-id-1").await;
-    let unanswered = with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::NoResponse);
-    });
-    record_outcome::run(&service.calls, &unanswered).await.unwrap();
+    record_outcome::run(&service.calls, &unanswered("p1-id-1")).await.unwrap();
     let later = service.calls_at(minutes_after(60));
     let again = admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap());
     assert_eq!(again.dial_id, "p1-id-1.2");
@@ -315,23 +312,21 @@ async fn call_without_agreement_is_reopened_by_a_reset() {
 
 /// The user's system reported a failure; the provider did not report the end.
 #[tokio::test]
-async fn call_whose_phone_may_still_ring_is_not_reopened() {
+async fn call_whose_phone_may_still_ring_is_resumed_and_not_reopened() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
-    let failed = with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::Failed);
-        s.reason = Some(Reason::ReportedFailure);
-        s.answered_at = None;
-        s.ended_at = None;
-    });
-    record_outcome::run(&service.calls, &failed).await.unwrap();
-    for (minutes, again) in [(1, false), (14, false), (16, true)] {
-        let calls = service.calls_at(minutes_after(minutes));
-        let admission =
-            admit::run(&calls, &admit_input("p1-id-1", &format!("run-{minutes}"))).await.unwrap();
-        assert_eq!(matches!(admission, Admission::Admitted(_)), again, "{minutes}: {admission:?}");
-    }
+    record_outcome::run(&service.calls, &failed_by_user("p1-id-1")).await.unwrap();
+    let again = admit::run(&service.calls, &admit_input("p1-id-1", "run-2")).await.unwrap();
+    let again = admitted(again);
+    assert_eq!((again.dial_id.as_str(), again.resumed), ("p1-id-1.1", true));
+    assert!(again.sent_at.is_some());
+    // Its longest possible end has passed.
+    let late = service.calls_at(minutes_after(21));
+    let nothing = RecordInput::new(ConversationId::new("p1-id-1"));
+    record_outcome::run(&late, &nothing).await.unwrap();
+    let again = admitted(admit::run(&late, &admit_input("p1-id-1", "run-2")).await.unwrap());
+    assert_eq!((again.dial_id.as_str(), again.resumed), ("p1-id-1.2", false));
 }
 
 /// The provider reported the end: the call is reopened at once.
@@ -340,11 +335,8 @@ async fn ended_failed_call_is_reopened_at_once() {
     let service = due().await;
     service.admit("p1-id-1").await;
     service.execute("update dials set state = 'PLACED', sent_at = intended_at").await;
-    let failed = with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::Failed);
-        s.reason = Some(Reason::ReportedFailure);
-    });
-    record_outcome::run(&service.calls, &failed).await.unwrap();
+    record_outcome::run(&service.calls, &failed_by_user("p1-id-1")).await.unwrap();
+    record_outcome::run(&service.calls, &unanswered("p1-id-1")).await.unwrap();
     let again = admit::run(&service.calls_at(minutes_after(1)), &admit_input("p1-id-1", "run-2"))
         .await
         .unwrap();
@@ -369,7 +361,11 @@ async fn recorded_call_that_is_not_reopened_keeps_its_record() {
         service.clear().await;
         service.due_call(User::default(), Prospect::default()).await;
         service.admit("p1-id-1").await;
-        record_outcome::run(&service.calls, &reported("p1-id-1", outcome)).await.unwrap();
+        let said = match outcome {
+            Outcome::NoResponse => unanswered("p1-id-1"),
+            decision => reported("p1-id-1", decision),
+        };
+        record_outcome::run(&service.calls, &said).await.unwrap();
         service.execute(change).await;
         let tables = dump(&service).await;
         let admission = admit::run(&service.calls, &admit_input("p1-id-1", "run-2")).await.unwrap();

@@ -5,13 +5,13 @@ use activities::calls::sweep::Swept;
 use activities::calls::{collect_transcript, dial, fetch_status, hang_up, record_outcome, sweep};
 use domain::facts::EndReason;
 use domain::ids::{ConversationId, DialId};
-use domain::status::Outcome;
+use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
-use workflows::activities::calls::{DialRef, HangUpInput, ProviderStatus, TranscriptReports};
+use workflows::activities::calls::{DialRef, HangUpInput, ProviderStatus};
 
 use crate::support::{
     FAST, LIVE, Prospect, Provider, Receiver, Service, TIMEOUT, User, dial_ref, eventually,
-    minutes_after, record_of,
+    minutes_after, said,
 };
 
 const DIAL: &str = "p1-id-1.1";
@@ -40,7 +40,7 @@ fn leg(carrier_call_id: Option<String>, answered: bool) -> HangUpInput {
 
 /// Sweeps a call without a workflow.
 async fn abandon(calls: &Calls, conversation: &str) -> Swept {
-    sweep::record_abandoned(calls, &ConversationId::new(conversation)).await.unwrap()
+    sweep::record_abandoned(calls, &ConversationId::new(conversation), &[]).await.unwrap()
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn ringing_call_has_neither_answer_nor_end() {
     for _ in 0..2 {
         let status = fetch(&service).await;
         assert_eq!(json!(status.provider_call_id), provider.calls().await[0]["callId"]);
-        assert!(!status.vanished && status.answered_at.is_none() && status.ended_at.is_none());
+        assert!(status.answered_at.is_none() && status.ended_at.is_none());
     }
 }
 
@@ -72,23 +72,22 @@ async fn unanswered_call_has_no_talk() {
     assert!(status.ended_at.is_some());
 }
 
+/// A wrong address after a deploy, or another account's key, looks the same.
 #[tokio::test]
-async fn deleted_call_has_vanished() {
+async fn missing_call_proves_nothing() {
     let (provider, service) = placed(FAST, 50).await;
     let call = provider.over().await;
     provider.forget(call["callId"].as_str().unwrap()).await;
-    let status = fetch(&service).await;
-    assert!(status.vanished && status.provider_call_id.is_none() && status.ended_at.is_none());
+    assert_eq!(fetch(&service).await.into_events(), []);
 }
 
 #[tokio::test]
-async fn lost_request_is_not_found_and_has_not_vanished() {
+async fn lost_request_is_not_found() {
     let provider = Provider::start(LIVE, &[]).await;
     let service = Service::calling(&provider).await;
     provider.fault(json!({"create_call": [{"drop_before_accept": true}]})).await;
     place(&service, 50).await;
-    let status = fetch(&service).await;
-    assert!(!status.vanished && status.provider_call_id.is_none());
+    assert!(fetch(&service).await.provider_call_id.is_none());
     assert_eq!(service.row("select state from dials").await, json!({"state": "SENT"}));
 }
 
@@ -111,40 +110,39 @@ async fn deleted_dial_is_not_found_and_hangs_up_without_error() {
     let (provider, service) = placed(LIVE, 50).await;
     service.execute("delete from conversations").await;
     let status = fetch(&service).await;
-    assert!(status.provider_call_id.is_none() && !status.vanished);
-    assert!(
-        collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap().reports.is_empty()
-    );
+    assert!(status.provider_call_id.is_none());
+    assert!(!collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap().closed);
     hang_up::run(&service.calls, &leg(None, true)).await.unwrap();
     assert!(provider.calls().await[0]["ended"].is_null());
 }
 
+/// Records the end of the call, then collects its transcript.
+async fn recorded_and_collected(service: &Service) -> (Option<Outcome>, Option<Reason>) {
+    let ended = said("p1-id-1", fetch(service).await.into_events());
+    record_outcome::run(&service.calls, &ended).await.unwrap();
+    let recorded = collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
+    (recorded.outcome, recorded.reason)
+}
+
 #[tokio::test]
-async fn transcript_is_stored_and_returns_the_report_in_it() {
+async fn transcript_is_stored_and_the_report_in_it_is_recorded() {
     let (provider, service) = placed(FAST, 90).await;
     provider.over().await;
     for _ in 0..2 {
-        let recovered = collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
-        assert_eq!(recovered.reports.len(), 1);
-        let report = &recovered.reports[0];
-        assert_eq!(report.outcome, Outcome::AppointmentSet);
-        assert!(report.time.unwrap() > minutes_after(12 * 60));
-        assert_eq!(report.notes.as_deref(), Some("Wants to see a demonstration."));
-        assert!(!recovered.voicemail);
-        let transcript = service.row("select transcript from conversations").await;
+        let recorded = recorded_and_collected(&service).await;
+        assert_eq!(recorded, (Some(Outcome::AppointmentSet), None));
+        let row = service.row("select transcript, notes from conversations").await;
         assert_eq!(
-            transcript["transcript"],
+            row["transcript"],
             "Callee: Hello?\n\
             Agent: Good day, do you have a minute for a short question?\n\
             Callee: Yes, that sounds interesting.\n\
             Callee: Tomorrow at three in the afternoon works for me."
         );
+        assert_eq!(row["notes"], "Wants to see a demonstration.");
+        let due = "select transcript_read_at is null as due from dials";
+        assert_eq!(service.row(due).await, json!({"due": false}));
     }
-    let (status, recovered) = (
-        fetch(&service).await,
-        collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap(),
-    );
-    record_outcome::run(&service.calls, &record_of("p1-id-1", status, recovered)).await.unwrap();
     assert_eq!(service.row("select status from prospects").await, json!({"status": "BOOKED"}));
     assert_eq!(service.rows("select * from appointments").await.len(), 1);
     assert_eq!(provider.violations().await, Vec::<Value>::new());
@@ -154,18 +152,16 @@ async fn transcript_is_stored_and_returns_the_report_in_it() {
 async fn message_on_a_machine_is_voicemail() {
     let (provider, service) = placed(FAST, 40).await;
     provider.over().await;
-    let TranscriptReports { reports, voicemail } =
-        collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
-    assert!(voicemail && reports.is_empty());
+    let recorded = recorded_and_collected(&service).await;
+    assert_eq!(recorded, (Some(Outcome::NoResponse), Some(Reason::Voicemail)));
 }
 
 #[tokio::test]
 async fn unanswered_call_has_no_transcript() {
     let (provider, service) = placed(FAST, 50).await;
     provider.over().await;
-    let TranscriptReports { reports, voicemail } =
-        collect_transcript::run(&service.calls, &dial_ref(DIAL)).await.unwrap();
-    assert!(!voicemail && reports.is_empty());
+    let recorded = recorded_and_collected(&service).await;
+    assert_eq!(recorded, (Some(Outcome::NoResponse), Some(Reason::NoAnswer)));
     let transcript = service.row("select transcript from conversations").await;
     assert_eq!(transcript, json!({"transcript": null}));
 }
@@ -232,13 +228,42 @@ async fn abandoned_lost_request_is_requeued_after_a_while() {
     provider.fault(json!({"create_call": [{"drop_before_accept": true}]})).await;
     place(&service, 50).await;
     assert_eq!(abandon(&service.calls, "p1-id-1").await, Swept::Ending);
-    let later = service.calls_at(minutes_after(3));
+    // After the join timeout the provider must go on not listing the call.
+    assert_eq!(abandon(&service.calls_at(minutes_after(1)), "p1-id-1").await, Swept::Ending);
+    let later = service.calls_at(minutes_after(2));
     assert_eq!(abandon(&later, "p1-id-1").await, Swept::Recorded);
     assert_eq!(
         service.row("select c.status, c.reason, d.state from conversations c, dials d").await,
         json!({"status": "CANCELLED", "reason": "never_placed", "state": "NOT_PLACED"})
     );
     assert_eq!(service.minutes_left("sub-user1-id").await, 600);
+}
+
+/// The provider's API is away, or it goes on saying that the call is live.
+#[tokio::test]
+async fn abandoned_dial_is_over_once_its_longest_possible_end_has_passed() {
+    let (mut provider, service) = placed(LIVE, 95).await;
+    provider.process.kill9().await.unwrap();
+    let id = ConversationId::new("p1-id-1");
+    sweep::record_abandoned(&service.calls, &id, &[]).await.unwrap_err();
+    let late = service.calls_at(minutes_after(21));
+    assert_eq!(abandon(&late, "p1-id-1").await, Swept::Recorded);
+    assert_eq!(
+        service.row("select c.status, c.reason, d.closed_at is not null as over from conversations c, dials d").await,
+        json!({"status": "FAILED", "reason": "vanished", "over": true})
+    );
+}
+
+#[tokio::test]
+async fn messages_that_a_terminated_workflow_received_are_recorded() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    let event = json!({"kind": "completed", "report": {"outcome": "NOT_INTERESTED"}});
+    let id = ConversationId::new("p1-id-1");
+    let swept = sweep::record_abandoned(&service.calls, &id, &[json!({"event": event})]).await;
+    assert_eq!(swept.unwrap(), Swept::Recorded);
+    let row = service.row("select outcome from conversations").await;
+    assert_eq!(row, json!({"outcome": "NOT_INTERESTED"}));
 }
 
 #[tokio::test]

@@ -1,21 +1,22 @@
 //! `calls.apply_late_event`.
 
 use activities::calls::{admit, apply_late_event, record_outcome};
-use activities::failure::Failure;
 use chrono::TimeDelta;
 use domain::BlockReason;
-use domain::ids::{ConversationId, DialId};
-use domain::status::{Disposition, Outcome, Reason};
+use domain::call_log::RunEnd;
+use domain::facts::DialEvent;
+use domain::ids::ConversationId;
+use domain::status::Outcome;
 use serde_json::{Value, json};
-use workflows::activities::calls::{CallRecord, LateEventInput, LateEventResult};
+use workflows::activities::calls::{LateEventInput, LateEventResult, RecordInput};
 
 use crate::support::{
-    NOW, Prospect, Service, User, admit_input, admitted, at, dump, minutes_after, reported, talked,
-    with_summary,
+    self, NOW, Prospect, RUN, Service, User, admit_input, admitted, at, dump, minutes_after,
+    reported, run_ended, said, said_of, talk, talked,
 };
 
 /// A placed call with this record.
-async fn recorded(record: CallRecord) -> Service {
+async fn recorded(record: RecordInput) -> Service {
     let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
@@ -24,36 +25,17 @@ async fn recorded(record: CallRecord) -> Service {
     service
 }
 
-fn unanswered() -> CallRecord {
-    let reason = Some(Reason::NoAnswer);
-    with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::NoResponse);
-        s.reason = reason;
-        s.answered_at = None;
-        s.ended_at = None;
-    })
+fn unanswered() -> RecordInput {
+    support::unanswered("p1-id-1")
 }
 
-fn requeued() -> CallRecord {
-    CallRecord {
-        disposition: Disposition::Requeued,
-        never_placed: true,
-        ..with_summary(unanswered(), |s| {
-            s.reason = Some(Reason::NeverPlaced);
-            s.outcome = None;
-        })
-    }
+fn never_placed() -> RecordInput {
+    said("p1-id-1", [DialEvent::NeverPlaced])
 }
 
-fn cancelled() -> CallRecord {
-    let reason = Some(Reason::CancelledByOperator);
-    CallRecord {
-        disposition: Disposition::Cancelled,
-        ..with_summary(unanswered(), |s| {
-            s.reason = reason;
-            s.outcome = None;
-        })
-    }
+/// Cancelled, and its longest possible end has passed.
+fn cancelled() -> RecordInput {
+    run_ended("p1-id-1", true, RunEnd::Cancelled)
 }
 
 fn ended(secs: i64) -> Value {
@@ -95,8 +77,7 @@ async fn prospect(service: &Service) -> String {
 
 #[tokio::test]
 async fn late_appointment_is_recorded() {
-    for record in [unanswered(), requeued(), talked("p1-id-1", 240)] {
-        let minutes = record.summary.talk_secs / 60;
+    for (record, minutes) in [(unanswered(), 0), (never_placed(), 0), (talked("p1-id-1", 240), 4)] {
         let service = recorded(record).await;
         assert_eq!(apply_late(&service, report("APPOINTMENT_SET")).await, LateEventResult::Amended);
         let row = conversation(&service).await;
@@ -129,22 +110,19 @@ async fn late_talk_is_charged_once() {
 }
 
 #[tokio::test]
-async fn late_talk_of_another_length_corrects_the_charge() {
-    // The provider's times replace those of the user's system.
+async fn times_of_the_provider_correct_the_charge_by_the_word_of_the_users_system() {
     for (first, later, entry) in [(60, 240, "correct -3"), (300, 61, "correct 3")] {
-        let by_user = with_summary(talked("p1-id-1", 0), |s| {
-            s.answered_at = None;
-            s.ended_at = None;
-            s.talk_secs = first;
-        });
-        let service = recorded(by_user).await;
+        let completed = DialEvent::Completed { talk_secs: Some(first) };
+        let service = recorded(said_of(None, "p1-id-1", [completed])).await;
+        // The longest possible end passes without an event of the provider.
+        let expired = service.calls_at(minutes_after(60));
+        let nothing = RecordInput::new(ConversationId::new("p1-id-1"));
+        record_outcome::run(&expired, &nothing).await.unwrap();
         assert_eq!(apply_late(&service, ended(later)).await, LateEventResult::Amended);
         assert_eq!(conversation(&service).await["talk_secs"], later);
         assert_eq!(service.entries().await[3], entry);
         let minutes = (later + 59) / 60;
         assert_eq!(service.minutes_left("sub-user1-id").await, 600 - minutes);
-        assert_eq!(apply_late(&service, ended(later)).await, LateEventResult::Unchanged);
-        assert_eq!(service.entries().await.len(), 4);
     }
 }
 
@@ -164,6 +142,7 @@ async fn late_talk_without_balance_charges_nothing() {
 #[tokio::test]
 async fn recorded_event_changes_nothing() {
     let service = recorded(reported("p1-id-1", Outcome::AppointmentSet)).await;
+    apply_late(&service, json!({"kind": "started", "providerCallId": "provider-1"})).await;
     let tables = dump(&service).await;
     for event in [
         ended(240),
@@ -171,7 +150,6 @@ async fn recorded_event_changes_nothing() {
             "time": minutes_after(24 * 60)}),
         json!({"kind": "started", "providerCallId": "provider-1"}),
         json!({"kind": "answered", "at": "2025-02-25T14:00:30Z"}),
-        json!({"kind": "exploded"}),
         json!("nonsense"),
     ] {
         assert_eq!(
@@ -184,21 +162,44 @@ async fn recorded_event_changes_nothing() {
 }
 
 #[tokio::test]
-async fn event_of_unknown_conversation_is_reported_and_of_open_one_retried() {
+async fn event_of_an_open_conversation_without_workflow_is_recorded_at_once() {
     let service = Service::with_provider().await;
     service.due_call(User::default(), Prospect::default()).await;
     assert_eq!(
         hear_of(&service, "unknown-1", ended(60)).await,
         LateEventResult::UnknownConversation
     );
-    service.admit("p1-id-1").await;
-    let message = json!({"dialId": "p1-id-1.1", "event": ended(60)});
+    let word = json!({"kind": "completed", "report": {"outcome": "DO_NOT_CALL"}});
+    let message = json!({"userId": "user1-id", "event": word});
     let input = LateEventInput { conversation_id: ConversationId::new("p1-id-1"), message };
-    assert!(matches!(
-        apply_late_event::run(&service.calls, &input).await,
-        Err(Failure::NotRecorded(_))
-    ));
-    assert_eq!(conversation(&service).await["status"], "DIALING");
+    let applied = apply_late_event::run(&service.calls, &input).await.unwrap();
+    assert_eq!(applied, LateEventResult::Amended);
+    assert_eq!(conversation(&service).await["outcome"], "DO_NOT_CALL");
+    assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
+    let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+    assert!(format!("{admission:?}").contains("AlreadyRecorded"), "{admission:?}");
+}
+
+#[tokio::test]
+async fn message_with_an_unknown_word_is_kept_for_a_newer_build() {
+    let service = recorded(unanswered()).await;
+    let unknown = json!({"kind": "reported", "outcome": "WRONG_NUMBER"});
+    assert_eq!(apply_late(&service, unknown.clone()).await, LateEventResult::Unchanged);
+    let kept = service.row("select message from unread_messages").await;
+    assert_eq!(kept["message"]["event"], unknown);
+}
+
+/// A newer build has stored a word that this build does not know: this build must not record without it.
+#[tokio::test]
+async fn entry_of_a_newer_build_stops_the_record() {
+    let service = recorded(reported("p1-id-1", Outcome::NotInterested)).await;
+    let newer = r#"update call_events set event = '{"kind": "reported", "outcome": "MOVED", "source": "agent"}'
+        where event->>'kind' = 'reported'"#;
+    service.execute(newer).await;
+    let before = dump(&service).await;
+    let error = record_outcome::run(&service.calls, &talked("p1-id-1", 60)).await.unwrap_err();
+    assert!(error.to_string().contains("MOVED"), "{error}");
+    assert_eq!(dump(&service).await, before);
 }
 
 #[tokio::test]
@@ -248,26 +249,8 @@ async fn late_callback_counts_once() {
 }
 
 #[tokio::test]
-async fn late_event_does_not_remove_known_facts() {
-    let answered = at(NOW) + TimeDelta::seconds(30);
-    let known = with_summary(reported("p1-id-1", Outcome::NotInterested), |s| {
-        s.answered_at = Some(answered);
-        s.ended_at = None;
-        s.talk_secs = 60;
-    });
-    let service = recorded(known).await;
-    apply_late(&service, report("DO_NOT_CALL")).await;
-    assert_eq!(
-        service
-            .row("select answered_at at time zone 'UTC' as answered, talk_secs from conversations")
-            .await,
-        json!({"answered": "2025-02-25T14:00:30", "talk_secs": 60})
-    );
-}
-
-#[tokio::test]
 async fn late_end_proves_that_a_lost_dial_was_placed() {
-    let service = recorded(requeued()).await;
+    let service = recorded(never_placed()).await;
     assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     assert_eq!(
         service.row("select state, provider_call_id as call from dials").await,
@@ -316,7 +299,8 @@ async fn late_report_that_supersedes_another_is_applied_once() {
     let event = json!({"kind": "reported", "outcome": "DO_NOT_CALL", "notes": "Very angry."});
     assert_eq!(apply_late(&service, event).await, LateEventResult::Amended);
     let notes = service.row("select notes from conversations").await;
-    assert_eq!(notes, json!({"notes": "Very angry.\nalso reported: APPOINTMENT_SET"}));
+    let noted = "Very angry.\nalso reported: APPOINTMENT_SET for 2025-02-26 14:00 UTC by the agent: As agreed.";
+    assert_eq!(notes, json!({"notes": noted}));
 }
 
 #[tokio::test]
@@ -330,19 +314,13 @@ async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
     service
         .execute("update dials set state = 'SENT', sent_at = intended_at where sequence = 2")
         .await;
-    let talk = CallRecord {
-        dial_id: Some(DialId::new("p1-id-1.2")),
-        ..with_summary(reported("p1-id-1", Outcome::NotInterested), |s| {
-            s.answered_at = Some(minutes_after(11));
-            s.ended_at = Some(minutes_after(15));
-        })
-    };
-    // Late events of the first dial do not affect the second, live one.
-    let stale = reported("p1-id-1", Outcome::AppointmentSet);
-    record_outcome::run(&later, &stale).await.unwrap();
+    let second = [talk(240), support::report(Outcome::NotInterested)];
+    let second = said_of(Some("p1-id-1.2"), "p1-id-1", second);
+    // Late events of the first dial do not close the second, live one.
+    record_outcome::run(&later, &unanswered()).await.unwrap();
     let live = service.row("select closed_at, state from dials where sequence = 2").await;
     assert_eq!(live, json!({"closed_at": null, "state": "SENT"}));
-    record_outcome::run(&later, &talk).await.unwrap();
+    record_outcome::run(&later, &second).await.unwrap();
     // The event names the first dial: its talk is charged, and the outcome stays.
     assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     let first = "select sum(minutes) as minutes from minute_ledger
@@ -356,7 +334,7 @@ async fn late_event_of_an_earlier_dial_is_not_charged_to_a_later_one() {
 
 #[tokio::test]
 async fn late_talk_starts_the_cool_down() {
-    let service = recorded(requeued()).await;
+    let service = recorded(never_placed()).await;
     assert_eq!(apply_late(&service, ended(60)).await, LateEventResult::Amended);
     let planned = service.plan("next", "user1-id", minutes_after(150)).await;
     assert_eq!((planned.calls.len(), planned.skipped[&BlockReason::CoolingDown]), (0, 1));
@@ -368,28 +346,42 @@ async fn opt_out_on_an_earlier_dial_is_kept() {
     let later = service.calls_at(minutes_after(10));
     admitted(admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap());
     service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
-    let dial_id = Some(DialId::new("p1-id-1.2"));
-    record_outcome::run(&later, &CallRecord { dial_id, ..unanswered() }).await.unwrap();
+    let second = said_of(Some("p1-id-1.2"), "p1-id-1", [talk(0)]);
+    record_outcome::run(&later, &second).await.unwrap();
     assert_eq!(apply_late(&service, report("DO_NOT_CALL")).await, LateEventResult::Amended);
     assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
     let status = service.row("select status from prospects").await;
     assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
 }
 
-/// After a reset, a run without a dial records an event of the user's system again.
+/// After a reset, a run that waits receives what the user's system and the agent say of the earlier dial.
 #[tokio::test]
-async fn run_without_dial_does_not_change_a_recorded_call() {
-    let service = recorded(reported("p1-id-1", Outcome::CallbackRequested)).await;
+async fn what_is_said_while_a_reset_run_waits_is_recorded() {
+    let completed = DialEvent::Completed { talk_secs: None };
+    for said in [
+        said_of(None, "p1-id-1", [completed, support::report(Outcome::AppointmentSet)]),
+        said("p1-id-1", [support::report(Outcome::AppointmentSet), talk(180)]),
+    ] {
+        let service = recorded(unanswered()).await;
+        service.execute("update users set paused_at = now()").await;
+        let later = service.calls_at(minutes_after(10));
+        admit::run(&later, &admit_input("p1-id-1", "run-2")).await.unwrap();
+        assert!(record_outcome::run(&later, &said).await.unwrap().closed);
+        assert_eq!(conversation(&service).await["outcome"], "APPOINTMENT_SET");
+        assert_eq!(prospect(&service).await, "BOOKED");
+        assert_eq!(service.rows("select * from appointments").await.len(), 1);
+    }
+}
+
+/// An attempt that was held up writes when all is over.
+#[tokio::test]
+async fn held_up_record_changes_nothing() {
+    let service = recorded(unanswered()).await;
+    apply_late(&service, report("APPOINTMENT_SET")).await;
+    apply_late(&service, ended(60)).await;
     let tables = dump(&service).await;
-    let ignorant = CallRecord { dial_id: None, ..unanswered() };
-    record_outcome::run(&service.calls, &ignorant).await.unwrap();
+    record_outcome::run(&service.calls, &unanswered()).await.unwrap();
     assert_eq!(dump(&service).await, tables);
-    // An opt-out is the exception: it was answered with 2xx and is kept.
-    let opt_out = CallRecord { dial_id: None, ..reported("p1-id-1", Outcome::DoNotCall) };
-    record_outcome::run(&service.calls, &opt_out).await.unwrap();
-    assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
-    let status = service.row("select status from prospects").await;
-    assert_eq!(status, json!({"status": "DO_NOT_CALL"}));
 }
 
 #[tokio::test]

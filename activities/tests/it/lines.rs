@@ -5,8 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use workflows::activities::calls::Admission;
 
 use crate::support::{
-    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, minutes_after, talked,
-    with_summary,
+    NOW, Prospect, RUN, Service, User, admit_input, admitted, at, minutes_after, talked, unanswered,
 };
 
 /// Asks for admission with a number of lines.
@@ -93,11 +92,7 @@ async fn two_prospects_with_one_number_are_not_called_together_or_in_a_row() {
         let detail = ask(&service, call, 5, at(NOW)).await.unwrap_err();
         assert_eq!(detail, "A call to the same phone number is planned or in progress.", "{call}");
     }
-    let unanswered = with_summary(talked("a-1", 0), |s| {
-        s.outcome = Some(domain::status::Outcome::NoResponse);
-        s.reason = Some(domain::status::Reason::NoAnswer);
-    });
-    record_outcome::run(&service.calls, &unanswered).await.unwrap();
+    record_outcome::run(&service.calls, &unanswered("a-1")).await.unwrap();
     // The cool-down of the number holds for this user only.
     let detail = ask(&service, "b-1", 5, at(NOW)).await.unwrap_err();
     assert_eq!(detail, "The phone number cools down after a call to another prospect.");

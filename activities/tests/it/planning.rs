@@ -5,13 +5,13 @@ use activities::planning::{pick_due_callbacks, pick_users};
 use chrono::TimeDelta;
 use domain::BlockReason;
 use domain::ids::UserId;
-use domain::status::{Outcome, Reason};
+use domain::status::Reason;
 use serde_json::{Value, json};
 use store::decisions;
 
 use workflows::activities::planning::{PickDueCallbacksInput, PickUsersInput, PlannedCall};
 
-use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked, with_summary};
+use crate::support::{NOW, Prospect, Service, User, at, minutes_after, unreached};
 
 const DECISIONS: &str = "select prospect_id, conversation_id, slot at time zone 'UTC' as slot,
     reason, detail from plan_decisions order by prospect_id, id";
@@ -149,9 +149,10 @@ async fn every_skipped_prospect_has_a_decision() {
         values ('k-attempts-1', 'user1-id', 'k-attempts', 1, now(), 'old', 'COMPLETED', now()),
             ('l-open-1', 'user1-id', 'l-open', 1, '2025-02-25T14:00:00Z', 'old', 'SCHEDULED', null)",
         "insert into dials (id, conversation_id, user_id, prospect_id, sequence, phone, state,
-            subscription_id, reserved_minutes, dial_deadline, intended_at, sent_at, closed_at)
+            subscription_id, reserved_minutes, dial_deadline, join_timeout_secs, max_duration_secs,
+            intended_at, sent_at, closed_at)
         values ('k-attempts-1.1', 'k-attempts-1', 'user1-id', 'k-attempts', 1, '+1234567890',
-            'PLACED', 'sub-user1-id', 10, now(), now(), '2025-02-20T14:00:00Z', now())",
+            'PLACED', 'sub-user1-id', 10, now(), 45, 600, now(), '2025-02-20T14:00:00Z', now())",
     ] {
         service.execute(statement).await;
     }
@@ -407,10 +408,7 @@ async fn cool_down_follows_the_retry_rules() {
                 '{reason}', now() from generate_series(1, {past}) n"
         );
         service.execute(earlier).await;
-        let record = with_summary(talked("p1-id-1", 0), |s| {
-            s.outcome = Some(Outcome::NoResponse);
-            s.reason = Some(reason);
-        });
+        let record = unreached("p1-id-1", reason);
         record_outcome::run(&service.calls, &record).await.unwrap();
         let rest =
             "select round(extract(epoch from next_call_at - last_contacted) / 60)::int as minutes

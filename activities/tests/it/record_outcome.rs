@@ -1,13 +1,15 @@
-//! `calls.record_outcome`, `calls.mark_answered` and `calls.suppress`.
+//! `calls.record_outcome` and `calls.mark_answered`.
 
 use activities::calls::{admit, mark_answered, record_outcome};
-use domain::status::{Disposition, Outcome, Reason};
+use domain::call_log::RunEnd;
+use domain::facts::DialEvent;
+use domain::status::{Outcome, Reason};
 use serde_json::{Value, json};
-use workflows::activities::calls::CallRecord;
+use workflows::activities::calls::RecordInput;
 
 use crate::support::{
-    Prospect, RUN, Service, User, admit_input, conversation_ref, dump, minutes_after, reported,
-    talked, with_summary,
+    Prospect, RUN, Service, User, admit_input, cancelled, conversation_ref, dump, failed_by_user,
+    minutes_after, rejected, report, reported, requeued, run_ended, said, said_of, talk, talked,
 };
 
 /// A placed call.
@@ -30,21 +32,8 @@ async fn place(service: &Service) {
         .await;
 }
 
-fn unanswered(reason: Reason) -> CallRecord {
-    with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::NoResponse);
-        s.reason = Some(reason);
-    })
-}
-
-fn closed(disposition: Disposition, reason: Reason) -> CallRecord {
-    CallRecord {
-        disposition,
-        ..with_summary(talked("p1-id-1", 0), |s| {
-            s.reason = Some(reason);
-            s.outcome = None;
-        })
-    }
+fn voicemail() -> RecordInput {
+    said("p1-id-1", [talk(0), DialEvent::Voicemail])
 }
 
 async fn conversation(service: &Service) -> Value {
@@ -67,11 +56,7 @@ fn stands(status: &str, due: Option<&str>, times: i32) -> Value {
 async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
     let service = Service::start().await;
     let tomorrow = "2025-02-26T14:00:00";
-    let failed = with_summary(talked("p1-id-1", 0), |s| {
-        s.outcome = Some(Outcome::Failed);
-        s.reason = Some(Reason::RejectedByProvider);
-        s.notes = Some("In its words.".to_owned());
-    });
+    let failed = run_ended("p1-id-1", true, rejected());
     for (record, status, outcome, reason, moved, minutes) in [
         (
             reported("p1-id-1", Outcome::AppointmentSet),
@@ -106,7 +91,7 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
             4,
         ),
         (
-            unanswered(Reason::Voicemail),
+            voicemail(),
             "COMPLETED",
             json!("NO_RESPONSE"),
             Some("voicemail"),
@@ -131,6 +116,9 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
         ),
     ] {
         place(&service).await;
+        if status == "FAILED" {
+            service.execute("update dials set state = 'NOT_PLACED', provider_call_id = null").await;
+        }
         let mut tables = Vec::new();
         for _ in 0..2 {
             let settled = record_outcome::run(&service.calls, &record).await.unwrap();
@@ -153,6 +141,9 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
         let expected = (outcome == "DO_NOT_CALL")
             .then(|| json!({"user_id": "user1-id", "phone": "+1234567890"}));
         assert_eq!(suppressed, Vec::from_iter(expected), "{outcome}");
+        if status == "FAILED" {
+            continue;
+        }
         let dial = service.row("select state, closed_at is not null as over from dials").await;
         assert_eq!(dial, json!({"state": "PLACED", "over": true}), "{outcome}");
     }
@@ -161,10 +152,10 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
 #[tokio::test]
 async fn facts_of_a_call_are_stored() {
     let service = placed().await;
-    let record = CallRecord {
+    let leg_started = DialEvent::LegStarted { carrier_call_id: "v3:leg".to_owned() };
+    let record = RecordInput {
         transcript: Some("Agent: Hello?".to_owned()),
-        carrier_call_id: Some("v3:leg".to_owned()),
-        ..reported("p1-id-1", Outcome::NotInterested)
+        ..said("p1-id-1", [leg_started, talk(240), report(Outcome::NotInterested)])
     };
     record_outcome::run(&service.calls, &record).await.unwrap();
     assert_eq!(
@@ -185,7 +176,7 @@ async fn facts_of_a_call_are_stored() {
 async fn collected_transcript_is_not_replaced() {
     let service = placed().await;
     service.execute("update conversations set transcript = 'Agent: collected'").await;
-    let record = CallRecord { transcript: Some("sent along".to_owned()), ..talked("p1-id-1", 60) };
+    let record = RecordInput { transcript: Some("sent along".to_owned()), ..talked("p1-id-1", 60) };
     record_outcome::run(&service.calls, &record).await.unwrap();
     let kept = service.row("select transcript from conversations").await;
     assert_eq!(kept, json!({"transcript": "Agent: collected"}));
@@ -202,17 +193,11 @@ async fn charge_is_limited_by_the_reservation() {
 
 #[tokio::test]
 async fn requeued_call_leaves_its_prospect_unchanged() {
-    for reason in [Reason::Denied, Reason::TooLate, Reason::NeverPlaced] {
+    for reason in [Reason::Denied, Reason::TooLate, Reason::Abandoned] {
         let service = Service::start().await;
         service.due_call(User::default(), Prospect::default()).await;
         service.admit("p1-id-1").await;
-        let record = CallRecord {
-            never_placed: reason == Reason::NeverPlaced,
-            ..closed(Disposition::Requeued, reason)
-        };
-        if record.never_placed {
-            service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
-        }
+        let record = run_ended("p1-id-1", true, requeued(reason));
         for _ in 0..2 {
             record_outcome::run(&service.calls, &record).await.unwrap();
             let row = json!({"status": "CANCELLED", "outcome": null, "reason": reason.into_str(),
@@ -228,14 +213,123 @@ async fn requeued_call_leaves_its_prospect_unchanged() {
     }
 }
 
+/// A request whose answer was lost.
+async fn sent() -> Service {
+    let service = placed().await;
+    service.execute("update dials set state = 'SENT', provider_call_id = null").await;
+    service
+}
+
+async fn dial(service: &Service) -> Value {
+    service.row("select state, closed_at is not null as over from dials").await
+}
+
+#[tokio::test]
+async fn prospect_of_a_call_that_was_never_placed_cools_down() {
+    let service = sent().await;
+    let record = said("p1-id-1", [DialEvent::NeverPlaced]);
+    record_outcome::run(&service.calls, &record).await.unwrap();
+    let row = json!({"status": "CANCELLED", "outcome": null, "reason": "never_placed",
+        "settled": true});
+    assert_eq!(conversation(&service).await, row);
+    assert_eq!(dial(&service).await, json!({"state": "NOT_PLACED", "over": true}));
+    let resting =
+        "select status, next_call_at > now() - interval '10 years' as rests from prospects";
+    assert_eq!(service.row(resting).await, json!({"status": "INITIAL", "rests": true}));
+}
+
+#[tokio::test]
+async fn event_that_proves_a_call_occupies_its_line_again() {
+    let service = sent().await;
+    record_outcome::run(&service.calls, &said("p1-id-1", [DialEvent::NeverPlaced])).await.unwrap();
+    let proof = DialEvent::LegStarted { carrier_call_id: "v3:leg".to_owned() };
+    record_outcome::run(&service.calls, &said("p1-id-1", [proof])).await.unwrap();
+    assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": false}));
+    assert_eq!(conversation(&service).await["reason"], "never_placed");
+    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 61)).await.unwrap();
+    assert_eq!((settled.minutes, settled.reason), (2, Some(Reason::NoReport)));
+    assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": true}));
+    assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -2"]);
+}
+
+#[tokio::test]
+async fn word_of_the_users_system_closes_the_conversation_but_not_the_dial() {
+    for word in [
+        failed_by_user("p1-id-1"),
+        said_of(None, "p1-id-1", [DialEvent::Completed { talk_secs: Some(240) }]),
+    ] {
+        let service = placed().await;
+        let settled = record_outcome::run(&service.calls, &word).await.unwrap();
+        assert!(settled.closed);
+        assert_eq!(settled.minutes, 0, "nothing is charged before the dial is over");
+        assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": false}));
+        assert_eq!(service.entries().await, ["reserve -10"]);
+        // Its longest possible end passes, and nobody has reported the end.
+        let later = service.calls_at(minutes_after(30));
+        let expired = RecordInput { events: vec![], ..word };
+        record_outcome::run(&later, &expired).await.unwrap();
+        assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": true}));
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_charged_for_a_call_that_the_provider_never_had() {
+    for state in ["INTENDED", "NOT_PLACED"] {
+        let service = placed().await;
+        service
+            .execute(format!("update dials set state = '{state}', provider_call_id = null"))
+            .await;
+        let word = said_of(None, "p1-id-1", [DialEvent::Completed { talk_secs: Some(240) }]);
+        let settled = record_outcome::run(&service.calls, &word).await.unwrap();
+        assert_eq!((settled.closed, settled.minutes), (true, 0), "{state}");
+        assert_eq!(service.entries().await, ["reserve -10", "release 10"]);
+    }
+}
+
+#[tokio::test]
+async fn times_of_the_users_system_do_not_change_the_charge() {
+    let service = placed().await;
+    let early = DialEvent::Connected { at: Some(minutes_after(-10)) };
+    record_outcome::run(&service.calls, &said_of(None, "p1-id-1", [early])).await.unwrap();
+    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
+    assert_eq!(settled.minutes, 4);
+}
+
+#[tokio::test]
+async fn report_ends_a_call_that_waits_and_not_one_that_talks() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    let by_user = said_of(None, "p1-id-1", [report(Outcome::DoNotCall)]);
+    assert!(record_outcome::run(&service.calls, &by_user).await.unwrap().closed);
+    let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+    assert!(format!("{admission:?}").contains("AlreadyRecorded"), "{admission:?}");
+    let service = placed().await;
+    let said = said("p1-id-1", [report(Outcome::DoNotCall)]);
+    assert!(!record_outcome::run(&service.calls, &said).await.unwrap().closed);
+    // The number is suppressed at once.
+    assert_eq!(service.rows("select phone from suppressions").await.len(), 1);
+}
+
+#[tokio::test]
+async fn every_report_is_found_in_the_notes() {
+    let service = placed().await;
+    record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
+        .await
+        .unwrap();
+    let lesser = said("p1-id-1", [report(Outcome::CallbackRequested)]);
+    record_outcome::run(&service.calls, &lesser).await.unwrap();
+    let noted = "As agreed.\nalso reported: CALLBACK_REQUESTED for 2025-02-26 14:00 UTC by the agent: As agreed.";
+    assert_eq!(service.row("select notes from conversations").await, json!({"notes": noted}));
+    assert_eq!(service.row("select notes from appointments").await, json!({"notes": noted}));
+}
+
 #[tokio::test]
 async fn requeued_callback_stays_due() {
     let service = Service::start().await;
     let callback = Prospect::default().callback_at("2025-02-25T14:00:00Z");
     service.due_call(User::default(), callback).await;
-    record_outcome::run(&service.calls, &closed(Disposition::Requeued, Reason::TooLate))
-        .await
-        .unwrap();
+    let too_late = run_ended("p1-id-1", false, requeued(Reason::TooLate));
+    record_outcome::run(&service.calls, &too_late).await.unwrap();
     let kept = json!({"status": "RESCHEDULED", "due": "2025-02-25T14:00:00", "times": 0,
         "contacted": false});
     assert_eq!(prospect(&service).await, kept);
@@ -249,12 +343,7 @@ async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
         (90, &["reserve -10", "release 10", "charge -2"], true),
     ] {
         place(&service).await;
-        let record = CallRecord {
-            disposition: Disposition::Cancelled,
-            ..with_summary(talked("p1-id-1", secs), |s| {
-                s.reason = Some(Reason::CancelledByOperator);
-            })
-        };
+        let record = cancelled("p1-id-1", secs);
         for _ in 0..2 {
             record_outcome::run(&service.calls, &record).await.unwrap();
             let row = json!({"status": "CANCELLED", "outcome": null,
@@ -271,17 +360,17 @@ async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
 #[tokio::test]
 async fn outcome_replaces_a_lesser_end_but_not_the_reverse() {
     let service = placed().await;
-    record_outcome::run(&service.calls, &closed(Disposition::Requeued, Reason::NeverPlaced))
-        .await
-        .unwrap();
+    let never_placed = said("p1-id-1", [DialEvent::NeverPlaced]);
+    record_outcome::run(&service.calls, &never_placed).await.unwrap();
     record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
         .await
         .unwrap();
     let booked = json!({"status": "COMPLETED", "outcome": "APPOINTMENT_SET", "reason": null,
         "settled": true});
     for lesser in [
-        closed(Disposition::Requeued, Reason::NeverPlaced),
-        closed(Disposition::Cancelled, Reason::CancelledByOperator),
+        never_placed,
+        run_ended("p1-id-1", true, requeued(Reason::Denied)),
+        run_ended("p1-id-1", true, RunEnd::Cancelled),
     ] {
         let settled = record_outcome::run(&service.calls, &lesser).await.unwrap();
         assert_eq!(settled.minutes, 4);
@@ -323,9 +412,8 @@ async fn opted_out_prospect_stays_opted_out() {
 async fn call_that_ends_before_its_dial_is_recorded() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
-    let record = with_summary(reported("p1-id-1", Outcome::AppointmentSet), |s| {
-        s.talk_secs = 240;
-    });
+    let completed = DialEvent::Completed { talk_secs: Some(240) };
+    let record = said_of(None, "p1-id-1", [completed, report(Outcome::AppointmentSet)]);
     for _ in 0..2 {
         let settled = record_outcome::run(&service.calls, &record).await.unwrap();
         assert_eq!(settled.minutes, 0, "nothing was reserved for it");
@@ -415,8 +503,7 @@ async fn call_that_rang_after_a_rejection_is_recorded_and_charged() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
     service.admit("p1-id-1").await;
-    let provider_call_id = Some("provider-1".to_owned());
-    let record = CallRecord { provider_call_id, ..reported("p1-id-1", Outcome::NotInterested) };
+    let record = reported("p1-id-1", Outcome::NotInterested);
     record_outcome::run(&service.calls, &record).await.unwrap();
     let dial = service.row("select state, sent_at is not null as sent from dials").await;
     assert_eq!(dial, json!({"state": "PLACED", "sent": true}));

@@ -10,7 +10,7 @@ use workflows::activities::calls::{DialResult, HangUpInput, LateEventInput};
 
 use crate::support::{
     FAST, NOW, Prospect, Provider, Service, User, at, conversation_ref, dial_ref, dump,
-    minutes_after, record_of,
+    minutes_after, rejected, run_ended, said,
 };
 
 /// A whole call to a number with this ending, each step executed `times` times; returns the rows.
@@ -35,33 +35,30 @@ async fn call(ending: u32, times: usize) -> Vec<(&'static str, Vec<Value>)> {
             rejection = Some(detail);
         }
     }
-    let mut record = record_of("p1-id-1", Default::default(), Default::default());
-    match rejection {
-        Some(detail) => {
-            record.summary.outcome = Some(domain::status::Outcome::Failed);
-            record.summary.reason = Some(domain::status::Reason::RejectedByProvider);
-            record.summary.notes = Some(detail);
-        }
-        None => {
-            provider.over().await;
-            for _ in 0..times {
-                let dial_ref = dial_ref(&dial);
-                let status = fetch_status::run(&service.calls, &dial_ref).await.unwrap();
-                mark_answered::run(&service.calls, &conversation_ref("p1-id-1")).await.unwrap();
-                let leg = HangUpInput {
-                    dial_id: DialId::new(dial.as_str()),
-                    provider_call_id: None,
-                    carrier_call_id: None,
-                    answered: true,
-                };
-                hang_up::run(&service.calls, &leg).await.unwrap();
-                let reports = collect_transcript::run(&service.calls, &dial_ref).await.unwrap();
-                record = record_of("p1-id-1", status, reports);
-            }
+    let mut record = run_ended("p1-id-1", true, rejected());
+    if rejection.is_none() {
+        provider.over().await;
+        for _ in 0..times {
+            let dial_ref = dial_ref(&dial);
+            let status = fetch_status::run(&service.calls, &dial_ref).await.unwrap();
+            mark_answered::run(&service.calls, &conversation_ref("p1-id-1")).await.unwrap();
+            let leg = HangUpInput {
+                dial_id: DialId::new(dial.as_str()),
+                provider_call_id: None,
+                carrier_call_id: None,
+                answered: true,
+            };
+            hang_up::run(&service.calls, &leg).await.unwrap();
+            record = said("p1-id-1", status.into_events());
         }
     }
     for _ in 0..times {
         record_outcome::run(&service.calls, &record).await.unwrap();
+    }
+    if rejection.is_none() {
+        for _ in 0..times {
+            collect_transcript::run(&service.calls, &dial_ref(&dial)).await.unwrap();
+        }
     }
     let message = json!({"dialId": dial, "event": {"kind": "reported", "outcome": "DO_NOT_CALL"}});
     let late = LateEventInput { conversation_id: ConversationId::new("p1-id-1"), message };

@@ -15,7 +15,8 @@ pub use dump::dump;
 pub use provider::{FAST, LIVE, Provider};
 pub use receiver::Receiver;
 pub use records::{
-    admit_input, conversation_ref, dial_ref, record_of, reported, talked, with_summary,
+    admit_input, cancelled, conversation_ref, dial_ref, failed_by_user, rejected, report, reported,
+    requeued, run_ended, said, said_of, talk, talked, unanswered, unreached,
 };
 pub use service::{Service, admitted};
 pub use times::{NOW, at, minutes_after};

@@ -278,9 +278,10 @@ async fn prospect_has_one_open_conversation_and_conversation_one_live_dial() {
         ),
         (
             "insert into dials (id, conversation_id, user_id, prospect_id, sequence, phone,
-                subscription_id, reserved_minutes, dial_deadline, intended_at)
+                subscription_id, reserved_minutes, dial_deadline, join_timeout_secs,
+                max_duration_secs, intended_at)
             select 'p1-id-1.2', conversation_id, user_id, prospect_id, 2, phone, subscription_id,
-                reserved_minutes, dial_deadline, intended_at from dials",
+                reserved_minutes, dial_deadline, 45, 600, intended_at from dials",
             "dials_one_live_per_conversation",
         ),
         (

@@ -25,7 +25,7 @@ fn ended(reason: EndReason) -> DialEvent {
 /// The carrier knows the cause; the provider only knows that the call was not answered.
 fn unreached(cause: HangupCause) -> Vec<DialEvent> {
     let leg_started = DialEvent::LegStarted { carrier_call_id: "v3:abc".into() };
-    vec![placed(), leg_started, DialEvent::Unreached(cause), ended(EndReason::Unanswered)]
+    vec![placed(), leg_started, DialEvent::Unreached { cause }, ended(EndReason::Unanswered)]
 }
 
 fn report(outcome: Outcome) -> DialEvent {
@@ -154,7 +154,49 @@ fn repeated_event_changes_nothing() {
 #[test]
 fn losing_report_is_listed_as_superseded() {
     let both = DialFacts::of([report(Outcome::CallbackRequested), report(Outcome::DoNotCall)]);
-    assert_eq!(both.summary().superseded, [Outcome::CallbackRequested]);
+    let notes = both.summary().full_notes();
+    let noted = "also reported: CALLBACK_REQUESTED for 2025-02-26 15:00 UTC by the agent";
+    assert_eq!(notes.as_deref(), Some(noted));
+}
+
+#[test]
+fn every_report_is_noted_with_its_time_and_notes() {
+    let appointment = |time: &str, notes: &str| {
+        let (time, notes) = (Some(at(time)), Some(notes.to_owned()));
+        let reported = ReportedOutcome { outcome: Outcome::AppointmentSet, time, notes };
+        DialEvent::Reported(Report::new(reported, ReportSource::Agent).unwrap())
+    };
+    let summary = DialFacts::of([
+        appointment("2025-02-26T16:04:00Z", "second"),
+        appointment("2025-02-26T15:04:00Z", "first"),
+    ])
+    .summary();
+    assert_eq!(summary.time, Some(at("2025-02-26T15:04:00Z")));
+    let noted =
+        "first\nalso reported: APPOINTMENT_SET for 2025-02-26 16:04 UTC by the agent: second";
+    assert_eq!(summary.full_notes().as_deref(), Some(noted));
+}
+
+#[test]
+fn times_of_the_provider_win_over_the_word_of_the_users_system() {
+    let early = DialEvent::Connected { at: Some(at("2025-02-25T13:50:00Z")) };
+    let long = DialEvent::Completed { talk_secs: Some(3_600) };
+    let by_user = DialFacts::of([early.clone(), long.clone()]);
+    assert_eq!(by_user.talk_secs(), 3_600);
+    assert!(!by_user.is_placed(), "what the user's system says does not prove a call");
+    let both = DialFacts::of([early.clone(), long.clone(), ended(EndReason::CalleeHungUp)]);
+    let summary = both.summary();
+    assert_eq!((summary.talk_secs, summary.answered_at), (240, Some(at("2025-02-25T14:00:10Z"))));
+    let unanswered = DialFacts::of([early, long, ended(EndReason::Unanswered)]);
+    assert_eq!(unanswered.talk_secs(), 0);
+}
+
+#[test]
+fn event_that_proves_the_call_outweighs_that_it_was_never_placed() {
+    let lost = DialFacts::of([DialEvent::NeverPlaced]);
+    assert!(lost.is_over() && lost.is_never_placed() && !lost.may_still_be_live());
+    let found = DialFacts::of([DialEvent::NeverPlaced, placed()]);
+    assert!(found.is_over() && !found.is_never_placed() && found.may_still_be_live());
 }
 
 #[test]

@@ -3,8 +3,13 @@ use crate::facts::{DialEvent, EndReason};
 use crate::report::{Report, ReportSource, ReportedOutcome};
 use crate::status::Outcome;
 
-const TERMS: DialTerms =
-    DialTerms { join_timeout: TimeDelta::seconds(60), max_duration: TimeDelta::seconds(600) };
+const TERMS: DialTerms = DialTerms {
+    join_timeout: TimeDelta::seconds(60),
+    max_duration: TimeDelta::seconds(600),
+    never_placed_after: TimeDelta::seconds(120),
+};
+/// When a call with these terms counts as over, whatever is known of it.
+const LATEST_END: i64 = 60 + 600 + 600;
 
 fn at(secs: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_740_495_600 + secs, 0).unwrap()
@@ -46,7 +51,7 @@ struct Dial {
 impl Dial {
     fn new(goal: Goal, events: impl IntoIterator<Item = DialEvent>) -> Self {
         let facts = DialFacts::of(events);
-        let mut monitor = Monitor::new(goal, TERMS, &facts, at(0));
+        let mut monitor = Monitor::new(goal, TERMS, at(0), at(0));
         monitor.observe(&facts, at(0));
         Self { monitor, facts, cancelled: false }
     }
@@ -91,17 +96,19 @@ fn lookups_start_when_an_event_is_overdue_and_grow_rarer() {
 #[test]
 fn first_action_of_each_stage() {
     use NextAction::*;
-    let over = Done(MonitorEnd::Over);
+    let connected = || DialEvent::Connected { at: None };
     for (name, events, cancelled, expected) in [
         ("unknown", vec![], false, wait(5)),
+        ("unknown, and the user's system says it talks", vec![connected()], false, wait(5)),
         ("ringing", vec![placed()], false, wait(75)),
         ("talking", vec![placed(), answered()], false, MarkAnswered),
-        ("opted out while ringing", vec![placed(), opt_out()], false, Suppress),
-        ("ended by the provider", vec![placed(), ended()], false, over),
-        ("ended by the user's system", vec![placed(), completed()], false, HangUp),
+        ("talking by the user's system", vec![placed(), connected()], false, MarkAnswered),
+        ("opted out while ringing", vec![placed(), opt_out()], false, RecordOptOut),
+        ("ended by the provider", vec![placed(), ended()], false, Done),
+        ("ended by the user's system", vec![placed(), completed()], false, Done),
         ("cancelled while unknown", vec![], true, HangUp),
         ("cancelled while talking", vec![placed(), answered()], true, HangUp),
-        ("cancelled after the end", vec![placed(), ended()], true, over),
+        ("cancelled after the end", vec![placed(), ended()], true, Done),
     ] {
         let dial = Dial { cancelled, ..Dial::new(Goal::AwaitEnd, events) };
         assert_eq!(dial.next(0), expected, "{name}");
@@ -109,50 +116,95 @@ fn first_action_of_each_stage() {
 }
 
 #[test]
-fn answered_call_is_marked_once_and_opt_out_suppresses_once() {
+fn answered_call_is_marked_once_and_opt_out_is_recorded_once() {
     let mut dial = Dial::new(Goal::AwaitEnd, [placed(), answered()]);
     dial.monitor.answered_marked();
     assert_eq!(dial.next(1), wait(615));
     dial.apply(opt_out(), 2);
-    assert_eq!(dial.next(2), NextAction::Suppress);
-    dial.monitor.suppression_done();
+    assert_eq!(dial.next(2), NextAction::RecordOptOut);
+    dial.monitor.opt_out_recorded();
     assert_eq!(dial.next(2), wait(615));
 }
 
 #[test]
 fn overdue_event_leads_to_a_lookup() {
-    let mut dial = Dial::new(Goal::AwaitEnd, [placed()]);
-    assert_eq!(dial.next(75), NextAction::FetchStatus);
-    dial.monitor.lookup_done(Lookup::Found, at(76));
-    assert_eq!(dial.next(76), wait(106));
+    let mut dial = Dial::new(Goal::AwaitEnd, [placed(), answered()]);
+    dial.monitor.answered_marked();
+    assert_eq!(dial.next(615), NextAction::FetchStatus);
+    dial.monitor.lookup_done(Lookup::Found, at(616));
+    assert_eq!(dial.next(616), wait(646));
+}
+
+/// Looks the dial up at these times; returns what is done after the last one.
+fn after_lookups(events: Vec<DialEvent>, lookups: &[(i64, Lookup)]) -> NextAction {
+    let mut dial = Dial::new(Goal::AwaitEnd, events);
+    for (secs, lookup) in lookups {
+        dial.monitor.lookup_done(*lookup, at(*secs));
+    }
+    dial.next(lookups.last().unwrap().0)
 }
 
 #[test]
-fn unlisted_dial_is_never_placed_only_after_the_join_timeout_and_an_answered_lookup() {
-    for (secs, lookup, expected) in [
-        (120, Lookup::NotFound, wait(125)),
-        (121, Lookup::Failed, wait(126)),
-        (121, Lookup::NotFound, NextAction::Done(MonitorEnd::NeverPlaced)),
+fn dial_is_never_placed_only_after_two_empty_lookups_two_minutes_apart() {
+    use Lookup::*;
+    for (lookups, never_placed) in [
+        (vec![(61, NotFound)], false),
+        (vec![(61, NotFound), (180, NotFound)], false),
+        (vec![(60, NotFound), (180, NotFound)], false),
+        (vec![(61, NotFound), (181, NotFound)], true),
+        (vec![(61, NotFound), (90, Failed), (181, NotFound)], true),
+        (vec![(61, NotFound), (181, Failed)], false),
+        (vec![(61, NotFound), (90, Found), (181, NotFound)], false),
     ] {
-        let mut dial = Dial::new(Goal::AwaitEnd, []);
-        dial.monitor.lookup_done(lookup, at(secs));
-        let next = dial.next(secs);
-        let expected = match expected {
-            // The second interval of the stage is 10 s.
-            NextAction::WaitUntil(_) => wait(secs + 10),
-            other => other,
-        };
-        assert_eq!(next, expected, "{secs} {lookup:?}");
+        let next = after_lookups(vec![], &lookups);
+        assert_eq!(next == NextAction::DeclareNeverPlaced, never_placed, "{lookups:?}: {next:?}");
     }
 }
 
 #[test]
-fn dial_with_events_that_is_not_listed_vanishes_an_hour_after_its_latest_end() {
+fn second_empty_lookup_comes_as_soon_as_it_counts() {
+    let mut dial = Dial::new(Goal::AwaitEnd, []);
+    for secs in [61, 120, 170] {
+        dial.monitor.lookup_done(Lookup::NotFound, at(secs));
+    }
+    assert_eq!(dial.next(170), wait(181));
+}
+
+#[test]
+fn placed_call_that_is_not_listed_is_over_only_after_its_latest_end() {
+    use Lookup::NotFound;
+    let next = after_lookups(vec![placed()], &[(100, NotFound), (1000, NotFound)]);
+    assert_ne!(next, NextAction::DeclareNeverPlaced);
+    assert_ne!(next, NextAction::DeclareVanished);
+}
+
+#[test]
+fn every_live_call_is_hung_up_and_vanishes_at_its_latest_end() {
+    for (name, goal, events) in [
+        ("unknown", Goal::AwaitEnd, vec![]),
+        ("ringing", Goal::AwaitEnd, vec![placed()]),
+        ("talking", Goal::AwaitEnd, vec![placed(), answered()]),
+        ("completed by the user's system", Goal::EnsureHungUp, vec![placed(), completed()]),
+    ] {
+        let mut dial = Dial::new(goal, events);
+        dial.monitor.lookup_done(Lookup::Failed, at(LATEST_END - 1));
+        assert!(!matches!(dial.next(LATEST_END - 1), NextAction::DeclareVanished), "{name}");
+        assert_eq!(dial.next(LATEST_END), NextAction::HangUp, "{name}");
+        dial.monitor.hang_up_done(&dial.facts, false, at(LATEST_END));
+        assert_eq!(dial.next(LATEST_END), NextAction::DeclareVanished, "{name}");
+        dial.apply(DialEvent::Vanished, LATEST_END);
+        assert_eq!(dial.next(LATEST_END), NextAction::Done, "{name}");
+    }
+}
+
+#[test]
+fn call_that_rings_longer_than_the_join_timeout_is_hung_up() {
     let mut dial = Dial::new(Goal::AwaitEnd, [placed()]);
-    dial.monitor.lookup_done(Lookup::NotFound, at(660 + 3_600));
-    assert!(matches!(dial.next(660 + 3_600), NextAction::WaitUntil(_)));
-    dial.monitor.lookup_done(Lookup::NotFound, at(661 + 3_600));
-    assert_eq!(dial.next(661 + 3_600), NextAction::DeclareVanished);
+    assert_eq!(dial.next(75), NextAction::FetchStatus);
+    dial.monitor.lookup_done(Lookup::Found, at(76));
+    assert_eq!(dial.next(76), NextAction::HangUp);
+    dial.monitor.hang_up_done(&dial.facts, true, at(77));
+    assert_eq!(dial.next(77), wait(106));
 }
 
 #[test]
@@ -184,33 +236,24 @@ fn failed_hang_up_is_followed_by_a_lookup_and_repeated_after_30_s() {
 }
 
 #[test]
-fn end_by_the_users_system_is_hung_up_and_looked_up_once() {
-    let mut dial = Dial::new(Goal::AwaitEnd, [placed(), completed()]);
-    dial.monitor.hang_up_done(&dial.facts, false, at(1));
-    assert_eq!(dial.next(1), NextAction::FetchStatus);
-    dial.monitor.lookup_done(Lookup::Failed, at(2));
-    assert_eq!(dial.next(2), NextAction::Done(MonitorEnd::Over));
-}
-
-#[test]
 fn recorded_call_is_hung_up_until_the_provider_confirms_the_end() {
     let mut dial = Dial::new(Goal::EnsureHungUp, [placed(), completed()]);
-    assert_eq!(dial.next(1), wait(5));
-    dial.apply(leg_started(), 2);
-    assert_eq!(dial.next(2), NextAction::HangUp);
-    dial.monitor.hang_up_done(&dial.facts, true, at(2));
-    assert_eq!(dial.next(2), NextAction::FetchStatus);
-    dial.monitor.lookup_done(Lookup::Found, at(3));
-    assert_eq!(dial.next(3), wait(13));
+    assert_eq!(dial.next(1), NextAction::HangUp);
+    dial.monitor.hang_up_done(&dial.facts, true, at(1));
+    assert_eq!(dial.next(1), NextAction::FetchStatus);
+    dial.monitor.lookup_done(Lookup::Found, at(2));
+    assert_eq!(dial.next(2), wait(12));
+    assert_eq!(dial.next(12), NextAction::HangUp);
     dial.apply(ended(), 9);
-    assert_eq!(dial.next(9), NextAction::Done(MonitorEnd::Over));
+    assert_eq!(dial.next(9), NextAction::Done);
 }
 
 #[test]
-fn recorded_call_that_is_not_listed_or_expired_is_done() {
-    let mut dial = Dial::new(Goal::EnsureHungUp, [placed(), completed()]);
-    dial.monitor.lookup_done(Lookup::NotFound, at(121));
-    assert_eq!(dial.next(121), NextAction::Done(MonitorEnd::Over));
-    let dial = Dial::new(Goal::EnsureHungUp, [placed(), completed()]);
-    assert_eq!(dial.next(661 + 3_600), NextAction::Done(MonitorEnd::Over));
+fn recorded_dial_without_an_answer_is_never_placed_after_the_same_lookups() {
+    let mut dial = Dial::new(Goal::EnsureHungUp, [completed()]);
+    dial.monitor.lookup_done(Lookup::NotFound, at(61));
+    dial.monitor.lookup_done(Lookup::NotFound, at(181));
+    assert_eq!(dial.next(181), NextAction::DeclareNeverPlaced);
+    dial.apply(DialEvent::NeverPlaced, 181);
+    assert_eq!(dial.next(181), NextAction::Done);
 }

@@ -79,9 +79,10 @@ const CALLED: &str =
     select 'p1-id-' || n, 'user1-id', 'p1-id', n, '2025-02-25 13:00Z', 'run', 'COMPLETED',
         'NO_RESPONSE', 'busy', '2025-02-25 13:01Z' from generate_series(10, 12) n;
     insert into dials (id, conversation_id, user_id, prospect_id, sequence, state, phone,
-        subscription_id, reserved_minutes, dial_deadline, intended_at, sent_at, closed_at)
+        subscription_id, reserved_minutes, dial_deadline, join_timeout_secs, max_duration_secs,
+        intended_at, sent_at, closed_at)
     select 'p1-id-' || n || '.1', 'p1-id-' || n, 'user1-id', 'p1-id', 1, 'PLACED', '+1234567890',
-        'sub-user1-id', 10, '2025-02-25 13:15Z', '2025-02-25 13:00Z', '2025-02-25 13:00Z',
+        'sub-user1-id', 10, '2025-02-25 13:15Z', 45, 600, '2025-02-25 13:00Z', '2025-02-25 13:00Z',
         '2025-02-25 13:01Z' from generate_series(10, 12) n";
 
 #[tokio::test]

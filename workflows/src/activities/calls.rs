@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use domain::BlockReason;
-use domain::facts::{CallSummary, DialEvent, EndReason};
+use domain::call_log::RunEnd;
+use domain::facts::{DialEvent, EndReason};
 use domain::ids::{ConversationId, DialId};
-use domain::report::{Report, ReportSource, ReportedOutcome};
-use domain::status::Disposition;
+use domain::status::{Outcome, Reason};
 use serde::{Deserialize, Serialize};
 
 activity!(
@@ -30,10 +30,6 @@ activity!(
     MarkAnswered = "calls.mark_answered", ConversationRef => ()
 );
 activity!(
-    /// Puts the number of a call in progress on the user's do-not-call list. Idempotent.
-    Suppress = "calls.suppress", ConversationRef => ()
-);
-activity!(
     /// Looks a dial up at the provider.
     FetchStatus = "calls.fetch_status", DialRef => ProviderStatus
 );
@@ -42,15 +38,16 @@ activity!(
     HangUp = "calls.hang_up", HangUpInput => ()
 );
 activity!(
-    /// Stores the transcript and returns the reports in it. Idempotent.
-    CollectTranscript = "calls.collect_transcript", DialRef => TranscriptReports
+    /// Stores the transcript of a call and records the reports in it. Idempotent.
+    CollectTranscript = "calls.collect_transcript", DialRef => Recorded
 );
 activity!(
-    /// Records how a call ended, in one transaction. Idempotent.
-    RecordOutcome = "calls.record_outcome", CallRecord => Recorded
+    /// Stores what was said about a call and records what follows from all of it, in one transaction. Idempotent, and the
+    /// order does not matter.
+    RecordOutcome = "calls.record_outcome", RecordInput => Recorded
 );
 activity!(
-    /// Applies an event that arrived after the workflow had ended. Idempotent.
+    /// Records an event for which no workflow runs. Idempotent.
     ApplyLateEvent = "calls.apply_late_event", LateEventInput => LateEventResult
 );
 activity!(
@@ -73,6 +70,8 @@ pub struct SweepResult {
     pub recorded: Vec<ConversationId>,
     /// Calls without a workflow that are not over yet; a hang-up was requested.
     pub ending: Vec<ConversationId>,
+    /// Calls whose transcript was read late.
+    pub transcripts: Vec<ConversationId>,
     /// The number of old decisions that were deleted.
     pub pruned: u64,
 }
@@ -179,6 +178,11 @@ pub struct Admitted {
     pub join_timeout_secs: i64,
     /// Seconds of talk after which the provider ends the call.
     pub max_duration_secs: i64,
+    /// Seconds for which the provider must go on not listing a dial until it counts as never placed.
+    pub never_placed_after_secs: i64,
+    /// When an earlier run sent the request.
+    #[serde(default)]
+    pub sent_at: Option<DateTime<Utc>>,
     /// A request may have been sent by an earlier run: the dial is monitored, not repeated.
     #[serde(default)]
     pub resumed: bool,
@@ -212,10 +216,8 @@ pub enum CancelDialResult {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProviderStatus {
-    /// `None` if the provider has no call of the dial.
+    /// `None` if the provider does not list a call of the dial.
     pub provider_call_id: Option<String>,
-    /// The provider has lost a call that it had.
-    pub vanished: bool,
     pub answered_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
     pub end_reason: Option<EndReason>,
@@ -224,13 +226,10 @@ pub struct ProviderStatus {
 impl ProviderStatus {
     /// The status as events.
     pub fn into_events(self) -> Vec<DialEvent> {
-        let Self { provider_call_id, vanished, answered_at, ended_at, end_reason } = self;
+        let Self { provider_call_id, answered_at, ended_at, end_reason } = self;
         let mut events = Vec::new();
         if let Some(provider_call_id) = provider_call_id {
             events.push(DialEvent::Placed { provider_call_id });
-        }
-        if vanished {
-            events.push(DialEvent::Vanished);
         }
         if ended_at.is_some() || end_reason.is_some() {
             let reason = end_reason.unwrap_or(EndReason::Other);
@@ -242,71 +241,69 @@ impl ProviderStatus {
     }
 }
 
-/// The reports in the messages of a call.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TranscriptReports {
-    pub reports: Vec<ReportedOutcome>,
-    /// Whether the agent left a message on a machine.
-    pub voicemail: bool,
-}
-
-impl TranscriptReports {
-    /// The reports as events; invalid ones are ignored.
-    pub fn into_events(self) -> impl Iterator<Item = DialEvent> {
-        let reports = self.reports.into_iter().filter_map(|reported| {
-            Report::new(reported, ReportSource::Agent).ok().map(DialEvent::Reported)
-        });
-        reports.chain(self.voicemail.then_some(DialEvent::Voicemail))
-    }
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// An event that a run has received.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct CallRecord {
-    pub conversation_id: ConversationId,
-    /// The dial; `None` if there was none.
+pub struct ReceivedEvent {
+    /// `None` if the sender does not know dials.
     #[serde(default)]
     pub dial_id: Option<DialId>,
-    pub disposition: Disposition,
-    #[serde(flatten)]
-    pub summary: CallSummary,
+    pub event: DialEvent,
+}
+
+/// What is said of a call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordInput {
+    pub conversation_id: ConversationId,
+    /// Events of all dials of the call.
+    #[serde(default)]
+    pub events: Vec<ReceivedEvent>,
+    #[serde(default)]
+    pub ended_run: Option<EndedRun>,
     /// A transcript from the user's system.
     #[serde(default)]
     pub transcript: Option<String>,
-    #[serde(default)]
-    pub provider_call_id: Option<String>,
-    /// The carrier's id of the leg.
-    #[serde(default)]
-    pub carrier_call_id: Option<String>,
-    /// The request did not reach the provider.
-    #[serde(default)]
-    pub never_placed: bool,
+    /// Messages with a word that the build of the workflow does not know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<serde_json::Value>,
 }
 
-impl CallRecord {
-    pub fn new(
-        conversation_id: ConversationId,
-        disposition: Disposition,
-        summary: CallSummary,
-    ) -> Self {
+/// A run that ended without a report of the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedRun {
+    /// `None` if a sweep ends the call.
+    #[serde(default)]
+    pub run_id: Option<String>,
+    /// The dial of the run; `None` if it had none.
+    #[serde(default)]
+    pub dial_id: Option<DialId>,
+    pub end: RunEnd,
+}
+
+impl RecordInput {
+    pub fn new(conversation_id: ConversationId) -> Self {
         Self {
             conversation_id,
-            dial_id: None,
-            disposition,
-            summary,
+            events: Vec::new(),
+            ended_run: None,
             transcript: None,
-            provider_call_id: None,
-            carrier_call_id: None,
-            never_placed: false,
+            unread: Vec::new(),
         }
     }
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// The record of a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Recorded {
+    /// Whether the call is over. `false` if its conversation was deleted.
+    pub closed: bool,
+    /// Whether the records have changed.
+    pub changed: bool,
+    pub outcome: Option<Outcome>,
+    pub reason: Option<Reason>,
     /// Minutes charged for the conversation.
     pub minutes: i32,
 }

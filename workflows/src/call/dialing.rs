@@ -2,14 +2,15 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::BlockReason;
-use domain::facts::DialEvent;
+use domain::call_log::RunEnd;
+use domain::facts::{DialEvent, DialFacts};
 use domain::status::Reason;
 use temporalio_workflow::workflows::select;
 use temporalio_workflow::{WorkflowCancellationToken, WorkflowContext, WorkflowTermination};
 
-use super::local_activities::{execute_locally_first, suppress};
+use super::local_activities::execute_locally_first;
 use super::wait::{Wait, detached_from_cancellation};
-use super::{Call, CallEnd, CallState, show};
+use super::{Call, CallState, recording, show};
 use crate::activities::calls::{
     Admission, Admit, AdmitInput, Admitted, CancelDial, CancelDialResult, Dial, DialResult,
 };
@@ -21,7 +22,8 @@ const WAITING_FOR_SLOT: &str = "Waiting for the slot";
 pub(super) enum Dialed {
     /// The phone rings, or may ring.
     Live(Admitted),
-    NotMade(CallEnd),
+    /// `None` if what was reported says how the call ended.
+    NotMade(Option<RunEnd>),
 }
 
 /// Waits for the slot, for calling hours and for a line, then dials. Asks for admission after every wait.
@@ -37,17 +39,19 @@ pub(super) async fn wait_and_dial(
         };
         next = match wait_until(ctx, time, &detail).await {
             WakeReason::TimeReached => admit_and_dial(ctx).await?,
-            WakeReason::AlreadyRinging => Next::Return(match ctx.state(|call| call.dial.clone()) {
-                Some(dial) => Dialed::Live(dial),
-                None => Dialed::NotMade(CallEnd::Over),
-            }),
-            WakeReason::Over => {
-                if ctx.state(|call| call.facts.opted_out()) {
-                    suppress(ctx).await;
-                }
-                Next::Return(Dialed::NotMade(CallEnd::Over))
+            WakeReason::AlreadyRinging => {
+                // The rows must show at once that the dial was placed: another run would dial again.
+                recording::record(ctx, None).await?;
+                Next::Return(match ctx.state(|call| call.dial.clone()) {
+                    Some(dial) => Dialed::Live(dial),
+                    None => Dialed::NotMade(None),
+                })
             }
-            WakeReason::Cancelled => Next::Return(Dialed::NotMade(CallEnd::Cancelled)),
+            WakeReason::News => match recording::record(ctx, None).await?.closed {
+                true => Next::Return(Dialed::NotMade(None)),
+                false => Next::WaitUntil(time, detail),
+            },
+            WakeReason::Cancelled => Next::Return(Dialed::NotMade(Some(RunEnd::Cancelled))),
             WakeReason::Rescheduled => {
                 Next::WaitUntil(ctx.state(|call| call.input.slot), WAITING_FOR_SLOT.to_owned())
             }
@@ -74,15 +78,15 @@ async fn admit_and_dial(ctx: &mut WorkflowContext<Call>) -> Result<Next, Workflo
         Admission::Denied { reason, detail } => return Ok(requeue(reason, detail)),
     };
     ctx.state_mut(|call| call.set_dial(dial.clone()));
-    if let Some(dialed) = skip_dial(ctx, &dial).await {
+    if let Some(dialed) = skip_dial(ctx, &dial).await? {
         return Ok(Next::Return(dialed));
     }
     show(ctx, CallState::Dialing, "Sending the dial request to the provider");
     let result = match send_dial(ctx, &dial).await? {
         Sent::Answered(result) => result,
         Sent::CancelledBefore => {
-            let over = ctx.state(|call| call.facts.is_over());
-            let end = if over { CallEnd::Over } else { CallEnd::Cancelled };
+            let over = ctx.state(|call| must_not_dial(&call.facts));
+            let end = (!over).then_some(RunEnd::Cancelled);
             return Ok(Next::Return(Dialed::NotMade(end)));
         }
     };
@@ -90,49 +94,57 @@ async fn admit_and_dial(ctx: &mut WorkflowContext<Call>) -> Result<Next, Workflo
         DialResult::Placed { provider_call_id } => {
             let id = Some(dial.dial_id.clone());
             let placed = DialEvent::Placed { provider_call_id };
-            ctx.state_mut(|call| call.apply_event(id, placed));
+            ctx.state_mut(|call| call.receive(id, placed));
             Next::Return(Dialed::Live(dial))
         }
         DialResult::Unknown => Next::Return(Dialed::Live(dial)),
         // The provider has answered "busy" and has the call all the same.
         DialResult::Busy { .. } if ctx.state(|call| call.facts.has_external_id()) => {
+            recording::record(ctx, None).await?;
             Next::Return(Dialed::Live(dial))
         }
         DialResult::Busy { until } => {
             let until = at_least_one_second_ahead(ctx, until);
             Next::WaitUntil(until, "The provider is at its limit of calls".to_owned())
         }
-        DialResult::Rejected { detail } => Next::Return(Dialed::NotMade(CallEnd::Rejected(detail))),
+        DialResult::Rejected { detail } => {
+            Next::Return(Dialed::NotMade(Some(RunEnd::RejectedByProvider { detail })))
+        }
         DialResult::Denied { reason, detail } => requeue(reason, detail),
     })
 }
 
 /// What is known of an admitted dial that makes a request unnecessary or forbids it.
-async fn skip_dial(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Option<Dialed> {
-    let (opted_out, has_external_id, over) = ctx.state(|call| {
-        let facts = &call.facts;
-        (facts.opted_out(), facts.has_external_id(), facts.is_over())
-    });
-    if !dial.resumed && opted_out {
-        suppress(ctx).await;
-        return Some(Dialed::NotMade(CallEnd::Over));
+async fn skip_dial(
+    ctx: &WorkflowContext<Call>,
+    dial: &Admitted,
+) -> Result<Option<Dialed>, WorkflowTermination> {
+    if dial.resumed {
+        return Ok(Some(Dialed::Live(dial.clone())));
     }
-    if dial.resumed || (has_external_id && !over) {
-        return Some(Dialed::Live(dial.clone()));
+    if ctx.state(Call::has_news) && recording::record(ctx, None).await?.closed {
+        return Ok(Some(Dialed::NotMade(None)));
     }
-    if over {
-        return Some(Dialed::NotMade(CallEnd::Over));
+    if ctx.state(|call| call.facts.has_external_id()) {
+        return Ok(Some(Dialed::Live(dial.clone())));
     }
     let cancelled = ctx.cancellation_token().is_cancelled();
-    cancelled.then_some(Dialed::NotMade(CallEnd::Cancelled))
+    Ok(cancelled.then_some(Dialed::NotMade(Some(RunEnd::Cancelled))))
+}
+
+/// Whether the end of the call or a decision of the callee was reported before the request was sent.
+fn must_not_dial(facts: &DialFacts) -> bool {
+    facts.is_over() || facts.is_decided()
 }
 
 fn requeue(reason: BlockReason, detail: String) -> Next {
     let reason = match reason {
+        // The records say how it ended.
+        BlockReason::AlreadyRecorded => return Next::Return(Dialed::NotMade(None)),
         BlockReason::TooLate => Reason::TooLate,
         _ => Reason::Denied,
     };
-    Next::Return(Dialed::NotMade(CallEnd::Requeued(reason, detail)))
+    Next::Return(Dialed::NotMade(Some(RunEnd::Requeued { reason, detail })))
 }
 
 fn now(ctx: &WorkflowContext<Call>) -> DateTime<Utc> {
@@ -162,7 +174,7 @@ async fn send_dial(
         std::pin::pin!(ctx.execute_activity(Dial, dial_ref(), presets::dial(token.clone())));
     let mut cancellation = std::pin::pin!(ctx.cancelled());
     let mut over = std::pin::pin!(ctx.wait_condition_with_options(
-        |call: &Call| call.facts.is_over(),
+        |call: &Call| must_not_dial(&call.facts),
         detached_from_cancellation()
     ));
     select! {
@@ -195,18 +207,17 @@ enum WakeReason {
     /// An earlier request, answered as "busy", has become a call after all.
     AlreadyRinging,
     Rescheduled,
-    /// The end of the call, or an opt-out, was reported: it must not be dialled any more.
-    Over,
+    /// Something was received: what follows from it is recorded, and may end the call.
+    News,
     Cancelled,
 }
 
 /// The wake reason by the state of the call; `None` to keep waiting.
 fn wake_reason(call: &Call, reschedules: u64, cancelled: bool) -> Option<WakeReason> {
-    let facts = &call.facts;
-    if call.dial.is_some() && facts.has_external_id() {
+    if call.dial.is_some() && call.facts.has_external_id() {
         Some(WakeReason::AlreadyRinging)
-    } else if facts.is_over() || facts.opted_out() {
-        Some(WakeReason::Over)
+    } else if call.has_news() {
+        Some(WakeReason::News)
     } else if cancelled {
         Some(WakeReason::Cancelled)
     } else if call.reschedules != reschedules {

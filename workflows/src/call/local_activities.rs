@@ -1,10 +1,9 @@
-//! Local activities that several steps of a call execute.
+//! Executing local activities.
 
 use temporalio_workflow::common::ActivityDefinition;
 use temporalio_workflow::{ActivityExecutionError, ActivityOptions, WorkflowContext};
 
 use super::Call;
-use crate::activities::calls::Suppress;
 use crate::presets;
 
 /// Executes an activity as a local activity and, if that fails, as a regular one with `fallback`.
@@ -27,11 +26,4 @@ where
         }
         other => other,
     }
-}
-
-/// Puts the number on the do-not-call list while the agent says goodbye, so that no other call to it starts. A failure is
-/// ignored: the record of the call repeats it.
-pub(super) async fn suppress(ctx: &WorkflowContext<Call>) {
-    let conversation = ctx.state(Call::conversation_ref);
-    let _ = ctx.execute_local_activity(Suppress, conversation, presets::local_database()).await;
 }

@@ -1,54 +1,37 @@
 //! From a dial request that was sent to the end of the call.
 
 use chrono::TimeDelta;
+use domain::call_log::RunEnd;
 use domain::facts::DialEvent;
-use domain::monitor::{DialTerms, Goal, Lookup, Monitor, MonitorEnd, NextAction, Stage};
-use domain::status::Reason;
+use domain::monitor::{DialTerms, Goal, Lookup, Monitor, NextAction, Stage};
 use temporalio_workflow::WorkflowContext;
 
-use super::local_activities::suppress;
 use super::wait::Wait;
-use super::{Call, CallEnd, CallState, show};
+use super::{Call, CallState, recording, show};
 use crate::activities::calls::{Admitted, FetchStatus, HangUp, HangUpInput, MarkAnswered};
 use crate::{clock, presets};
 
 /// Monitors a dial until the call is over. Every wait has a timeout, and every timeout triggers a lookup at the provider.
-pub(super) async fn monitor(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> CallEnd {
-    let end = act_until_done(ctx, dial, Goal::AwaitEnd).await;
-    match end {
-        _ if ctx.cancellation_token().is_cancelled() => CallEnd::Cancelled,
-        MonitorEnd::Over => CallEnd::Over,
-        MonitorEnd::NeverPlaced => {
-            let detail = "The provider has no such call.".to_owned();
-            CallEnd::Requeued(Reason::NeverPlaced, detail)
-        }
-    }
+pub(super) async fn monitor(ctx: &mut WorkflowContext<Call>, dial: &Admitted) -> Option<RunEnd> {
+    act_until_done(ctx, dial, Goal::AwaitEnd).await;
+    ctx.cancellation_token().is_cancelled().then_some(RunEnd::Cancelled)
 }
 
-/// Hangs up until provider or carrier confirm the end, where only the user's system has reported it. Returns whether the
-/// record of the call has changed since.
-pub(super) async fn ensure_hung_up(
-    ctx: &mut WorkflowContext<Call>,
-    dial: &Admitted,
-    end: &CallEnd,
-) -> bool {
-    let recorded = ctx.state(|call| call.record(end));
+/// Hangs up until provider or carrier confirm the end of a recorded call, or its longest possible end has passed.
+pub(super) async fn ensure_hung_up(ctx: &mut WorkflowContext<Call>, dial: &Admitted) {
     act_until_done(ctx, dial, Goal::EnsureHungUp).await;
-    ctx.state(|call| call.record(end)) != recorded
 }
 
-async fn act_until_done(
-    ctx: &mut WorkflowContext<Call>,
-    dial: &Admitted,
-    goal: Goal,
-) -> MonitorEnd {
+async fn act_until_done(ctx: &mut WorkflowContext<Call>, dial: &Admitted, goal: Goal) {
     let offset = ctx.state(|call| call.input.clock_offset);
     let terms = DialTerms {
         join_timeout: TimeDelta::seconds(dial.join_timeout_secs),
         max_duration: TimeDelta::seconds(dial.max_duration_secs),
+        never_placed_after: TimeDelta::seconds(dial.never_placed_after_secs),
     };
-    let started_at = clock::now(ctx, offset);
-    let mut monitor = ctx.state(|call| Monitor::new(goal, terms, &call.facts, started_at));
+    let now = clock::now(ctx, offset);
+    let sent_at = ctx.state_mut(|call| *call.sent_at.get_or_insert(dial.sent_at.unwrap_or(now)));
+    let mut monitor = Monitor::new(goal, terms, sent_at, now);
     loop {
         let now = clock::now(ctx, offset);
         let cancelled = ctx.cancellation_token().is_cancelled();
@@ -60,7 +43,7 @@ async fn act_until_done(
             show_action(ctx, action, cancelled);
         }
         match action {
-            NextAction::Done(end) => return end,
+            NextAction::Done => return,
             NextAction::HangUp => {
                 let succeeded = hang_up(ctx, dial).await;
                 let now = clock::now(ctx, offset);
@@ -70,17 +53,16 @@ async fn act_until_done(
                 let lookup = fetch_status(ctx, dial).await;
                 monitor.lookup_done(lookup, clock::now(ctx, offset));
             }
-            NextAction::DeclareVanished => {
-                let id = Some(dial.dial_id.clone());
-                ctx.state_mut(|call| call.apply_event(id, DialEvent::Vanished));
-            }
+            NextAction::DeclareNeverPlaced => declare(ctx, dial, DialEvent::NeverPlaced),
+            NextAction::DeclareVanished => declare(ctx, dial, DialEvent::Vanished),
             NextAction::MarkAnswered => {
                 mark_answered(ctx).await;
                 monitor.answered_marked();
             }
-            NextAction::Suppress => {
-                suppress(ctx).await;
-                monitor.suppression_done();
+            NextAction::RecordOptOut => {
+                // A failure is ignored: the record at the end repeats it.
+                let _ = recording::record(ctx, None).await;
+                monitor.opt_out_recorded();
             }
             NextAction::WaitUntil(time) => {
                 let (timeout, summary) = (clock::duration_until(now, time), wait_summary(goal));
@@ -91,6 +73,10 @@ async fn act_until_done(
             }
         }
     }
+}
+
+fn declare(ctx: &WorkflowContext<Call>, dial: &Admitted, event: DialEvent) {
+    ctx.state_mut(|call| call.receive(Some(dial.dial_id.clone()), event));
 }
 
 fn wait_summary(goal: Goal) -> String {
@@ -109,11 +95,9 @@ fn show_action(ctx: &WorkflowContext<Call>, action: NextAction, cancelled: bool)
         Stage::Over => CallState::Recording,
     };
     let details = match (action, stage) {
-        (NextAction::HangUp, Stage::Over) => {
-            "The end was reported by the user's system: hanging up"
-        }
         (NextAction::HangUp, _) if cancelled => "Cancelled: hanging up",
-        (_, Stage::Unknown) => "The dial request has no answer: looking for the call",
+        (NextAction::HangUp, _) => "The call lasts longer than it may: hanging up",
+        (_, Stage::Unknown) => "The dial request has no clear answer: looking for the call",
         (_, Stage::Ringing) => "Ringing",
         (_, Stage::Talking) => "Talking",
         (_, Stage::Over) => "The call is over",
@@ -138,12 +122,10 @@ async fn fetch_status(ctx: &WorkflowContext<Call>, dial: &Admitted) -> Lookup {
     let dial_ref = ctx.state(|call| call.dial_ref(dial));
     let fetched = ctx.execute_activity(FetchStatus, dial_ref, presets::provider()).await;
     let Ok(status) = fetched else { return Lookup::Failed };
-    let found = status.provider_call_id.is_some() || status.vanished;
-    ctx.state_mut(|call| {
-        for event in status.into_events() {
-            call.apply_event(Some(dial.dial_id.clone()), event);
-        }
-    });
+    let found = status.provider_call_id.is_some();
+    for event in status.into_events() {
+        declare(ctx, dial, event);
+    }
     if found { Lookup::Found } else { Lookup::NotFound }
 }
 

@@ -1,14 +1,16 @@
-//! Inputs and records of calls.
+//! Inputs of activities, and what is said of calls.
 
 use chrono::TimeDelta;
-use domain::facts::{CallSummary, DialEvent, DialFacts, EndReason};
+use domain::call_log::RunEnd;
+use domain::facts::{DialEvent, EndReason, HangupCause};
 use domain::ids::{ConversationId, DialId};
-use domain::status::{Disposition, Outcome};
+use domain::report::{Report, ReportSource, ReportedOutcome};
+use domain::status::{Outcome, Reason};
 use workflows::activities::calls::{
-    AdmitInput, CallRecord, ConversationRef, DialRef, ProviderStatus, TranscriptReports,
+    AdmitInput, ConversationRef, DialRef, EndedRun, ReceivedEvent, RecordInput,
 };
 
-use super::{at, minutes_after};
+use super::{RUN, at, minutes_after};
 
 /// A dial whose id at the provider the workflow does not know.
 pub fn dial_ref(id: &str) -> DialRef {
@@ -25,50 +27,99 @@ pub fn admit_input(conversation: &str, run_id: &str) -> AdmitInput {
     AdmitInput { conversation_id, run_id: run_id.to_owned(), first_asked: None }
 }
 
-/// The record of a call that is over.
-fn over(conversation: &str, summary: CallSummary) -> CallRecord {
-    CallRecord::new(ConversationId::new(conversation), Disposition::Over, summary)
+/// What is said of the first dial of a call.
+pub fn said(conversation: &str, events: impl IntoIterator<Item = DialEvent>) -> RecordInput {
+    said_of(Some(&format!("{conversation}.1")), conversation, events)
 }
 
-/// The record of a call by its status at the provider and the reports in its transcript.
-pub fn record_of(
+/// What is said of a dial of a call, or by a sender who does not know dials.
+pub fn said_of(
+    dial: Option<&str>,
     conversation: &str,
-    status: ProviderStatus,
-    reports: TranscriptReports,
-) -> CallRecord {
-    let facts = DialFacts::of(status.into_events().into_iter().chain(reports.into_events()));
-    let provider_call_id = facts.provider_call_id().map(str::to_owned);
-    CallRecord { provider_call_id, ..over(conversation, facts.summary()) }
+    events: impl IntoIterator<Item = DialEvent>,
+) -> RecordInput {
+    let received = |event| ReceivedEvent { dial_id: dial.map(DialId::new), event };
+    RecordInput {
+        events: events.into_iter().map(received).collect(),
+        ..RecordInput::new(ConversationId::new(conversation))
+    }
 }
 
-/// The record of a call with a talk and without a report.
-pub fn talked(conversation: &str, secs: i64) -> CallRecord {
+/// The end of a call with a talk of some seconds.
+pub fn talk(secs: i64) -> DialEvent {
     let answered_at = at("2025-02-25T14:00:30Z");
-    let facts = DialFacts::of([DialEvent::Ended {
+    DialEvent::Ended {
         answered_at: Some(answered_at),
         ended_at: Some(answered_at + TimeDelta::seconds(secs)),
         reason: EndReason::CalleeHungUp,
-    }]);
-    let dial_id = Some(DialId::new(format!("{conversation}.1")));
-    CallRecord { dial_id, ..over(conversation, facts.summary()) }
+    }
 }
 
-/// The record of a call of four minutes with a reported outcome; appointments and callbacks are for the next day.
-pub fn reported(conversation: &str, outcome: Outcome) -> CallRecord {
-    let timed = matches!(outcome, Outcome::AppointmentSet | Outcome::CallbackRequested);
-    let mut record = talked(conversation, 240);
-    record.summary = CallSummary {
-        outcome: Some(outcome),
-        reason: None,
-        time: timed.then(|| minutes_after(24 * 60)),
-        notes: Some("As agreed.".to_owned()),
-        ..record.summary
+/// The agent's report; appointments and callbacks are for the next day.
+pub fn report(outcome: Outcome) -> DialEvent {
+    let (time, notes) = (Some(minutes_after(24 * 60)), Some("As agreed.".to_owned()));
+    let reported = ReportedOutcome { outcome, time, notes };
+    DialEvent::Reported(Report::new(reported, ReportSource::Agent).unwrap())
+}
+
+/// A call with a talk and without a report.
+pub fn talked(conversation: &str, secs: i64) -> RecordInput {
+    said(conversation, [talk(secs)])
+}
+
+/// A call of four minutes with a reported outcome.
+pub fn reported(conversation: &str, outcome: Outcome) -> RecordInput {
+    said(conversation, [talk(240), report(outcome)])
+}
+
+/// A call that nobody answered.
+pub fn unanswered(conversation: &str) -> RecordInput {
+    said(conversation, [ended_unanswered()])
+}
+
+/// A call that nobody answered, for this reason.
+pub fn unreached(conversation: &str, reason: Reason) -> RecordInput {
+    let cause = match reason {
+        Reason::NoAnswer => HangupCause::NoAnswer,
+        Reason::Busy => HangupCause::Busy,
+        Reason::Rejected => HangupCause::Rejected,
+        Reason::Voicemail => return said(conversation, [talk(0), DialEvent::Voicemail]),
+        other => panic!("{other} is no reason of the carrier"),
     };
-    record
+    said(conversation, [DialEvent::Unreached { cause }, ended_unanswered()])
 }
 
-/// A record with a changed summary.
-pub fn with_summary(mut record: CallRecord, change: impl FnOnce(&mut CallSummary)) -> CallRecord {
-    change(&mut record.summary);
-    record
+/// A call of which the user's system says that it failed.
+pub fn failed_by_user(conversation: &str) -> RecordInput {
+    said_of(None, conversation, [DialEvent::Failed { reason: None }])
+}
+
+/// A run that ended with its first dial, or without one.
+pub fn run_ended(conversation: &str, has_dial: bool, end: RunEnd) -> RecordInput {
+    let dial_id = has_dial.then(|| DialId::new(format!("{conversation}.1")));
+    RecordInput {
+        ended_run: Some(EndedRun { run_id: Some(RUN.to_owned()), dial_id, end }),
+        ..RecordInput::new(ConversationId::new(conversation))
+    }
+}
+
+pub fn requeued(reason: Reason) -> RunEnd {
+    RunEnd::Requeued { reason, detail: "For a reason.".to_owned() }
+}
+
+pub fn rejected() -> RunEnd {
+    RunEnd::RejectedByProvider { detail: "In its words.".to_owned() }
+}
+
+/// A call that was cancelled, after a talk if `secs` is positive.
+pub fn cancelled(conversation: &str, secs: i64) -> RecordInput {
+    let events = (secs > 0).then(|| talk(secs)).or(Some(ended_unanswered()));
+    RecordInput {
+        events: said(conversation, events).events,
+        ..run_ended(conversation, true, RunEnd::Cancelled)
+    }
+}
+
+fn ended_unanswered() -> DialEvent {
+    DialEvent::Ended { answered_at: None, ended_at: None, reason: EndReason::Unanswered }
 }

@@ -72,6 +72,7 @@ impl Service {
             webhook_secrets: secrets(),
             voices: BTreeMap::from([("female".to_owned(), "Jessica".to_owned())]),
             ring_timeout_secs: 30,
+            never_placed_after: TimeDelta::seconds(60),
             max_concurrent_calls: 5,
             max_call_minutes: 10,
             strict_calling_hours: false,

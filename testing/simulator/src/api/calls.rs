@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -31,10 +32,16 @@ impl FromRequestParts<Arc<Simulator>> for CallInPath {
     }
 }
 
-/// Lists the calls whose metadata match the filters, newest first.
+/// Lists the calls that match the filters, newest first.
 pub async fn list(State(simulator): App, query: PageQuery) -> Result<Json<Value>, ApiError> {
-    let mut metadata = Vec::new();
+    let (mut metadata, mut created_after) = (Vec::new(), None);
     for (name, value) in &query.filters {
+        if name == "fromDate" {
+            let time = value.parse::<DateTime<Utc>>();
+            created_after =
+                Some(time.map_err(|_| ApiError::bad_request("fromDate must be a time"))?);
+            continue;
+        }
         let Some(key) = name.strip_prefix("metadata.") else {
             let detail = format!("query parameter {name} is not simulated");
             return Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, detail));
@@ -46,6 +53,7 @@ pub async fn list(State(simulator): App, query: PageQuery) -> Result<Json<Value>
     let matching = calls.iter().rev().filter(|call| {
         !call.progress().is_deleted
             && call.age() >= lag
+            && created_after.is_none_or(|time| call.created_at >= time)
             && metadata.iter().all(|(key, value)| call.request.metadata.get(*key) == Some(*value))
     });
     let items = matching.map(|call| (call.sequence, call_json(call))).collect();
