@@ -59,8 +59,10 @@ pub struct LoggedDial {
     pub id: DialId,
     /// How often the call had been reopened when the dial was admitted.
     pub generation: i32,
-    /// Whether a request was sent and the dial is not closed.
-    pub is_live: bool,
+    /// Whether a request was sent. It is not known of a dial that the provider seemed to refuse.
+    pub is_sent: bool,
+    /// Whether the dial counts as over, whatever is said of it: its longest possible end has passed.
+    pub is_expired: bool,
 }
 
 /// All that is known of a conversation.
@@ -125,7 +127,11 @@ pub fn fold(log: &CallLog<'_>) -> FoldedCall {
             }
         }
     }
-    let is_live = log.dials.iter().any(|dial| dial.is_live);
+    let is_live = log.dials.iter().any(|dial| {
+        let facts = dials.get(&dial.id);
+        let is_placed = dial.is_sent || facts.is_some_and(DialFacts::is_placed);
+        !dial.is_expired && is_placed && facts.is_none_or(DialFacts::may_still_be_live)
+    });
     let closed = call.is_over() || run_end.is_some() || (call.is_decided() && !is_live);
     let (disposition, summary) = summarize(&call, run_end);
     FoldedCall { closed, disposition, summary, opted_out: call.opted_out(), dials }

@@ -291,15 +291,13 @@ impl DialFacts {
             && !self.is_never_placed()
     }
 
-    /// Seconds of talk by the provider's times. What the user's system says counts only as long as the provider has not
-    /// reported the end.
+    /// Seconds of talk by the provider's times; without them, by the user's system.
     pub fn talk_secs(&self) -> i64 {
         match (self.answered_at, self.ended_at) {
             (Some(answered_at), Some(ended_at)) => {
                 let millis = (ended_at - answered_at).num_milliseconds().max(0);
                 (millis + 999) / 1000
             }
-            (None, _) if self.end_reason.is_some() && !self.answered => 0,
             _ => self.talk_secs.unwrap_or(0).max(0),
         }
     }

@@ -101,8 +101,8 @@ fn assert_round_trip(event: &RoutedEvent) {
     let message = &event.message;
     let payload = serde_json::to_value(message).expect("a message is JSON");
     let user = message.user_id.clone().unwrap_or_else(|| UserId::new(""));
-    let received = workflows::events::parse_message(payload, &user);
-    assert_eq!(received.as_ref(), Some(message));
+    let received = workflows::events::parse_message(&payload, &user);
+    assert_eq!(received, workflows::events::Received::Event(message.clone()));
     let _ = message.event.clone().into_dial_events();
 }
 

@@ -1,7 +1,7 @@
 //! `calls.record_outcome`: storing what was said about a call, and what follows from all of it.
 
 use chrono::{DateTime, Utc};
-use domain::call_log::{self, CallLog, FoldedCall, LoggedDial, Statement};
+use domain::call_log::{self, CallLog, FoldedCall, LogEntry, LoggedDial, Statement};
 use domain::cool_down::cool_down;
 use domain::facts::{CallSummary, DialFacts};
 use domain::ids::ConversationId;
@@ -53,7 +53,8 @@ pub(super) async fn record(
     if let Some(dial) = dials.last() {
         Span::current().record("dialId", display(&dial.id));
     }
-    let folded = fold(conn, id, &conversation, &dials).await?;
+    let log = Log { calls, conversation: &conversation, dials: &dials, now };
+    let folded = log.fold(call_events::read(conn, id).await?);
     let call = RecordedCall { calls, id, conversation, dials, folded, now };
     let mut changed = call.update_dials(conn).await?;
     if let Some(transcript) = &input.transcript {
@@ -101,24 +102,38 @@ fn new_events(input: &RecordInput) -> Vec<NewEvent> {
     events.chain(ended_run).collect()
 }
 
-async fn fold(
-    conn: &mut Connection,
-    id: &ConversationId,
-    conversation: &LockedConversation,
-    dials: &[Dial],
-) -> Result<FoldedCall, StoreError> {
-    let logged = |dial: &Dial| LoggedDial {
-        id: dial.id.clone(),
-        generation: dial.generation,
-        is_live: dial.is_live(),
-    };
-    let dials: Vec<LoggedDial> = dials.iter().map(logged).collect();
-    Ok(call_log::fold(&CallLog {
-        generation: conversation.generation,
-        earlier_runs: &conversation.earlier_runs,
-        dials: &dials,
-        entries: &call_events::read(conn, id).await?,
-    }))
+/// The log of a conversation, and the rows on which its meaning depends.
+struct Log<'a> {
+    calls: &'a Calls,
+    conversation: &'a LockedConversation,
+    dials: &'a [Dial],
+    now: DateTime<Utc>,
+}
+
+impl Log<'_> {
+    fn fold(&self, entries: Vec<LogEntry>) -> FoldedCall {
+        let logged = |dial: &Dial| LoggedDial {
+            id: dial.id.clone(),
+            generation: dial.generation,
+            is_sent: matches!(dial.state, DialState::Sent | DialState::Placed),
+            is_expired: is_expired(self.calls, dial, self.now),
+        };
+        let dials: Vec<LoggedDial> = self.dials.iter().map(logged).collect();
+        let mut folded = call_log::fold(&CallLog {
+            generation: self.conversation.generation,
+            earlier_runs: &self.conversation.earlier_runs,
+            dials: &dials,
+            entries: &entries,
+        });
+        // A recorded conversation stays closed; only a reset of its workflow opens it again.
+        folded.closed |= self.conversation.recorded_at.is_some();
+        folded
+    }
+}
+
+/// Whether the longest possible end of a dial has passed.
+fn is_expired(calls: &Calls, dial: &Dial, now: DateTime<Utc>) -> bool {
+    dial.sent_at.is_some_and(|sent_at| now >= terms(calls, dial).latest_end(sent_at))
 }
 
 pub(super) fn terms(calls: &Calls, dial: &Dial) -> DialTerms {
@@ -170,7 +185,12 @@ impl RecordedCall<'_> {
         let closed = self.folded.closed || dial.closed_at.is_some();
         let state = match dial.state {
             _ if facts.is_placed() => DialState::Placed,
-            DialState::Sent if facts.is_never_placed() => DialState::NotPlaced,
+            // A dial without an id at the provider was only assumed to be placed.
+            DialState::Sent | DialState::Placed
+                if facts.is_never_placed() && dial.provider_call_id.is_none() =>
+            {
+                DialState::NotPlaced
+            }
             DialState::Intended if closed => DialState::NotPlaced,
             state => state,
         };
@@ -178,8 +198,7 @@ impl RecordedCall<'_> {
             DialState::Intended => (state, false),
             DialState::NotPlaced => (state, closed),
             DialState::Sent | DialState::Placed => {
-                let sent_at = dial.sent_at.unwrap_or(self.now);
-                let expired = self.now >= terms(self.calls, dial).latest_end(sent_at);
+                let expired = is_expired(self.calls, dial, self.now);
                 let over = expired || !facts.may_still_be_live();
                 (if over { DialState::Placed } else { state }, over)
             }

@@ -3,6 +3,7 @@
 mod support;
 
 mod admit;
+mod any_order;
 mod concurrent_admission;
 mod dial;
 mod fetch_status;

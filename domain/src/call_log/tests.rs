@@ -50,7 +50,7 @@ fn denied() -> RunEnd {
 }
 
 fn dial(id: &str, generation: i32, is_live: bool) -> LoggedDial {
-    LoggedDial { id: DialId::new(id), generation, is_live }
+    LoggedDial { id: DialId::new(id), generation, is_sent: true, is_expired: !is_live }
 }
 
 fn fold_of(generation: i32, dials: &[LoggedDial], entries: &[LogEntry]) -> FoldedCall {

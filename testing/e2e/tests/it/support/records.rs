@@ -54,22 +54,31 @@ pub async fn read_prospect_status(database: &PgPool, id: &str) -> Result<String>
     Ok(sqlx::query_scalar(status).bind(id).fetch_one(database).await?)
 }
 
-/// Waits until a conversation is recorded and returns it.
+/// Waits until a conversation is recorded, its dial is over and its transcript was read; returns it.
 pub async fn wait_until_recorded(system: &TestSystem, id: &str) -> Conversation {
     eventually(RECORD_TIMEOUT, &format!("{id} is recorded"), async || {
+        let at_rest = is_at_rest(&system.database, id).await?;
         let found = read_conversation(&system.database, id).await?;
-        Ok((!found.is_open()).then_some(found))
+        Ok((at_rest && !found.is_open()).then_some(found))
     })
     .await
 }
 
-/// Waits until no call is planned or in progress.
+/// Waits until no call is planned or in progress, and nothing more is known of those that are over.
 pub async fn wait_until_all_recorded(system: &TestSystem, timeout: Duration) {
     eventually(timeout, "all calls are recorded", async || {
+        let at_rest = is_at_rest(&system.database, "%").await?;
         let conversations = read_conversations(&system.database).await?;
-        Ok((!conversations.iter().any(Conversation::is_open)).then_some(()))
+        Ok((at_rest && !conversations.iter().any(Conversation::is_open)).then_some(()))
     })
     .await;
+}
+
+/// Whether all dials are over and their transcripts were read.
+async fn is_at_rest(database: &PgPool, conversations: &str) -> Result<bool> {
+    let at_rest = "select not exists (select 1 from dials where conversation_id like $1
+        and (closed_at is null or (answered_at is not null and transcript_read_at is null)))";
+    Ok(sqlx::query_scalar(at_rest).bind(conversations).fetch_one(database).await?)
 }
 
 /// Totals over all calls.
