@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use devstack::{StackOptions, TempDir, workspace};
 
 use crate::support::{
-    Plan, TestSystem, clock_offset_to, eventually, post_signed, read_conversation,
+    Plan, TestSystem, clock_offset_to, env, eventually, post_signed, read_conversation,
     read_conversations, read_prospect_status, run_plan,
 };
 
@@ -41,6 +41,7 @@ async fn start_before_two() -> Result<(TestSystem, TempDir)> {
     let system = TestSystem::start(StackOptions {
         clock_offset_secs: clock_offset_to("2025-02-25T13:59:52Z"),
         simulator_args: vec!["--scenarios".to_owned(), scenarios.display().to_string()],
+        worker_env: env(&[("RING_TIMEOUT", "16")]),
         ..StackOptions::default()
     })
     .await?;
@@ -117,7 +118,7 @@ async fn check_booked_and_charged_once(system: &TestSystem) -> Result<()> {
     assert_eq!(appointments, [("p1-id".to_owned(), "p1-id-1".to_owned(), expected)]);
     // The talk is charged once the dial is over, too.
     let charged = "the dial is over and four minutes are charged";
-    eventually(STEP_TIMEOUT, charged, async || {
+    eventually(CALL_TIMEOUT, charged, async || {
         let minutes: i32 = sqlx::query_scalar(r#"SELECT minutesLeft FROM "Subscription""#)
             .fetch_one(&system.database)
             .await?;
