@@ -47,10 +47,14 @@ pub(super) async fn wait_and_dial(
                     None => Dialed::NotMade(None),
                 })
             }
-            WakeReason::News => match recording::record(ctx, None).await?.closed {
-                true => Next::Return(Dialed::NotMade(None)),
-                false => Next::WaitUntil(time, detail),
-            },
+            WakeReason::News => {
+                recording::record(ctx, None).await?;
+                // A reset run also receives what is said of earlier dials: that alone does not end its wait.
+                match ctx.state(|call| must_not_dial(&call.facts)) {
+                    true => Next::Return(Dialed::NotMade(None)),
+                    false => Next::WaitUntil(time, detail),
+                }
+            }
             WakeReason::Cancelled => Next::Return(Dialed::NotMade(Some(RunEnd::Cancelled))),
             WakeReason::Rescheduled => {
                 Next::WaitUntil(ctx.state(|call| call.input.slot), WAITING_FOR_SLOT.to_owned())

@@ -9,6 +9,7 @@ mod agent_tool;
 mod all_scenarios;
 mod bad_input;
 mod event_order;
+mod every_message;
 mod every_step;
 mod example_day;
 mod forged;
