@@ -61,7 +61,7 @@ pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResul
             amend_last_dial(calls, &mut tx, call, &summary, late).await?
         }
     };
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     let amended = result == LateEventResult::Amended;
     info!(amended, "Applied a late event");
     Ok(result)

@@ -30,7 +30,7 @@ pub async fn run(calls: &Calls, input: &DialRef) -> Result<TranscriptReports, Fa
     if !transcript.text.is_empty() {
         let mut tx = calls.store.begin().await?;
         outcomes::store_transcript(&mut tx, &dial.conversation_id, &transcript.text).await?;
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
     }
     Ok(TranscriptReports { reports: transcript.reports, voicemail: transcript.voicemail })
 }

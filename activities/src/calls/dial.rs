@@ -146,7 +146,7 @@ async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Fail
         Created::Rejected(detail) => {
             let mut tx = calls.store.begin().await?;
             dials::mark_rejected(&mut tx, &dial.id, &detail).await?;
-            tx.commit().await.map_err(StoreError::from)?;
+            tx.commit().await?;
             warn!("The provider has rejected the call; see the notes");
             Ok(DialResult::Rejected { detail })
         }
@@ -195,7 +195,7 @@ fn retry_or_deny(calls: &Calls, dial: &Dial, delay: Duration) -> DialResult {
 async fn mark_not_sent(calls: &Calls, dial_id: &DialId) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     dials::mark_not_sent(&mut tx, dial_id).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Up to two seconds, different for each dial, so that dials rejected together don't retry together.

@@ -60,5 +60,5 @@ pub(super) async fn mark_placed(
 ) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     dials::mark_placed(&mut tx, &dial.id, provider_call_id).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

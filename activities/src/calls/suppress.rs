@@ -27,5 +27,5 @@ pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreErro
         conversation_id: id,
     };
     outcomes::suppress(&mut tx, &suppression).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

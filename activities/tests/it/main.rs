@@ -4,6 +4,7 @@ mod support;
 
 mod admit;
 mod concurrent_admission;
+mod connections;
 mod dial;
 mod fetch_status;
 mod interleavings;
