@@ -66,7 +66,7 @@ impl Ultravox {
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        Ok(Some(answer::check_status(response).await?.json().await?))
+        Ok(Some(answer::read_json(answer::check_status(response).await?).await?))
     }
 
     /// Finds the call of a dial by its metadata.
@@ -74,7 +74,8 @@ impl Ultravox {
         let filter = format!("metadata.{}", request::DIAL_KEY);
         let request =
             self.request(Method::GET, &["calls"]).query(&[(filter.as_str(), dial_id.as_str())]);
-        let page: Page<Call> = answer::check_status(request.send().await?).await?.json().await?;
+        let page = answer::check_status(request.send().await?).await?;
+        let page: Page<Call> = answer::read_json(page).await?;
         // The provider filters; the result is checked here.
         Ok(page.results.into_iter().find(|call| call.dial_id() == Some(dial_id.as_str())))
     }
@@ -91,8 +92,8 @@ impl Ultravox {
             let mut query = vec![("pageSize", "100".to_owned()), ("mode", "in_call".to_owned())];
             query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
             let request = self.request(Method::GET, &["calls", call_id, "messages"]).query(&query);
-            let page: Page<Message> =
-                answer::check_status(request.send().await?).await?.json().await?;
+            let page = answer::check_status(request.send().await?).await?;
+            let page: Page<Message> = answer::read_json(page).await?;
             messages.extend(page.results);
             cursor = page.next.as_deref().and_then(cursor_of);
             if cursor.is_none() {
