@@ -9,6 +9,7 @@ mod wire;
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use domain::hours::REQUEST_TIMEOUT_SECS;
 use domain::ids::DialId;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,8 +22,10 @@ pub use wire::Call;
 use wire::{Message, Page};
 
 /// The maximum time for an answer, below the start-to-close timeout of the activities.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(REQUEST_TIMEOUT_SECS as u64);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a connection in use is probed.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// The maximum number of pages of messages of one call, 100 messages each.
 const MAX_PAGES: usize = 50;
 
@@ -49,6 +52,9 @@ impl Ultravox {
         let http = Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // A connection that the network has lost is replaced.
+            .http2_keep_alive_interval(PROBE_INTERVAL)
+            .http2_keep_alive_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()?;
         Ok(Self { http, base, key })

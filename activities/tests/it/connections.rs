@@ -86,6 +86,17 @@ async fn settings_of_a_session_win_over_role_and_database() {
 }
 
 #[tokio::test]
+async fn store_migrates_a_database_of_a_newer_build() {
+    let url = create_migrated_database().await.unwrap();
+    let store = Store::connect(&url).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), [0_i64; 0]);
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum,
+        execution_time) values (29990101000000, 'of a newer build', true, '\\x00', 1)";
+    statement(&store, newer).await.unwrap();
+    assert_eq!(store.migrate().await.unwrap(), [29_990_101_000_000]);
+}
+
+#[tokio::test]
 async fn attempt_does_not_commit_after_its_deadline() {
     let service = Service::start().await;
     service.due_call(User::default(), Prospect::default()).await;
