@@ -140,9 +140,9 @@ impl Store {
         Ok(Transaction { inner: self.pool.begin().await?, deadline })
     }
 
-    /// A connection for reads that need no transaction.
-    pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+    /// Starts a transaction that can't write, and so has no deadline.
+    pub async fn read(&self) -> Result<Transaction, StoreError> {
+        Ok(Transaction { inner: self.pool.begin_with("begin read only").await?, deadline: None })
     }
 }
 

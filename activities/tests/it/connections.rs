@@ -116,6 +116,14 @@ async fn attempt_does_not_commit_after_its_deadline() {
 }
 
 #[tokio::test]
+async fn connection_for_reads_does_not_write() {
+    let service = Service::start().await;
+    let mut conn = service.store.read().await.unwrap();
+    let written = sqlx::query("delete from users").execute(&mut *conn).await.unwrap_err();
+    assert!(written.to_string().contains("read-only transaction"), "{written}");
+}
+
+#[tokio::test]
 async fn attempt_is_stopped_at_its_deadline_and_its_session_ends() {
     let (_proxy, store, mut beside) = proxied_store().await;
     let attempts =
