@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::{Error, Result};
 
-/// The message with which a PostgreSQL client commits a transaction: a simple query.
+/// The messages with which a PostgreSQL client begins and commits a transaction: simple queries.
+const BEGIN: &[u8] = b"Q\0\0\0\x0aBEGIN\0";
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// The HTTP/1.1 methods that the programs of this workspace use.
@@ -25,6 +26,8 @@ const METHODS: [&str; 4] = ["GET ", "POST ", "PATCH ", "DELETE "];
 /// What a breakpoint can be set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The begin of a PostgreSQL transaction that may write.
+    Begin,
     /// A PostgreSQL commit.
     Commit,
     /// An HTTP/1.1 request that starts with this prefix of "METHOD /path". An empty prefix matches any request.
@@ -171,6 +174,7 @@ impl Shared {
 impl Step {
     fn is_in(self, sent: &[u8]) -> bool {
         match self {
+            Self::Begin => sent.windows(BEGIN.len()).any(|part| part == BEGIN),
             Self::Commit => sent.windows(COMMIT.len()).any(|part| part == COMMIT),
             Self::Request("") => METHODS.iter().any(|method| sent.starts_with(method.as_bytes())),
             Self::Request(beginning) => sent.starts_with(beginning.as_bytes()),

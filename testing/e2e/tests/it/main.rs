@@ -14,6 +14,7 @@ mod every_step;
 mod example_day;
 mod forged;
 mod found_in_temporal;
+mod held_attempt;
 mod late_webhooks;
 mod limits;
 mod logs;
