@@ -37,6 +37,7 @@ impl Failure {
             Self::Store(StoreError::Constraint { .. }) => "DatabaseConstraint",
             Self::Store(StoreError::UnknownVariant { .. }) => "DatabaseUnknownVariant",
             Self::Store(StoreError::Json(_)) => "Json",
+            Self::Store(StoreError::DeadlinePassed(_)) => "DeadlinePassed",
             Self::Provider(UltravoxError::KeyRejected { .. }) => "ProviderKeyRejected",
             Self::Provider(_) => "Provider",
             Self::Carrier(_) => "Carrier",

@@ -4,6 +4,7 @@
 
 pub mod calls;
 pub mod clock;
+pub mod deadline;
 pub mod failure;
 pub mod planning;
 pub mod telnyx;

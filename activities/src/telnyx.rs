@@ -8,6 +8,9 @@ use reqwest::{Client, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a connection in use is probed, and how long an answer may take.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelnyxError {
@@ -33,6 +36,8 @@ impl Telnyx {
     pub fn new(base: Url, account_sid: String, key: SecretString) -> Result<Self, TelnyxError> {
         let http = Client::builder()
             .timeout(REQUEST_TIMEOUT)
+            .http2_keep_alive_interval(PROBE_INTERVAL)
+            .http2_keep_alive_timeout(PROBE_TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()
             .map_err(TelnyxError::Unreachable)?;

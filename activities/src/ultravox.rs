@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use chrono_tz::Tz;
+use domain::hours::REQUEST_TIMEOUT_SECS;
 use domain::ids::DialId;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
@@ -23,8 +24,10 @@ pub use wire::Call;
 use wire::{Message, Page};
 
 /// The maximum time for an answer, below the start-to-close timeout of the activities.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(REQUEST_TIMEOUT_SECS as u64);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a connection in use is probed.
+const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// The maximum number of pages of one list, and their size.
 const MAX_PAGES: usize = 50;
 const PAGE_SIZE: usize = 100;
@@ -54,6 +57,9 @@ impl Ultravox {
         let http = Client::builder()
             .timeout(REQUEST_TIMEOUT)
             .connect_timeout(CONNECT_TIMEOUT)
+            // A connection that the network has lost is replaced.
+            .http2_keep_alive_interval(PROBE_INTERVAL)
+            .http2_keep_alive_timeout(CONNECT_TIMEOUT)
             .redirect(redirect::Policy::none())
             .build()?;
         Ok(Self { http, base, key })
@@ -71,7 +77,7 @@ impl Ultravox {
         if response.status() == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        Ok(Some(answer::check_status(response).await?.json().await?))
+        Ok(Some(answer::read_json(answer::check_status(response).await?).await?))
     }
 
     /// Finds the call of a dial by its metadata. Calls that were created before the request are ignored: ids may recur
@@ -121,7 +127,8 @@ impl Ultravox {
             let cursor_query = cursor.take().map(|cursor| ("cursor", cursor));
             let request =
                 self.request(Method::GET, path).query(query).query(cursor_query.as_slice());
-            let page: Page<T> = answer::check_status(request.send().await?).await?.json().await?;
+            let page = answer::check_status(request.send().await?).await?;
+            let page: Page<T> = answer::read_json(page).await?;
             items.extend(page.results);
             cursor = page.next.as_deref().and_then(cursor_of);
             if cursor.is_none() {

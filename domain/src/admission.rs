@@ -93,7 +93,7 @@ pub struct AdmissionContext<'a> {
 pub enum Decision {
     Admit {
         reserve_minutes: i32,
-        /// The last time at which the request may leave.
+        /// The first time at which the dial must not be sent any more.
         dial_deadline: DateTime<Utc>,
     },
     /// Try again at this time.
@@ -109,7 +109,7 @@ pub fn decide(c: &AdmissionContext<'_>) -> Decision {
         return Decision::Defer { until: c.slot, block: TooEarly.into() };
     }
     let last_start = c.slot + MAX_LATENESS;
-    if c.now > last_start {
+    if c.now >= last_start {
         return Decision::Deny(TooLate.into());
     }
     let zones = match c.callee.check(c.window, c.strict) {
@@ -127,7 +127,7 @@ pub fn decide(c: &AdmissionContext<'_>) -> Decision {
     }
     // A block that ends in time is waited for; any other denies the call.
     let defer = |block: Block| match block.until {
-        Some(until) if until <= last_start => Decision::Defer { until, block },
+        Some(until) if until < last_start => Decision::Defer { until, block },
         _ => Decision::Deny(block),
     };
     let law = Law::for_phone(c.rules, c.callee.phone, c.callee.state);
@@ -154,8 +154,8 @@ pub fn decide(c: &AdmissionContext<'_>) -> Decision {
         let detail = format!("Waiting for a line, position {position} in the queue.");
         return defer(Block { reason: LinesBusy, detail, until: Some(soon) });
     }
-    let closes = hours.allowed_until(c.now).unwrap_or(last_start);
-    Decision::Admit { reserve_minutes, dial_deadline: closes.min(last_start) }
+    let hours_end = hours.allowed_until(c.now).unwrap_or(last_start);
+    Decision::Admit { reserve_minutes, dial_deadline: hours_end.min(last_start) }
 }
 
 /// What may have changed between admission and the request.
@@ -177,7 +177,7 @@ pub struct SendContext<'a> {
 ///
 /// Something has changed since admission: the request must not be sent.
 pub fn check_before_sending(c: &SendContext<'_>) -> Result<Vec<Tz>, Block> {
-    if c.now > c.dial_deadline {
+    if c.now >= c.dial_deadline {
         return Err(BlockReason::TooLate.into());
     }
     let zones = c.callee.check(c.window, c.strict)?;

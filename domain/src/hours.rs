@@ -16,6 +16,16 @@ use crate::{Block, BlockReason};
 /// How far ahead the next allowed time is searched, in days.
 const MAX_SEARCH_DAYS: i64 = 35;
 
+/// The maximum seconds from the last check of a dial to its request.
+pub const SEND_TIMEOUT_SECS: u32 = 10;
+/// The maximum seconds for the provider's answer to the request.
+pub const REQUEST_TIMEOUT_SECS: u32 = 25;
+/// The seconds that the carrier may take from the provider's answer to the first ring.
+const FIRST_RING_SECS: u32 = 10;
+/// How long before the end of the hours the last call may start: its phone may begin to ring that much later.
+pub const DIAL_MARGIN: TimeDelta =
+    TimeDelta::seconds((SEND_TIMEOUT_SECS + REQUEST_TIMEOUT_SECS + FIRST_RING_SECS) as i64);
+
 /// A user's calling window: local time from `start` to `end` (exclusive) on some days of the week.
 ///
 /// A window that starts after its end crosses midnight; it belongs to the day on which it starts.
@@ -163,7 +173,7 @@ impl Hours {
         None
     }
 
-    /// The end of the hours that are open at `from`.
+    /// The first time after an open `from` at which no call may start.
     pub fn allowed_until(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         self.0.iter().filter_map(|hours| hours.next_close(from)).min()
     }
@@ -188,7 +198,12 @@ impl OpenHours {
         }
     }
 
+    /// Whether a call may start: its phone begins to ring within the hours.
     fn contains(&self, at: DateTime<Utc>) -> bool {
+        self.is_open(at) && self.is_open(at + DIAL_MARGIN)
+    }
+
+    fn is_open(&self, at: DateTime<Utc>) -> bool {
         let local = at.with_timezone(&self.zone()).naive_local();
         let (date, time) = (local.date(), local.time());
         let today = self
@@ -212,16 +227,27 @@ impl OpenHours {
             .find(|open| *open >= from && self.contains(*open))
     }
 
-    /// The first closed time after an open `from`.
+    /// The first time after an open `from` at which no call may start.
     fn next_close(&self, from: DateTime<Utc>) -> Option<DateTime<Utc>> {
         let yesterday = self.days_from(from).next().and_then(|today| today.pred_opt());
-        let ends = yesterday.into_iter().chain(self.days_from(from)).filter_map(|date| {
-            let (start, end) = self.span(date)?;
-            let date = if end < start { date.succ_opt()? } else { date };
-            Some((date, end))
-        });
-        ends.flat_map(|(date, end)| local_times(self.zone(), date, end))
+        let days = yesterday.into_iter().chain(self.days_from(from));
+        days.flat_map(|date| self.closes_of(date))
+            .map(|close| close - DIAL_MARGIN)
             .find(|close| *close > from && !self.contains(*close))
+    }
+
+    /// The times at which the hours of a date may close, in order: their end and, if the clock goes back over their start,
+    /// the whole minutes from the first start to the second.
+    fn closes_of(&self, date: NaiveDate) -> Vec<DateTime<Utc>> {
+        let Some((start, end)) = self.span(date) else { return Vec::new() };
+        let end_date = if end < start { date.succ_opt() } else { Some(date) };
+        let starts: Vec<_> = local_times(self.zone(), date, start).collect();
+        let mut closes = match starts[..] {
+            [first, second] => whole_minutes(first, second),
+            _ => Vec::new(),
+        };
+        closes.extend(end_date.into_iter().flat_map(|date| local_times(self.zone(), date, end)));
+        closes
     }
 
     fn days_from(&self, from: DateTime<Utc>) -> impl Iterator<Item = NaiveDate> {
@@ -233,6 +259,10 @@ impl OpenHours {
     fn describe(&self, at: DateTime<Utc>) -> String {
         let zone = self.zone();
         let date = at.with_timezone(&zone).date_naive();
+        if self.is_open(at) {
+            let margin = DIAL_MARGIN.num_seconds();
+            return format!("The calling hours in {zone} end in less than {margin} s.");
+        }
         match self {
             Self::Window(window) if window.days_off.contains(&date) => {
                 format!("{date} is a day off of the user.")
@@ -281,6 +311,11 @@ fn local_times(zone: Tz, date: NaiveDate, time: NaiveTime) -> impl Iterator<Item
     let first = shown.and_then(|local| local.earliest());
     let again = shown.and_then(|local| local.latest()).filter(|again| Some(*again) != first);
     [first, again].into_iter().flatten().map(|local| local.with_timezone(&Utc))
+}
+
+fn whole_minutes(from: DateTime<Utc>, until: DateTime<Utc>) -> Vec<DateTime<Utc>> {
+    let minutes = from.timestamp() / 60 + 1..=until.timestamp() / 60;
+    minutes.filter_map(|minute| DateTime::from_timestamp(minute * 60, 0)).collect()
 }
 
 #[cfg(test)]

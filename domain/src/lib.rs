@@ -23,6 +23,7 @@ pub mod rules;
 pub mod script;
 pub mod slots;
 pub mod status;
+pub mod text;
 pub mod weekdays;
 
 pub use block_reason::{Block, BlockReason};

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use domain::admission::{self, AdmissionContext, Callee, Decision};
 use domain::callee_zones::zones_of_callee;
 use domain::cool_down::{RetryRule, cool_down};
-use domain::hours::DailyWindow;
+use domain::hours::{DIAL_MARGIN, DailyWindow};
 use domain::ids::ProspectId;
 use domain::pacing::Pacing;
 use domain::phone_usage::PhoneUsage;
@@ -243,7 +243,9 @@ impl Law<'_> {
         let whole = DateTime::from_timestamp(from.timestamp() / 60 * 60, 0).unwrap();
         let mut instant = from;
         for step in 1.. {
-            if !self.forbids(person, instant) && !self.is_capped(person, instant) {
+            let allowed =
+                [instant, instant + DIAL_MARGIN].iter().all(|i| !self.forbids(person, *i));
+            if allowed && !self.is_capped(person, instant) {
                 return instant;
             }
             instant = whole + minute * step;
@@ -398,7 +400,8 @@ impl Year<'_> {
             now + TimeDelta::seconds(self.rng.i64(0..=(dial_deadline - now).num_seconds().max(0)));
         let last = (dial_deadline - TimeDelta::seconds(1)).max(now);
         self.count.calls += 1;
-        for instant in [now, leaves.min(last), last] {
+        // The phone rings as much later.
+        for instant in [now, leaves.min(last), last, last + DIAL_MARGIN] {
             self.count.outside_hours += usize::from(self.law.forbids(person, instant));
         }
         self.count.above_cap += usize::from(self.law.is_capped(person, now));

@@ -4,6 +4,7 @@
 
 pub mod call_events;
 pub mod conversations;
+pub mod deadline;
 pub mod decisions;
 pub mod dials;
 pub mod imports;
@@ -14,21 +15,54 @@ pub mod plans;
 pub mod prospect_history;
 pub mod prospects;
 pub mod rules;
+mod sessions;
 pub mod suppressions;
 pub mod sweeps;
 pub mod users;
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::SystemTime;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::migrate::Migrate as _;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
+
+use deadline::DeadlinePassed;
 
 /// A connection that the functions of this crate take.
 pub use sqlx::PgConnection as Connection;
 
 /// A transaction; dropped without a commit it is rolled back.
-pub type Transaction = sqlx::Transaction<'static, Postgres>;
+#[derive(Debug)]
+pub struct Transaction {
+    inner: sqlx::Transaction<'static, Postgres>,
+    deadline: Option<SystemTime>,
+}
+
+impl Transaction {
+    /// Commits, unless the deadline of the attempt that began the transaction has passed.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        if self.deadline.is_some_and(|deadline| SystemTime::now() >= deadline) {
+            return Err(DeadlinePassed.into());
+        }
+        Ok(self.inner.commit().await?)
+    }
+}
+
+impl Deref for Transaction {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.inner
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -47,6 +81,8 @@ pub enum StoreError {
     UnknownVariant { column: &'static str, value: String },
     #[error("a value can't be stored as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    #[error(transparent)]
+    DeadlinePassed(#[from] DeadlinePassed),
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -58,13 +94,6 @@ impl From<sqlx::Error> for StoreError {
         }
     }
 }
-
-/// The maximum pause within a transaction, after which the database ends it: a process that hangs must not keep rows
-/// locked.
-const IDLE_IN_TRANSACTION_TIMEOUT: &str = "15s";
-/// The maximum time to wait for a free connection.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
-const MAX_CONNECTIONS: u32 = 16;
 
 /// A pool of connections to the database.
 #[derive(Clone, Debug)]
@@ -79,17 +108,10 @@ impl Store {
     ///
     /// The URL is invalid, or the database can't be reached.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
-        let timeout = ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT);
-        let options = options.options([timeout]);
+        let options = sessions::session_options(url.parse::<PgConnectOptions>()?);
         // One connection outside the pool first: the pool would retry and report only a timeout.
-        options.connect().await?.close().await?;
-        let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        Ok(Self { pool })
+        sessions::within_limit(options.connect()).await?.close().await?;
+        Ok(Self { pool: sessions::open_pool(options).await? })
     }
 
     /// Uses an open pool.
@@ -97,23 +119,33 @@ impl Store {
         Self { pool }
     }
 
-    /// Applies the migrations. Safe to run from several workers at once.
+    /// Applies the migrations. Safe to run from several workers at once. Returns the versions of the applied migrations
+    /// that this build does not know: a newer build was here, and left the tables usable for this one.
     ///
     /// # Errors
     ///
-    /// A migration fails, or the database has a migration that this build does not know.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await
+    /// A migration fails, or has failed before.
+    pub async fn migrate(&self) -> Result<Vec<i64>, sqlx::migrate::MigrateError> {
+        let mut migrator = sqlx::migrate!("../migrations");
+        migrator.set_ignore_missing(true);
+        let options = sessions::migration_options((*self.pool.connect_options()).clone());
+        let mut conn = options.connect().await?;
+        migrator.run(&mut conn).await?;
+        let applied = conn.list_applied_migrations(&migrator.table_name).await?;
+        conn.close().await?;
+        let versions = applied.into_iter().map(|migration| migration.version);
+        Ok(versions.filter(|version| !migrator.version_exists(*version)).collect())
     }
 
-    /// Starts a transaction.
+    /// Starts a transaction. It has the deadline of the attempt that begins it, see [`deadline::run_until`].
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        Ok(self.pool.begin().await?)
+        let deadline = deadline::current();
+        Ok(Transaction { inner: self.pool.begin().await?, deadline })
     }
 
-    /// A connection for reads that need no transaction.
-    pub async fn read(&self) -> Result<sqlx::pool::PoolConnection<Postgres>, StoreError> {
-        Ok(self.pool.acquire().await?)
+    /// Starts a transaction that can't write, and so has no deadline.
+    pub async fn read(&self) -> Result<Transaction, StoreError> {
+        Ok(Transaction { inner: self.pool.begin_with("begin read only").await?, deadline: None })
     }
 }
 

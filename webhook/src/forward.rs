@@ -6,9 +6,10 @@ use domain::ids::ConversationId;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
-use temporalio_client::tonic::IntoRequest as _;
+use temporalio_client::tonic::{Code, IntoRequest as _, Status};
 use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowStartOptions,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
 use tokio::sync::Semaphore;
@@ -29,6 +30,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) enum Forwarded {
     /// The call's workflow has the event.
     Accepted,
+    /// The call's workflow takes no such event, for example because it has too many. A `LateEvent`
+    /// workflow has it.
+    Diverted,
     /// The call's workflow has closed or never existed. If the event may still change the record,
     /// a `LateEvent` workflow has it.
     NoRunningWorkflow,
@@ -119,7 +123,10 @@ impl EventForwarder {
             // user a call of another user looks like no call.
             return Ok(Forwarded::NoRunningWorkflow);
         }
-        match handle.signal(Call::call_event, payload.clone(), Default::default()).await {
+        let digest = Sha256::digest(payload.to_string());
+        // A workflow takes a limited number of signals. Temporal drops a repeated request.
+        let options = WorkflowSignalOptions::builder().request_id(hex::encode(digest)).build();
+        match handle.signal(Call::call_event, payload.clone(), options).await {
             Ok(()) => Ok(Forwarded::Accepted),
             // Without this arm a missing namespace would look like a closed workflow.
             Err(WorkflowInteractionError::NotFound(status))
@@ -129,9 +136,14 @@ impl EventForwarder {
             }
             Err(WorkflowInteractionError::NotFound(_)) => {
                 if message.event.is_relevant_late() {
-                    self.start_late_event(conversation, payload).await?;
+                    self.start_late_event(conversation, payload, &digest).await?;
                 }
                 Ok(Forwarded::NoRunningWorkflow)
+            }
+            Err(WorkflowInteractionError::Rpc(status)) if is_final(&status) => {
+                warn!(%status, "The call's workflow takes no such event; starting a LateEvent");
+                self.start_late_event(conversation, payload, &digest).await?;
+                Ok(Forwarded::Diverted)
             }
             Err(error) => Err(ForwardError::Signal(error)),
         }
@@ -142,8 +154,8 @@ impl EventForwarder {
         &self,
         conversation: &ConversationId,
         message: Value,
+        digest: &[u8],
     ) -> Result<(), ForwardError> {
-        let digest = Sha256::digest(message.to_string());
         let id = late_event_workflow(conversation, &hex::encode(&digest[..8]));
         let input = LateEventInput { conversation_id: conversation.clone(), message };
         let options = WorkflowStartOptions::new(TASK_QUEUE, id)
@@ -156,4 +168,10 @@ impl EventForwarder {
             Err(error) => Err(ForwardError::StartLateEvent(error)),
         }
     }
+}
+
+/// Whether a repetition of the signal would be refused as well: the workflow has as many signals as
+/// Temporal allows, or the event is invalid or too large for a signal.
+fn is_final(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange)
 }

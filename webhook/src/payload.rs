@@ -7,6 +7,7 @@ pub mod provider;
 pub mod user_webhook;
 
 use domain::ids::ConversationId;
+use domain::text::{repair_json, replace_nul};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use workflows::events::EventMessage;
@@ -34,9 +35,10 @@ pub struct RoutedEvent {
     pub message: EventMessage,
 }
 
-/// Parses a body that must be a JSON object. If a key is repeated, the last value counts.
+/// Parses a body that must be a JSON object. If a key is repeated, the last value counts. What can't
+/// be stored of a text, such as half an emoji, becomes U+FFFD: the rest of the event matters.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
-    match serde_json::from_slice(body) {
+    match serde_json::from_str(&repair_json(body)) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Malformed::new("body", "must be a JSON object")),
         Err(error) => Err(Malformed::new("body", format!("is not JSON: {error}"))),
@@ -46,7 +48,7 @@ pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
 /// A decoded parameter of a query string.
 pub fn query_parameter(query: &str, name: &str) -> Option<String> {
     let mut fields = url::form_urlencoded::parse(query.as_bytes());
-    fields.find(|(field, _)| field == name).map(|(_, value)| value.into_owned())
+    fields.find(|(field, _)| field == name).map(|(_, value)| replace_nul(&value).into_owned())
 }
 
 /// An object of a payload.
@@ -90,9 +92,13 @@ fn required<T>(value: Option<T>, field: &str) -> Result<T, Malformed> {
     value.ok_or_else(|| Malformed::new(field, "is missing"))
 }
 
-/// Checks the id of a conversation or dial. A longer id can't name a workflow.
+/// The maximum length of an id in characters. A longer one can't name a workflow.
+const MAX_ID_CHARS: usize = 200;
+
+/// Checks an id: ours, or one of provider or carrier. A repaired id is the id of nothing.
 fn validate_id(field: &str, id: String) -> Result<String, Malformed> {
-    if (1..=200).contains(&id.chars().count()) && !id.chars().any(char::is_control) {
+    let is_readable = |c: char| !c.is_control() && c != char::REPLACEMENT_CHARACTER;
+    if (1..=MAX_ID_CHARS).contains(&id.chars().count()) && id.chars().all(is_readable) {
         Ok(id)
     } else {
         Err(Malformed::new(field, "must have 1 to 200 characters and no control characters"))

@@ -114,7 +114,7 @@ pub async fn import(
         progress(done);
     }
     if !options.dry_run {
-        tx.commit().await.map_err(StoreError::from)?;
+        tx.commit().await?;
     }
     imported.skipped.sort_by_key(|skipped| skipped.line);
     Ok(imported)

@@ -12,6 +12,7 @@ pub mod tools;
 use std::time::Duration;
 
 use activities::clock::Clock;
+use activities::deadline::StopAtDeadline;
 use activities::ultravox::Ultravox;
 use activities::{Calls, Planning};
 use anyhow::{Context as _, Result, anyhow};
@@ -46,7 +47,13 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let store = Store::connect(config.database_url.expose_secret())
         .await
         .context("connecting to PostgreSQL at DATABASE_URL")?;
-    store.migrate().await.context("applying the migrations")?;
+    let unknown = store.migrate().await.context("applying the migrations")?;
+    if !unknown.is_empty() {
+        warn!(
+            migrations = ?unknown,
+            "The database has migrations of a newer build; this build works on its tables as they are"
+        );
+    }
     let ultravox = Ultravox::new(config.ultravox_api_url.clone(), config.ultravox_api_key.clone())?;
 
     let telnyx = config.telnyx()?;
@@ -64,6 +71,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         .register_workflow::<SweepCalls>()?
         .register_activities(Planning::new(store.clone(), config.plans.settings()))
         .register_activities(calls)
+        .activity_inbound_interceptor(StopAtDeadline)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLERS))
         .graceful_shutdown_period(GRACEFUL_SHUTDOWN_TIMEOUT)
         .build();

@@ -1,19 +1,22 @@
 //! Cancels open calls to a number within seconds after it is suppressed.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use temporalio_client::Client;
 use temporalio_client::errors::WorkflowInteractionError;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use tracing::{info, warn};
 use workflows::Call;
 use workflows::ids::call_workflow;
 
 use activities::failure::Failure;
-use store::{Store, sweeps};
+use store::deadline::run_until;
+use store::{Store, StoreError, sweeps};
 
-/// How often open calls are checked without a notice: a notice may be lost with its connection.
-const RESCAN_INTERVAL: Duration = Duration::from_secs(60);
+/// How often open calls, and the connection itself, are checked without a notice: a notice may be lost with its connection.
+const RESCAN_INTERVAL: Duration = Duration::from_secs(30);
+/// The maximum time to check and to cancel open calls.
+const RESCAN_TIMEOUT: Duration = Duration::from_secs(60);
 /// The delay before a lost connection is opened again.
 const RECONNECT_DELAY: Duration = Duration::from_secs(5);
 
@@ -31,10 +34,9 @@ pub async fn watch(store: Store, client: Client) {
 async fn listen(store: &Store, client: &Client) -> Result<(), Failure> {
     let mut listener = store.listen_for_suppressions().await?;
     loop {
-        cancel_suppressed(store, client).await?;
-        if let Ok(notice) = timeout(RESCAN_INTERVAL, listener.next()).await {
-            notice?;
-        }
+        let rescan = cancel_suppressed(store, client);
+        run_until(SystemTime::now() + RESCAN_TIMEOUT, rescan).await.map_err(StoreError::from)??;
+        listener.wait(RESCAN_INTERVAL).await?;
     }
 }
 

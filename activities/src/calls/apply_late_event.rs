@@ -35,7 +35,7 @@ pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResul
         return Ok(LateEventResult::Unchanged);
     };
     let recorded = record_outcome::record(calls, &mut tx, &received).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     info!(amended = recorded.changed, "Applied a late event");
     let dial_id = received.events.iter().find_map(|event| event.dial_id.clone());
     let collected = match dial_id {

@@ -38,7 +38,7 @@ pub async fn run(calls: &Calls, input: &DialRef) -> Result<Recorded, Failure> {
     // The lock order: the conversation, then its dials.
     let recorded = record_outcome::record(calls, &mut tx, &record).await?;
     outcomes::store_transcript(&mut tx, &dial, &transcript.text, calls.clock.now()).await?;
-    tx.commit().await.map_err(StoreError::from)?;
+    tx.commit().await?;
     Ok(recorded)
 }
 

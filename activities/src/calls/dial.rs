@@ -6,6 +6,7 @@ use bootstrap::token::Purpose;
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use domain::admission::{SendContext, check_before_sending};
+use domain::hours::SEND_TIMEOUT_SECS;
 use domain::ids::DialId;
 use domain::{Block, BlockReason};
 use secrecy::ExposeSecret;
@@ -24,7 +25,7 @@ use crate::ultravox::{AgentScript, CallRequest, Created};
 
 /// The maximum time from `SENT` in the row to the request: a process that hung meanwhile must not ring a phone whose dial
 /// was given up.
-const SEND_TIMEOUT: TimeDelta = TimeDelta::seconds(10);
+const SEND_TIMEOUT: TimeDelta = TimeDelta::seconds(SEND_TIMEOUT_SECS as i64);
 /// The maximum time for which a busy provider is waited for.
 const MAX_BUSY_DELAY: Duration = Duration::from_secs(3_600);
 
@@ -146,7 +147,7 @@ async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Fail
         Created::Rejected(detail) => {
             let mut tx = calls.store.begin().await?;
             dials::mark_rejected(&mut tx, &dial.id, &detail).await?;
-            tx.commit().await.map_err(StoreError::from)?;
+            tx.commit().await?;
             warn!("The provider has rejected the call; see the notes");
             Ok(DialResult::Rejected { detail })
         }
@@ -185,7 +186,7 @@ async fn create_call(calls: &Calls, prepared: &PreparedDial) -> Created {
 fn retry_or_deny(calls: &Calls, dial: &Dial, delay: Duration) -> DialResult {
     let delay = TimeDelta::from_std(delay.min(MAX_BUSY_DELAY)).unwrap_or(TimeDelta::seconds(60));
     let until = calls.clock.now() + delay + jitter(&dial.id);
-    if until > dial.dial_deadline {
+    if until >= dial.dial_deadline {
         let detail = "The provider is at its limit until after the deadline.".to_owned();
         return DialResult::Denied { reason: BlockReason::TooLate, detail };
     }
@@ -195,7 +196,7 @@ fn retry_or_deny(calls: &Calls, dial: &Dial, delay: Duration) -> DialResult {
 async fn mark_not_sent(calls: &Calls, dial_id: &DialId) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     dials::mark_not_sent(&mut tx, dial_id).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Up to two seconds, different for each dial, so that dials rejected together don't retry together.

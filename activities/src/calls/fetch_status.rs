@@ -63,7 +63,7 @@ async fn mark_not_found(calls: &Calls, dial: &Dial) -> Result<(), StoreError> {
     }
     let mut tx = calls.store.begin().await?;
     dials::set_not_found(&mut tx, &dial.id, now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 /// Stores that the provider has the call of a dial.
@@ -74,5 +74,5 @@ pub(super) async fn mark_placed(
 ) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     dials::mark_placed(&mut tx, &dial.id, provider_call_id).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

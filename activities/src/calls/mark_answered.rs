@@ -15,5 +15,5 @@ use super::Calls;
 pub async fn run(calls: &Calls, input: &ConversationRef) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     conversations::mark_answered(&mut tx, &input.conversation_id, calls.clock.now()).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

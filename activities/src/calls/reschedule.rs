@@ -1,6 +1,6 @@
 //! `calls.reschedule`: moving the slot of a waiting call.
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
 use domain::hours::Hours;
 use domain::rules::Law;
 use domain::status::ConversationStatus;
@@ -28,6 +28,11 @@ pub async fn run(calls: &Calls, input: &RescheduleInput) -> Result<RescheduleRes
         return Ok(reject("the conversation no longer exists"));
     };
     record_ids(&conversation.user_id, &conversation.prospect_id, id);
+    let is_moved = input.slot.is_some_and(|slot| slot.trunc_subsecs(6) == conversation.slot);
+    if is_moved && conversation.status.is_open() {
+        // By an earlier attempt whose answer was lost.
+        return Ok(RescheduleResult::Rescheduled { slot: conversation.slot });
+    }
     if conversation.status != ConversationStatus::Scheduled {
         let status = conversation.status;
         return Ok(reject(format!("the call can't be rescheduled: its status is {status}")));

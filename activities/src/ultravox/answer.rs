@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::text::{repair_json, replace_nul};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::error::{UltravoxError, error_chain};
@@ -41,9 +43,9 @@ pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created 
     };
     let status = response.status();
     match status.as_u16() {
-        201 | 200 => match response.json::<Call>().await {
+        201 | 200 => match read_json::<Call>(response).await {
             Ok(call) => Created::Placed(call.call_id),
-            Err(error) => Created::Unknown(error_chain(&error.without_url())),
+            Err(error) => Created::Unknown(error.to_string()),
         },
         401 | 403 => Created::NotPlaced(UltravoxError::KeyRejected {
             status: status.as_u16(),
@@ -65,6 +67,12 @@ pub(super) async fn classify(sent: Result<Response, reqwest::Error>) -> Created 
         400 | 422 => Created::Rejected(read_detail(response).await),
         _ => Created::Unknown(format!("answered {status}")),
     }
+}
+
+/// Parses the body of an answer. Its texts can be stored.
+pub(super) async fn read_json<T: DeserializeOwned>(response: Response) -> Result<T, UltravoxError> {
+    let body = response.bytes().await?;
+    serde_json::from_str(&repair_json(&body)).map_err(UltravoxError::Undecodable)
 }
 
 /// Returns the answer if its status is a success.
@@ -95,11 +103,13 @@ pub fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
 
 /// Reads the error text: `detail`, otherwise the first string of the JSON, otherwise the body.
 async fn read_detail(response: Response) -> String {
-    let body = response.text().await.unwrap_or_default();
+    let body = response.bytes().await.unwrap_or_default();
+    let body = repair_json(&body);
     let detail = serde_json::from_str::<Value>(&body).ok().and_then(|json| {
         json.get("detail").and_then(Value::as_str).map(str::to_owned).or_else(|| first_text(&json))
     });
-    detail.unwrap_or(body).chars().filter(|c| *c != '\0').take(MAX_DETAIL_CHARS).collect()
+    let detail = detail.unwrap_or_else(|| replace_nul(&body).into_owned());
+    detail.chars().take(MAX_DETAIL_CHARS).collect()
 }
 
 fn first_text(json: &Value) -> Option<String> {

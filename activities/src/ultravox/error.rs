@@ -13,6 +13,8 @@ pub enum UltravoxError {
     /// The answer is not in the contract.
     #[error("Ultravox answered {status}: {detail}")]
     UnexpectedAnswer { status: u16, detail: String },
+    #[error("an answer of Ultravox can't be read: {0}")]
+    Undecodable(#[source] serde_json::Error),
     #[error("Ultravox has no call of dial {0} yet")]
     NotFound(DialId),
     #[error("Ultravox can't be reached: {}", error_chain(.0))]

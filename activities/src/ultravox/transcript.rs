@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use chrono_tz::Tz;
 use domain::hours::parse_local_time;
 use domain::report::{REPORTABLE, ReportedOutcome};
+use domain::text::repair_json;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::request::OUTCOME_TOOL;
@@ -66,18 +68,23 @@ impl Transcript {
         }
         self.text.push_str(speaker);
         self.text.push_str(": ");
-        self.text.push_str(&text.replace('\0', ""));
+        self.text.push_str(text);
     }
 }
 
 /// Whether the message is the webhook server's rejection of a report.
 fn is_rejection(message: &Message) -> bool {
-    let answer = message.text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let answer = message.text.as_deref().and_then(parse_json::<Value>);
     answer.is_some_and(|answer| answer["accepted"] == Value::Bool(false))
 }
 
+/// Parses JSON within a text.
+fn parse_json<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(&repair_json(text.as_bytes())).ok()
+}
+
 fn parse_report(arguments: &str, zone: Option<Tz>) -> Option<ReportedOutcome> {
-    let arguments: Arguments = serde_json::from_str(arguments).ok()?;
+    let arguments: Arguments = parse_json(arguments)?;
     Some(ReportedOutcome {
         outcome: arguments.outcome.parse().ok().filter(|outcome| REPORTABLE.contains(outcome))?,
         time: arguments.time.as_deref().and_then(|time| parse_local_time(time, zone)),
@@ -134,5 +141,14 @@ mod tests {
             None,
         );
         assert_eq!(transcript.reports, []);
+    }
+    #[test]
+    fn report_with_half_an_emoji_is_read() {
+        for bad in [r"\u0000", r"\ud83d"] {
+            let arguments = format!(r#"{{"outcome":"DO_NOT_CALL","notes":"never again{bad}"}}"#);
+            let call = message("TOOL_CALL", Some(OUTCOME_TOOL), "1", &arguments);
+            let transcript = Transcript::parse(&[call], None);
+            assert_eq!(transcript.reports[0].notes.as_deref(), Some("never again\u{fffd}"));
+        }
     }
 }

@@ -70,3 +70,24 @@ fn parse_end_reason(text: &str) -> EndReason {
         _ => EndReason::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::text::repair_json;
+
+    use super::*;
+
+    #[test]
+    fn texts_of_an_answer_can_be_stored() {
+        for bad in [r"\u0000", r"\ud83d"] {
+            let call = format!(
+                r#"{{"callId":"u{bad}","endReason":"{bad}","metadata":{{"dial_id":"p{bad}"}}}}"#
+            );
+            let call: Call = serde_json::from_str(&repair_json(call.as_bytes())).unwrap();
+            assert_eq!((call.call_id.as_str(), call.dial_id()), ("u\u{fffd}", Some("p\u{fffd}")));
+            let message = format!(r#"{{"role":"MESSAGE_ROLE_USER","text":"Hello{bad}"}}"#);
+            let message: Message = serde_json::from_str(&repair_json(message.as_bytes())).unwrap();
+            assert_eq!(message.text.as_deref(), Some("Hello\u{fffd}"));
+        }
+    }
+}

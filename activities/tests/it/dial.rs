@@ -4,9 +4,10 @@ use activities::Calls;
 use activities::calls::{admit, cancel_dial, dial, fetch_status, record_outcome};
 use activities::failure::Failure;
 use activities::ultravox::UltravoxError;
+use chrono::TimeDelta;
 use futures::future::join_all;
 use serde_json::{Value, json};
-use workflows::activities::calls::{CancelDialResult, DialResult};
+use workflows::activities::calls::{Admission, CancelDialResult, DialResult};
 
 use crate::support::{
     LIVE, NOW, Prospect, Provider, RUN, Service, User, admit_input, at, dial_ref, minutes_after,
@@ -305,6 +306,31 @@ async fn deadline_stops_the_request() {
     assert_eq!(denied(&place(&late).await), "too_late");
     assert_eq!(state(&service).await, intended());
     assert!(provider.calls().await.is_empty());
+}
+
+/// The window ends at 22:00:00.
+#[tokio::test]
+async fn no_phone_rings_after_the_end_of_the_hours() {
+    let (slot, deadline) = (at("2025-02-25T21:55:00Z"), at("2025-02-25T21:59:15Z"));
+    let provider = Provider::start(LIVE, &[]).await;
+    let service = Service::calling(&provider).await;
+    service.due_call(User::default(), Prospect::default()).await;
+    service.execute(format!("update conversations set slot = '{slot}'")).await;
+    let input = admit_input("p1-id-1", RUN);
+    let admitted = admit::run(&service.calls_at(slot), &input).await.unwrap();
+    assert!(matches!(admitted, Admission::Admitted(_)), "{admitted:?}");
+    let row = service.row("select dial_deadline from dials").await;
+    assert_eq!(row, json!({"dial_deadline": "2025-02-25T21:59:15+00:00"}));
+
+    let late = service.calls_at(deadline);
+    assert_eq!(denied(&place(&late).await), "too_late");
+    let again = admit::run(&late, &input).await.unwrap();
+    let Admission::Denied { reason, .. } = again else { panic!("{again:?}") };
+    assert_eq!(reason.into_str(), "outside_hours");
+    assert!(provider.calls().await.is_empty());
+
+    let in_time = service.calls_at(deadline - TimeDelta::seconds(5));
+    assert!(matches!(place(&in_time).await, DialResult::Placed { .. }));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod support;
 mod admit;
 mod any_order;
 mod concurrent_admission;
+mod connections;
 mod dial;
 mod fetch_status;
 mod interleavings;

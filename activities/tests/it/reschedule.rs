@@ -1,12 +1,12 @@
 //! `calls.reschedule`.
 
-use activities::calls::{record_outcome, reschedule};
+use activities::calls::{admit, record_outcome, reschedule};
 use chrono::{DateTime, Utc};
 use domain::ids::ConversationId;
 use serde_json::json;
 use workflows::activities::calls::{RescheduleInput, RescheduleResult};
 
-use crate::support::{NOW, Prospect, Service, User, at, minutes_after, talked};
+use crate::support::{NOW, Prospect, RUN, Service, User, admit_input, at, minutes_after, talked};
 
 fn to(slot: Option<DateTime<Utc>>) -> RescheduleInput {
     RescheduleInput { conversation_id: ConversationId::new("p1-id-1"), slot }
@@ -43,6 +43,24 @@ async fn waiting_call_is_rescheduled_within_its_hours() {
     let row =
         service.row("select slot at time zone 'UTC' as slot, status from conversations").await;
     assert_eq!(row, json!({"slot": "2025-02-25T16:00:00", "status": "SCHEDULED"}));
+}
+
+#[tokio::test]
+async fn repeated_reschedule_gets_the_same_answer_after_its_slot() {
+    let service = waiting().await;
+    let slot = minutes_after(1);
+    let later = service.calls_at(minutes_after(2));
+    for calls in [&service.calls, &later] {
+        match reschedule::run(calls, &to(Some(slot))).await.unwrap() {
+            RescheduleResult::Rescheduled { slot: moved } => assert_eq!(moved, slot),
+            RescheduleResult::Rejected { detail } => panic!("{detail}"),
+        }
+    }
+    admit::run(&later, &admit_input("p1-id-1", RUN)).await.unwrap();
+    match reschedule::run(&later, &to(Some(slot))).await.unwrap() {
+        RescheduleResult::Rescheduled { slot: moved } => assert_eq!(moved, slot),
+        RescheduleResult::Rejected { detail } => panic!("{detail}"),
+    }
 }
 
 #[tokio::test]

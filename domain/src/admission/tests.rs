@@ -61,14 +61,15 @@ fn call_at_its_slot_is_admitted_with_a_bounded_reservation() {
 }
 
 #[test]
-fn dial_deadline_is_the_end_of_the_window() {
-    let c = AdmissionContext {
-        now: at("2025-02-25T21:55:00Z"),
-        slot: at("2025-02-25T21:55:00Z"),
-        ..admissible()
-    };
+fn dial_deadline_is_before_the_end_of_the_window() {
+    let (now, slot) = (at("2025-02-25T21:55:00Z"), at("2025-02-25T21:55:00Z"));
+    let c = AdmissionContext { now, slot, ..admissible() };
     let Decision::Admit { dial_deadline, .. } = decide(&c) else { panic!("{:?}", decide(&c)) };
-    assert_eq!(dial_deadline, at("2025-02-25T22:00:00Z"));
+    assert_eq!(dial_deadline, at("2025-02-25T21:59:15Z"));
+    let last = AdmissionContext { now: dial_deadline - TimeDelta::milliseconds(1), ..c.clone() };
+    assert!(matches!(decide(&last), Decision::Admit { .. }));
+    let late = AdmissionContext { now: dial_deadline, ..c };
+    assert_eq!(blocked(decide(&late)), (None, BlockReason::OutsideHours));
 }
 
 #[test]
@@ -76,7 +77,7 @@ fn every_rule_denies_on_its_own() {
     use BlockReason::*;
     type Change = fn(&mut AdmissionContext<'static>);
     let cases: [(Change, BlockReason); 14] = [
-        (|c| c.now = at("2025-02-25T14:15:01Z"), TooLate),
+        (|c| c.now = at("2025-02-25T14:15:00Z"), TooLate),
         (|c| c.callee.status = ProspectStatus::Booked, ProspectNotCallable),
         (|c| c.callee.status = ProspectStatus::DoNotCall, ProspectNotCallable),
         (|c| c.callee.phone = "911", PhoneInvalid),
@@ -153,8 +154,9 @@ fn every_change_since_admission_stops_the_request() {
     use BlockReason::*;
     assert_eq!(check_before_sending(&sendable()), Ok(vec![chrono_tz::America::New_York]));
     type Change = fn(&mut SendContext<'static>);
-    let cases: [(Change, BlockReason); 7] = [
-        (|c| c.now = at("2025-02-25T14:15:01Z"), TooLate),
+    let cases: [(Change, BlockReason); 8] = [
+        (|c| c.now = at("2025-02-25T14:15:00Z"), TooLate),
+        (|c| (c.strict, c.callee.phone) = (true, "+88355501001"), ZoneUndetermined),
         (|c| c.paused = true, Paused),
         (|c| c.callee.status = ProspectStatus::Booked, ProspectNotCallable),
         (|c| c.callee.suppressed = true, Suppressed),

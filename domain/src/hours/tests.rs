@@ -13,12 +13,13 @@ fn is_open(window: &DailyWindow, instant: DateTime<Utc>) -> bool {
 }
 
 #[test]
-fn window_contains_its_start_but_not_its_end() {
+fn call_may_start_from_the_start_of_a_window_until_shortly_before_its_end() {
     let day = window("America/New_York", "09:00:00", "17:00:00");
     for (instant, inside) in [
         ("2025-02-25T13:59:59Z", false),
         ("2025-02-25T14:00:00Z", true),
-        ("2025-02-25T21:59:59Z", true),
+        ("2025-02-25T21:59:14Z", true),
+        ("2025-02-25T21:59:15Z", false),
         ("2025-02-25T22:00:00Z", false),
         ("2025-07-01T13:00:00Z", true),
     ] {
@@ -32,7 +33,7 @@ fn window_may_cross_midnight() {
     for (instant, inside) in [
         ("2025-02-25T14:29:59Z", false),
         ("2025-02-25T14:30:00Z", true),
-        ("2025-02-25T20:29:59Z", true),
+        ("2025-02-25T20:29:14Z", true),
         ("2025-02-25T20:30:00Z", false),
     ] {
         assert_eq!(is_open(&night, at(instant)), inside, "{instant}");
@@ -64,7 +65,7 @@ fn next_allowed_time_is_open_in_every_window() {
         assert_eq!(hours.next_allowed(at(from)), Some(at(next)), "{from}");
         assert!(hours.check(at(next)).is_ok());
     }
-    assert_eq!(hours.allowed_until(at("2025-02-25T18:00:00Z")), Some(at("2025-02-25T22:00:00Z")));
+    assert_eq!(hours.allowed_until(at("2025-02-25T18:00:00Z")), Some(at("2025-02-25T21:59:15Z")));
 }
 
 #[test]
@@ -94,6 +95,36 @@ fn ambiguous_start_opens_at_the_earlier_instant() {
     // Between 06:00Z and 06:30Z the clock shows 01:00 to 01:30 again: closed once more.
     assert!(!is_open(&early, at("2025-11-02T06:10:00Z")));
     assert_eq!(hours.next_allowed(at("2025-11-02T06:10:00Z")), Some(at("2025-11-02T06:30:00Z")));
+    assert_eq!(hours.allowed_until(at("2025-11-02T05:40:00Z")), Some(at("2025-11-02T05:59:15Z")));
+}
+
+#[test]
+fn phone_that_is_dialled_before_the_deadline_rings_within_the_hours() {
+    let mut rng = fastrand::Rng::with_seed(11);
+    let zones = ["America/New_York", "Australia/Lord_Howe", "America/Santiago", "Asia/Kolkata"];
+    let clock = |rng: &mut fastrand::Rng| {
+        NaiveTime::from_num_seconds_from_midnight_opt(rng.u32(..24 * 60) * 60, 0).unwrap()
+    };
+    let mut deadlines = 0;
+    for _ in 0..20_000 {
+        let (zone, start, end) = (*rng.choice(&zones).unwrap(), clock(&mut rng), clock(&mut rng));
+        let Ok(window) = DailyWindow::new(zone, start, end) else { continue };
+        let callee: Tz = rng.choice(&zones).unwrap().parse().unwrap();
+        let hours = Hours::of_call(window, [callee], &Law::default());
+        let from = at("2026-01-01T00:00:00Z") + TimeDelta::seconds(rng.i64(0..365 * 86_400));
+        let Some(until) = hours.check(from).ok().and_then(|()| hours.allowed_until(from)) else {
+            continue;
+        };
+        deadlines += 1;
+        assert!(hours.check(until).is_err(), "{hours:?} {from} {until}");
+        let last = (until - from).num_seconds();
+        for secs in [0, rng.i64(0..last.max(1)), last - 1] {
+            let rings = from + TimeDelta::seconds(secs.max(0)) + DIAL_MARGIN;
+            let is_open = hours.0.iter().all(|hours| hours.is_open(rings));
+            assert!(is_open, "{hours:?} {from} {until} {rings}");
+        }
+    }
+    assert!(deadlines > 1_000, "{deadlines}");
 }
 
 #[test]
@@ -114,14 +145,14 @@ fn window_across_midnight_belongs_to_its_start_day() {
         ("2025-02-28T06:00:00Z", false),
         ("2025-03-01T00:59:59Z", false),
         ("2025-03-01T01:00:00Z", true),
-        ("2025-03-01T06:59:59Z", true),
+        ("2025-03-01T06:59:14Z", true),
         ("2025-03-01T07:00:00Z", false),
         ("2025-03-02T01:00:00Z", false),
     ] {
         assert_eq!(is_open(&night, at(instant)), open, "{instant}");
     }
     let hours = Hours::of_window(night);
-    assert_eq!(hours.allowed_until(at("2025-03-01T05:30:00Z")), Some(at("2025-03-01T07:00:00Z")));
+    assert_eq!(hours.allowed_until(at("2025-03-01T05:30:00Z")), Some(at("2025-03-01T06:59:15Z")));
     assert_eq!(hours.next_allowed(at("2025-03-01T07:00:00Z")), Some(at("2025-03-08T01:00:00Z")));
 }
 

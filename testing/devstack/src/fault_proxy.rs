@@ -1,9 +1,11 @@
 //! A TCP proxy that holds a connection at a breakpoint.
 //!
 //! Tests use it to inject a crash, a lost connection or an operator's command at an exact step: before the server
-//! receives a request, or after it has processed the request and before the client receives the response.
+//! receives a request, or after it has processed the request and before the client receives the response. It can also
+//! silence connections, as a network does that loses them without a word.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,7 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::{Error, Result};
 
-/// The message with which a PostgreSQL client commits a transaction: a simple query.
+/// The messages with which a PostgreSQL client begins and commits a transaction: simple queries.
+const BEGIN: &[u8] = b"Q\0\0\0\x0aBEGIN\0";
 const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
 
 /// The HTTP/1.1 methods that the programs of this workspace use.
@@ -23,6 +26,8 @@ const METHODS: [&str; 4] = ["GET ", "POST ", "PATCH ", "DELETE "];
 /// What a breakpoint can be set on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// The begin of a PostgreSQL transaction that may write.
+    Begin,
     /// A PostgreSQL commit.
     Commit,
     /// An HTTP/1.1 request that starts with this prefix of "METHOD /path". An empty prefix matches any request.
@@ -64,6 +69,7 @@ struct Shared {
     /// The breakpoint and the number of its steps so far.
     breakpoint: Mutex<(Option<Breakpoint>, usize)>,
     state: watch::Sender<State>,
+    silence: watch::Sender<()>,
 }
 
 /// A proxy on 127.0.0.1 in front of a server on 127.0.0.1. It stops listening when it is dropped.
@@ -84,6 +90,7 @@ impl FaultProxy {
             target: (Ipv4Addr::LOCALHOST, port).into(),
             breakpoint: Mutex::default(),
             state: watch::Sender::new(State::Open),
+            silence: watch::Sender::default(),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { port: own, shared, accepting })
@@ -126,6 +133,14 @@ impl FaultProxy {
     pub fn cut(&self) {
         self.shared.state.send_replace(State::Cut);
     }
+
+    /// Silences the present connections for ever: nothing is forwarded any more, and neither side learns that the other
+    /// one has closed. New connections work. Returns the number of silenced connections.
+    pub fn silence(&self) -> usize {
+        let silenced = self.shared.silence.receiver_count();
+        self.shared.silence.send_replace(());
+        silenced
+    }
 }
 
 impl Drop for FaultProxy {
@@ -159,6 +174,7 @@ impl Shared {
 impl Step {
     fn is_in(self, sent: &[u8]) -> bool {
         match self {
+            Self::Begin => sent.windows(BEGIN.len()).any(|part| part == BEGIN),
             Self::Commit => sent.windows(COMMIT.len()).any(|part| part == COMMIT),
             Self::Request("") => METHODS.iter().any(|method| sent.starts_with(method.as_bytes())),
             Self::Request(beginning) => sent.starts_with(beginning.as_bytes()),
@@ -169,17 +185,34 @@ impl Step {
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     while let Ok((client, _)) = listener.accept().await {
         let shared = Arc::clone(&shared);
+        let silenced = shared.silence.subscribe();
         tokio::spawn(async move {
             let Ok(server) = TcpStream::connect(shared.target).await else { return };
-            let ((from_client, to_client), (from_server, to_server)) =
-                (client.into_split(), server.into_split());
-            let hold_response = watch::Sender::new(false);
-            // The end of either direction ends the connection.
-            tokio::select! {
-                () = upstream(&shared, from_client, to_server, &hold_response) => {}
-                () = downstream(&shared, from_server, to_client, &hold_response) => {}
-            }
+            forward(&shared, client, server, silenced).await;
         });
+    }
+}
+
+/// Forwards both ways until one direction ends, or holds both connections open once they are silenced.
+async fn forward(
+    shared: &Shared,
+    client: TcpStream,
+    server: TcpStream,
+    mut silenced: watch::Receiver<()>,
+) {
+    let ((from_client, to_client), (from_server, to_server)) =
+        (client.into_split(), server.into_split());
+    let hold_response = watch::Sender::new(false);
+    let mut upstream = pin!(upstream(shared, from_client, to_server, &hold_response));
+    let mut downstream = pin!(downstream(shared, from_server, to_client, &hold_response));
+    let is_silenced = tokio::select! {
+        () = &mut upstream => false,
+        () = &mut downstream => false,
+        silenced = silenced.changed() => silenced.is_ok(),
+    };
+    drop(silenced);
+    if is_silenced {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -287,5 +320,18 @@ mod tests {
             let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
             assert_eq!(send_request(&mut next).await.unwrap(), 5);
         }
+    }
+    #[tokio::test]
+    async fn silenced_connection_gets_no_answer_and_next_connection_is_forwarded() {
+        let (port, seen) = start_server().await;
+        let proxy = FaultProxy::start(port).await.unwrap();
+        let mut client = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        assert_eq!(send_request(&mut client).await.unwrap(), 5);
+        assert_eq!(proxy.silence(), 1);
+        let silent = tokio::spawn(async move { send_request(&mut client).await });
+        let mut next = TcpStream::connect(("127.0.0.1", proxy.port())).await.unwrap();
+        assert_eq!(send_request(&mut next).await.unwrap(), 5);
+        assert!(!silent.is_finished(), "neither an answer nor an end");
+        assert_eq!(*seen.borrow(), 2);
     }
 }

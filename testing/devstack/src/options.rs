@@ -34,6 +34,8 @@ pub struct StackOptions {
     pub database_url: Option<String>,
     /// Whether to use a new namespace of the server that the tests share, instead of a server of its own.
     pub shared_temporal: bool,
+    /// Dynamic configuration of the stack's own Temporal server, each as `key=value` with the value in JSON.
+    pub temporal_config: Vec<String>,
     pub parts: Parts,
     pub ports: Ports,
     /// Whether to start Temporal without its web interface.
@@ -65,6 +67,7 @@ impl Default for StackOptions {
             durable: false,
             database_url: None,
             shared_temporal: false,
+            temporal_config: Vec::new(),
             parts: Parts { simulator: true, webhook: true, worker: true },
             ports: Ports::default(),
             headless: true,

@@ -195,8 +195,9 @@ async fn start_temporal(options: &StackOptions, dir: &Path) -> Result<Temporal> 
     let started = Instant::now();
     let (port, ui_port) = (options.ports.temporal, options.ports.temporal_ui);
     let dir = dir.join("temporal");
-    let temporal =
-        Temporal::start(TemporalOptions { dir, port, ui_port, headless: options.headless }).await?;
+    let (headless, config) = (options.headless, options.temporal_config.clone());
+    let temporal = TemporalOptions { dir, port, ui_port, headless, config };
+    let temporal = Temporal::start(temporal).await?;
     report_ready(options, "Temporal", started);
     Ok(temporal)
 }

@@ -21,6 +21,8 @@ pub struct TemporalOptions {
     pub ui_port: Option<u16>,
     /// Whether to start without the web interface.
     pub headless: bool,
+    /// Dynamic configuration, each as `key=value` with the value in JSON.
+    pub config: Vec<String>,
 }
 
 /// A namespace of a Temporal development server.
@@ -65,8 +67,9 @@ impl Temporal {
     pub async fn start_temporary() -> Result<Self> {
         let temp_dir = workspace::temp_dir()?;
         let dir = temp_dir.path().to_path_buf();
-        let temporal =
-            Self::start(TemporalOptions { dir, port: None, ui_port: None, headless: true }).await?;
+        let (port, ui_port, config) = (None, None, Vec::new());
+        let options = TemporalOptions { dir, port, ui_port, headless: true, config };
+        let temporal = Self::start(options).await?;
         Ok(Self { _temp_dir: Some(temp_dir), ..temporal })
     }
 
@@ -207,6 +210,9 @@ fn server_args(options: &TemporalOptions, port: u16, ui_port: Option<u16>) -> Ve
     // A new namespace gets its schedules within a second.
     let refresh = ["--dynamic-config-value", r#"system.namespaceCacheRefreshInterval="1s""#];
     args.extend(refresh.map(OsString::from));
+    for value in &options.config {
+        args.extend(["--dynamic-config-value".into(), value.into()]);
+    }
     args.extend(["--log-level", "error", "--disable-config-file"].map(OsString::from));
     args
 }

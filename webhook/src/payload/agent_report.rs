@@ -5,6 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::hours::{parse_local_time, parse_zone};
 use domain::report::{REPORTABLE, Report, ReportSource, ReportedOutcome};
 use domain::status::Outcome;
+use domain::text::repair_json;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -96,7 +97,8 @@ fn parse_time(text: &str, zone: Option<&str>) -> Result<DateTime<Utc>, String> {
 
 fn read_prior_report(call_state: Value) -> Option<Report> {
     // The provider does not document whether it sends the state as an object or as its text.
-    let parsed = call_state.as_str().and_then(|text| serde_json::from_str(text).ok());
+    let parsed = call_state.as_str();
+    let parsed = parsed.and_then(|text| serde_json::from_str(&repair_json(text.as_bytes())).ok());
     let call_state = parsed.unwrap_or(call_state);
     let prior = PriorReport::deserialize(call_state.get("reported")?.as_object()?).ok()?;
     let outcome = reportable_outcome(&prior.outcome.0?)?;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use workflows::events::{CallEvent, EventMessage};
 
 use super::fields::Text;
-use super::{JsonObject, Malformed, RoutedEvent, parse_object, required};
+use super::{JsonObject, Malformed, RoutedEvent, parse_object, required, validate_id};
 
 /// The object `data` of a call-control event.
 #[derive(Deserialize)]
@@ -37,7 +37,7 @@ struct Detection {
 /// `dial` comes from the callback URL that we gave to Telnyx: the body has no field of ours.
 pub fn read_event(body: &[u8], dial: Option<DialId>) -> Result<Option<RoutedEvent>, Malformed> {
     let is_json = body.trim_ascii_start().starts_with(b"{");
-    let event = if is_json { read_call_control(&parse_object(body)?)? } else { read_texml(body) };
+    let event = if is_json { read_call_control(&parse_object(body)?) } else { read_texml(body) }?;
     let Some(event) = event else { return Ok(None) };
     let dial = required(dial, "dial")?;
     let conversation = dial
@@ -47,21 +47,25 @@ pub fn read_event(body: &[u8], dial: Option<DialId>) -> Result<Option<RoutedEven
     Ok(Some(RoutedEvent { conversation, message }))
 }
 
-fn read_texml(body: &[u8]) -> Option<CallEvent> {
+fn read_texml(body: &[u8]) -> Result<Option<CallEvent>, Malformed> {
     let fields: BTreeMap<String, String> = url::form_urlencoded::parse(body).into_owned().collect();
     let field = |name: &str| fields.get(name).map(String::as_str).filter(|text| !text.is_empty());
-    let leg = field("CallSid").map(str::to_owned);
+    let leg = read_leg("CallSid", field("CallSid").map(str::to_owned))?;
     if let Some(answered_by) = field("AnsweredBy") {
-        return answered_by.starts_with("machine").then(|| machine(leg));
+        return Ok(answered_by.starts_with("machine").then(|| machine(leg)));
     }
-    let cause = match field("CallStatus")? {
-        "initiated" => return Some(leg_started(leg?)),
+    let cause = match field("CallStatus").unwrap_or_default() {
+        "initiated" => return Ok(leg.map(leg_started)),
         "busy" => HangupCause::Busy,
         "no-answer" | "canceled" => HangupCause::NoAnswer,
         "failed" => parse_cause(field("HangupCause").unwrap_or_default()),
-        _ => return None,
+        _ => return Ok(None),
     };
-    Some(unreached(leg, cause))
+    Ok(Some(unreached(leg, cause)))
+}
+
+fn read_leg(field: &str, id: Option<String>) -> Result<Option<String>, Malformed> {
+    id.map(|id| validate_id(field, id)).transpose()
 }
 
 fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Malformed> {
@@ -69,6 +73,7 @@ fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Mal
     let payload = required(data.object("payload")?, "data.payload")?;
     let Data { event_type } = data.read()?;
     let leg = payload.read::<Leg>()?.call_control_id.0;
+    let leg = read_leg("data.payload.call_control_id", leg)?;
     let event = match event_type.0.as_deref() {
         Some("call.initiated") => leg.map(leg_started),
         Some("call.hangup") => match payload.read::<Hangup>()?.hangup_cause.0.as_deref() {

@@ -47,6 +47,7 @@ pub fn read_event(body: &Map<String, Value>) -> Result<Option<RoutedEvent>, Malf
     let call = required(body.object("call")?, "call")?;
     let Call { call_id } = call.read()?;
     let provider_call_id = required(call_id.0, "call.callId")?;
+    let provider_call_id = validate_id("call.callId", provider_call_id)?;
     let Some(dial) = read_dial_id(&call)? else { return Ok(None) };
     let Some(conversation) = dial.conversation() else { return Ok(None) };
     let event = match event.as_str() {

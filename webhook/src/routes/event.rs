@@ -8,7 +8,8 @@ use crate::forward::{EventForwarder, FORWARD_TIMEOUT, Forwarded};
 use crate::payload::RoutedEvent;
 use crate::problem::Problem;
 
-/// Answers 204 if the call's workflow has the event and 202 if no such workflow is running.
+/// Answers 204 if the call's workflow has the event, and 202 if no such workflow is running or takes
+/// it.
 pub(super) async fn forward_event(
     forwarder: &EventForwarder,
     event: &RoutedEvent,
@@ -16,6 +17,7 @@ pub(super) async fn forward_event(
     record_ids(event);
     match forwarder.forward(event, FORWARD_TIMEOUT).await? {
         Forwarded::Accepted => Ok(StatusCode::NO_CONTENT),
+        Forwarded::Diverted => Ok(StatusCode::ACCEPTED),
         Forwarded::NoRunningWorkflow => {
             info!("Event accepted, but no workflow of the call is running");
             Ok(StatusCode::ACCEPTED)

@@ -114,7 +114,7 @@ async fn forward_report(
 ) -> Answer {
     record_ids(event);
     match forwarder.forward(event, REPORT_TIMEOUT).await {
-        Ok(Forwarded::Accepted) => Answer::Accepted(report),
+        Ok(Forwarded::Accepted | Forwarded::Diverted) => Answer::Accepted(report),
         Ok(Forwarded::NoRunningWorkflow) => {
             warn!("Report arrived after the call's workflow closed");
             Answer::CallOver

@@ -41,7 +41,7 @@ pub async fn record_abandoned(
         closed = record_outcome::record(calls, &mut tx, &input).await?.closed;
     }
     let dials = dials::lock_all(&mut tx, id).await?;
-    tx.commit().await.map_err(store::StoreError::from)?;
+    tx.commit().await?;
     if let Some(dial) = dials.iter().find(|dial| dial.is_live()) {
         return end_live_dial(calls, dial).await;
     }

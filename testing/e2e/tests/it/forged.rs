@@ -72,7 +72,8 @@ async fn request_with_any_changed_byte_is_rejected() -> Result<()> {
         connection.exchange(post_request(OUTCOME, &signed.headers(), EVENT)).await?.status,
         204
     );
-    assert_eq!(count_signals(&system).await?, 2);
+    // Temporal keeps a repeated event once.
+    assert_eq!(count_signals(&system).await?, 1);
     Ok(())
 }
 
@@ -116,7 +117,6 @@ async fn signature_is_valid_only_for_its_body_time_and_secret() -> Result<()> {
         ("from the future", early.headers().to_vec(), 401),
         ("time in seconds", epoch.headers().to_vec(), 401),
     ];
-    let accepted = cases.iter().filter(|(_, _, status)| *status == 204).count();
     for (what, headers, expected) in &cases {
         let response = post(&url, EVENT, headers).await?;
         assert_eq!(response.status, *expected, "{what}");
@@ -130,7 +130,8 @@ async fn signature_is_valid_only_for_its_body_time_and_secret() -> Result<()> {
     // The same JSON with other blanks.
     let reformatted = EVENT.replace(':', ": ");
     assert_eq!(post(&url, &reformatted, &now.headers()).await?.status, 401);
-    assert_eq!(count_signals(&system).await?, accepted);
+    // Temporal keeps a repeated event once.
+    assert_eq!(count_signals(&system).await?, 1);
     Ok(())
 }
 

@@ -44,6 +44,15 @@ async fn worker_creates_the_schedule_and_the_next_worker_updates_it() -> Result<
     system.replace_worker(&env(&[("SCHEDULE_INTERVAL", "45"), ("BATCH_SIZE", "1")])).await?;
     let second = describe_schedule(&system).await?;
     assert_runs_every(&second, "2700s");
+    let log = system.stack.worker.as_ref().unwrap().log();
+    let changed = log.lines().find(|line| line.contains("Schedule changed")).unwrap();
+    let changed: Value = serde_json::from_str(changed)?;
+    for (field, value) in [("oldIntervalSecs", 1800), ("newIntervalSecs", 2700)] {
+        assert_eq!(changed[field], value, "{changed}");
+    }
+    for (field, batch) in [("oldInput", "\"batchSize\":10,"), ("newInput", "\"batchSize\":1,")] {
+        assert!(changed[field].as_str().unwrap_or_default().contains(batch), "{changed}");
+    }
 
     for user in ["user1-id", "user2-id"] {
         User::new(user).insert(&system.database).await?;

@@ -44,6 +44,7 @@ async fn stopping_server_answers_begun_requests_before_it_exits() -> Result<()> 
     assert_eq!(half_sent.exchange(rest).await?.status, 204);
     assert!(server.wait_for_exit(STOP_TIMEOUT).await?.success());
     assert!(server.log().contains("Webhook server stopped"));
-    assert_eq!(count_signals(&system).await?, 3);
+    // Temporal keeps a repeated event once.
+    assert_eq!(count_signals(&system).await?, 1);
     Ok(())
 }

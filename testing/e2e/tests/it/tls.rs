@@ -70,7 +70,8 @@ async fn certificate_is_replaced_without_a_restart() -> Result<()> {
     .await;
     assert_eq!(answer.status(), 204);
     assert!(send(&first).await.is_err());
-    assert_eq!(count_signals(&system).await?, 3);
+    // Temporal keeps a repeated event once.
+    assert_eq!(count_signals(&system).await?, 1);
     let found = server.process.log().lines().any(|line| line.contains("PRIVATE KEY"));
     assert!(!found, "the log contains the key");
     Ok(())

@@ -1,0 +1,84 @@
+//! The pool of database sessions: nothing in it waits without a limit.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
+use tokio::time::timeout;
+
+/// Settings of every session. They win over those of the role and of the database.
+const SETTINGS: [(&str, &str); 8] = [
+    // A row that a user keeps locked stops one call, not a session.
+    ("lock_timeout", "3s"),
+    ("statement_timeout", "20s"),
+    // A process that hangs must not keep rows locked.
+    ("idle_in_transaction_session_timeout", "5s"),
+    // A dial is `SENT` on disk before its request leaves.
+    ("synchronous_commit", "on"),
+    // The database gives up a client that vanished, and frees its locks.
+    ("tcp_keepalives_idle", "10s"),
+    ("tcp_keepalives_interval", "5s"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "10s"),
+];
+/// Settings of the session that migrates: it waits for another worker that migrates, and for long statements.
+const MIGRATION_SETTINGS: [(&str, &str); 2] = [("lock_timeout", "0"), ("statement_timeout", "0")];
+
+const MAX_SESSIONS: u32 = 16;
+/// The maximum time to wait for a free session.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The maximum time to wait for a new session, and for the answer of an idle one. A session that does not answer is
+/// closed: the network may have lost it without a word.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+pub(crate) fn session_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(SETTINGS)
+}
+
+pub(crate) fn migration_options(options: PgConnectOptions) -> PgConnectOptions {
+    options.options(MIGRATION_SETTINGS)
+}
+
+/// Opens a pool whose sessions are checked when they are taken and when they come back.
+pub(crate) async fn open_pool(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new()
+        .max_connections(MAX_SESSIONS)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // The pool's own check has no time limit.
+        .test_before_acquire(false)
+        .before_acquire(|session, _| Box::pin(answers(session)))
+        // An attempt that was stopped in the middle of a statement returns its session. The pool would wait for the
+        // answer to that statement.
+        .after_release(|session, _| Box::pin(answers(session)))
+        .connect_with(options)
+        .await
+}
+
+/// Opens a pool of one session, for a listener. A dead listener keeps its session until the kernel gives it up.
+pub(crate) async fn open_single(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options)
+        .await
+}
+
+/// Waits for an answer of the database, but not for ever.
+pub(crate) async fn within_limit<T>(
+    answer: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    match timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let text = format!("the database does not answer within {ANSWER_TIMEOUT:?}");
+            Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
+        }
+    }
+}
+
+/// Sends what is pending, such as a rollback, and waits for the answer.
+async fn answers(session: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    within_limit(session.ping()).await.map(|()| true)
+}
