@@ -46,6 +46,23 @@ pub enum StoreError {
     UnknownVariant { column: &'static str, value: String },
 }
 
+impl StoreError {
+    /// Whether the database can't be reached or does not accept work: the statement is not to blame.
+    pub fn is_unavailable(&self) -> bool {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        match self {
+            Self::Database(
+                Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed,
+            ) => true,
+            // 08 connection exception, 40 deadlock, 53 insufficient resources, 57P a shutdown.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))
+            }),
+            _ => false,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(source: sqlx::Error) -> Self {
         let constraint = source.as_database_error().and_then(|error| error.constraint());

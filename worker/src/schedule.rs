@@ -81,6 +81,7 @@ fn plan_action(config: &Config) -> ScheduleAction {
         from: None,
         so_far: PlanSummary::default(),
         phase: PlanPhase::default(),
+        unstarted: Vec::new(),
     };
     ScheduleAction::start_workflow(PlanCalls::run, input, TASK_QUEUE, PLAN_SCHEDULE)
 }

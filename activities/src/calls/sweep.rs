@@ -60,10 +60,7 @@ pub enum Swept {
 /// Deletes decisions that are older than `DECISION_DAYS`; returns their number.
 async fn prune_decisions(calls: &Calls) -> Result<u64, StoreError> {
     let before = calls.clock.now() - TimeDelta::days(i64::from(calls.settings.decision_days));
-    let mut tx = calls.store.begin().await?;
-    let pruned = decisions::prune(&mut tx, before).await?;
-    tx.commit().await?;
-    Ok(pruned)
+    decisions::prune(&calls.store, before).await
 }
 
 #[instrument(name = "sweep", level = "error", skip_all, fields(conversationId = %id))]
