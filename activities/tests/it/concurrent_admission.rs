@@ -4,7 +4,7 @@ use activities::calls::admit;
 use futures::future::join_all;
 use workflows::activities::calls::Admission;
 
-use crate::support::{NOW, Prospect, RUN, Service, User, admit_input, at};
+use crate::support::{NOW, Prospect, RUN, Service, TIMEOUT, User, admit_input, at, eventually};
 
 /// Asks for admission of all at once; returns how many were admitted and deferred.
 async fn ask(service: &Service, lines: i32, conversations: &[String]) -> (usize, usize) {
@@ -51,6 +51,40 @@ async fn concurrent_admissions_do_not_exceed_the_daily_limit() {
     let ids = due_calls(&service, "user1-id", 12).await;
     assert_eq!(ask(&service, 20, &ids).await, (3, 0));
     assert_eq!(service.minutes_left("sub-user1-id").await, 570);
+}
+
+/// The subscription that the admissions wait for is no longer the active one when they go on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn daily_limit_holds_while_the_subscription_is_swapped() {
+    let service = Service::start().await;
+    User { per_day: 1, ..User::default() }.insert(&service.database).await.unwrap();
+    let ids = due_calls(&service, "user1-id", 6).await;
+    service
+        .execute(
+            "insert into subscriptions (id, user_id, plan_id, minutes_left, status)
+            select 'next', user_id, plan_id, 600, 'PAUSED' from subscriptions",
+        )
+        .await;
+    let mut swap = service.database.begin().await.unwrap();
+    for change in [
+        "update subscriptions set status = 'EXPIRED' where id <> 'next'",
+        "update subscriptions set status = 'ACTIVE' where id = 'next'",
+    ] {
+        sqlx::query(change).execute(&mut *swap).await.unwrap();
+    }
+    let admissions = ask(&service, 20, &ids);
+    let commit = async {
+        let waiting = "select 1 as found from pg_stat_activity
+            where datname = current_database() and wait_event_type = 'Lock'";
+        let all_wait = async || {
+            let found = service.rows(waiting).await.len();
+            Ok((found >= 6).then_some(()))
+        };
+        eventually(TIMEOUT, "all admissions wait", all_wait).await;
+        swap.commit().await.unwrap();
+    };
+    let (admitted, ()) = tokio::join!(admissions, commit);
+    assert_eq!(admitted, (1, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

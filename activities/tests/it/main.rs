@@ -12,6 +12,7 @@ mod late_events;
 mod lines;
 mod periods;
 mod phone_verdict;
+mod plan_runs;
 mod planning;
 mod record_outcome;
 mod repetition;
