@@ -20,6 +20,7 @@ mod lost_response;
 mod operator;
 mod operator_activities;
 mod operator_between_steps;
+mod plan_runs;
 mod planning_twice;
 mod private;
 mod random_faults;
