@@ -63,7 +63,7 @@ pub async fn save(
     Ok(())
 }
 
-/// Deletes decisions from before a time, for at most [`PRUNE_TIMEOUT`]; returns their number.
+/// Deletes decisions from before a time, for at most a minute; returns their number.
 pub async fn prune(store: &Store, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let (start, mut pruned) = (Instant::now(), 0);
     loop {

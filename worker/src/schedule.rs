@@ -82,6 +82,7 @@ fn plan_action(config: &Config) -> ScheduleAction {
         so_far: PlanSummary::default(),
         phase: PlanPhase::default(),
         unstarted: Vec::new(),
+        cancelled: false,
     };
     ScheduleAction::start_workflow(PlanCalls::run, input, TASK_QUEUE, PLAN_SCHEDULE)
 }

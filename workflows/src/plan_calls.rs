@@ -59,6 +59,9 @@ pub struct PlanCallsInput {
     /// Users that are planned, and whose calls are not started yet.
     #[serde(default)]
     pub unstarted: Vec<UserId>,
+    /// The run is cancelled: it only starts what is planned.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// Which users the run plans.
@@ -120,6 +123,7 @@ impl PlanCalls {
             let (users, is_last_page) = run.pick_users().await?;
             let users = run.share_slots(users).await;
             for users in users.chunks(MAX_CONCURRENT_USERS) {
+                run.end_if_cancelled()?;
                 run.plan_users(users.to_vec()).await?;
                 if run.input.so_far.interval_over {
                     break;
@@ -177,15 +181,28 @@ struct PlanRun<'a> {
 }
 
 impl PlanRun<'_> {
-    /// Ends this run of the workflow if it is cancelled, or continues it as new if it has become long.
+    fn is_cancelled(&self) -> bool {
+        self.input.cancelled || self.ctx.cancellation_token().is_cancelled()
+    }
+
+    fn end_if_cancelled(&self) -> Result<(), WorkflowTermination> {
+        if self.is_cancelled() { Err(WorkflowTermination::cancelled()) } else { Ok(()) }
+    }
+
+    fn is_long(&self) -> bool {
+        self.started >= MAX_CHILDREN_PER_RUN || self.ctx.continue_as_new_suggested()
+    }
+
+    /// Continues the workflow as new if this run of it has become long. Ends it if it is cancelled.
     fn continue_as_new_if_long(&self) -> Result<(), WorkflowTermination> {
-        if self.ctx.cancellation_token().is_cancelled() {
-            return Err(WorkflowTermination::cancelled());
-        }
-        if self.started < MAX_CHILDREN_PER_RUN && !self.ctx.continue_as_new_suggested() {
-            return Ok(());
-        }
-        match self.ctx.continue_as_new(self.input.clone(), ContinueAsNewOptions::default())? {}
+        self.end_if_cancelled()?;
+        if self.is_long() { self.continue_as_new() } else { Ok(()) }
+    }
+
+    fn continue_as_new(&self) -> Result<(), WorkflowTermination> {
+        // The next run of the workflow does not get the request for cancellation.
+        let input = PlanCallsInput { cancelled: self.is_cancelled(), ..self.input.clone() };
+        match self.ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
     }
 
     /// Picks the next page of users; returns them, and whether it is the last page. A planned user is not picked again.
@@ -215,10 +232,10 @@ impl PlanRun<'_> {
                 let is_last_page = users.len() < limit as usize;
                 Ok((users, is_last_page))
             }
-            Err(_) if self.ctx.cancellation_token().is_cancelled() => {
-                Err(WorkflowTermination::cancelled())
+            Err(error) => {
+                self.end_if_cancelled()?;
+                Err(error.into())
             }
-            Err(error) => Err(error.into()),
         }
     }
 
@@ -259,14 +276,13 @@ impl PlanRun<'_> {
             self.start_calls(&user.user_id, &calls).await?;
             self.ctx.set_current_details(describe(&self.input.so_far));
             let rest = &users[position + 1..];
-            if self.started >= MAX_CHILDREN_PER_RUN && !rest.is_empty() {
+            if self.is_long() && !rest.is_empty() {
                 // The next run of the workflow reads their calls from the database.
                 self.input.unstarted = rest.iter().map(|user| user.user_id.clone()).collect();
                 if let PlanPhase::DueCallbacks { after } = &mut self.input.phase {
                     *after = users.last().map(|user| user.user_id.clone());
                 }
-                let input = self.input.clone();
-                match self.ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
+                self.continue_as_new()?;
             }
         }
         Ok(())

@@ -49,7 +49,7 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
         }
         PhoneClosed => {
             "insert into prospects (id, user_id, name, phone, status)
-            values ('other', 'user1-id', 'Ann', '1 (234) 567-890', 'BOOKED')"
+            values ('other', 'user1-id', 'Ann', '+1 (234) 567-890', 'BOOKED')"
         }
         PhoneBusy => {
             "insert into prospects (id, user_id, name, phone)
