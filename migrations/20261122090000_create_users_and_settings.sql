@@ -20,7 +20,7 @@ $$;
 
 -- The E.164 form of a number however people write it, so that two spellings of one number are equal. A number of ten
 -- digits without a country code is taken as North American.
-create function canonical_phone(phone text) returns text language sql immutable parallel safe
+create function canonical_phone(phone text) returns text language sql immutable parallel safe cost 1000
 return (
     select case when phone !~ '^\s*[+]' and length(digits) = 10 then '+1' else '+' end || digits
     from (select regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^00', '') as digits) as written
@@ -82,7 +82,7 @@ comment on column prospects.last_contacted is 'When the last call to the prospec
 comment on column prospects.rescheduled_for is 'The time of the callback of a RESCHEDULED prospect.';
 comment on column prospects.times_rescheduled is 'How many callbacks were agreed; not counted beyond 10,000.';
 comment on column prospects.next_call_at is 'The earliest next call, set from retry_rules; null: at once.';
-comment on column prospects.attempts_used_up is 'A plan run has found that the maximum number of calls is reached; plan runs leave the prospect out until its status is written or max_attempts is raised.';
+comment on column prospects.attempts_used_up is 'The maximum number of calls is reached; plan runs leave the prospect out until its status is written or max_attempts is raised.';
 comment on column prospects.time_zone is 'IANA name. Without one the zones of number and state count; if they determine none, the zone of the user''s calling window counts, or with STRICT_CALLING_HOURS the prospect is not called.';
 comment on column prospects.state is 'ISO 3166-2 code such as US-FL; its calling rules hold as well as those of the number.';
 comment on column prospects.notes is 'What the user knows of the prospect.';
@@ -167,15 +167,21 @@ comment on column advanced_settings.days_off is 'Dates in the zone of the window
 comment on column advanced_settings.max_attempts is 'Maximum number of calls to one prospect.';
 comment on column advanced_settings.max_concurrent_calls is 'Maximum number of live calls of the user at the same time; null: as many as there are lines.';
 
-create function reset_attempts_used_up_of_user() returns trigger language plpgsql as $$
+-- All prospects of the user at once: plan runs mark only those that they consider.
+create function set_attempts_used_up_of_user() returns trigger language plpgsql as $$
 begin
-    update prospects p set attempts_used_up = false from settings t
-    where t.id = new.setting_id and p.user_id = t.user_id and p.attempts_used_up;
+    update prospects p set attempts_used_up = counted.attempts >= new.max_attempts
+    from (
+        select o.id, count(a.prospect_id) as attempts from settings t
+            join prospects o on o.user_id = t.user_id left join attempts a on a.prospect_id = o.id
+        where t.id = new.setting_id group by o.id
+    ) counted
+    where counted.id = p.id and p.attempts_used_up <> (counted.attempts >= new.max_attempts);
     return null;
 end $$;
-create trigger advanced_settings_reset_attempts_used_up
+create trigger advanced_settings_set_attempts_used_up
     after insert or update of max_attempts, setting_id on advanced_settings
-    for each row execute function reset_attempts_used_up_of_user();
+    for each row execute function set_attempts_used_up_of_user();
 
 create table script_settings (
     id text primary key constraint script_settings_id_length check (length(id) <= 1000),

@@ -213,6 +213,8 @@ pub async fn candidates(
     conn: &mut PgConnection,
     filter: &CandidateFilter<'_>,
 ) -> Result<Vec<NumberedCandidate>, StoreError> {
+    // Compiling these statements takes longer than running them.
+    sqlx::query!("set local jit = off").execute(&mut *conn).await?;
     let mut ids = BTreeSet::new();
     for callable_only in [false, true] {
         ids.extend(pick_callbacks(conn, filter, callable_only).await?);

@@ -230,13 +230,13 @@ async fn prospect_without_attempts_is_considered_once() {
             ("select 1", 0),
             ("update prospects set status = status", 1),
             ("update prospects set notes = 'x'", 0),
-            ("update advanced_settings set max_attempts = 1", 1),
-            ("select 1", 0),
+            ("update advanced_settings set max_attempts = 1", 0),
+            ("update advanced_settings set max_attempts = 2; update advanced_settings set max_attempts = 1", 0),
         ]
         .into_iter()
         .enumerate()
         {
-            service.execute(change).await;
+            sqlx::raw_sql(change).execute(&service.database).await.unwrap();
             let from = minutes_after(30 * number as i64);
             let planned = service.plan(&format!("run-{number}"), "user1-id", from).await;
             let found = planned.skipped.get(&BlockReason::AttemptsUsedUp).copied().unwrap_or(0);
