@@ -53,18 +53,19 @@ async fn concurrent_admissions_do_not_exceed_the_daily_limit() {
     assert_eq!(service.minutes_left("sub-user1-id").await, 570);
 }
 
-/// The subscription that the admissions wait for is no longer the active one when they go on.
+/// One admission waits for a subscription that is no longer the active one when it goes on; the other one finds the next
+/// one. Both have counted the calls of the day before one of them gets a line.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn daily_limit_holds_while_the_subscription_is_swapped() {
     let service = Service::start().await;
     User { per_day: 1, ..User::default() }.insert(&service.database).await.unwrap();
-    let ids = due_calls(&service, "user1-id", 6).await;
-    service
-        .execute(
-            "insert into subscriptions (id, user_id, plan_id, minutes_left, status)
-            select 'next', user_id, plan_id, 600, 'PAUSED' from subscriptions",
-        )
-        .await;
+    let ids = due_calls(&service, "user1-id", 2).await;
+    let next = "insert into subscriptions (id, user_id, plan_id, minutes_left, status)
+        select 'next', user_id, plan_id, 600, 'PAUSED' from subscriptions";
+    service.execute(next).await;
+    let mut lines = service.database.begin().await.unwrap();
+    let lock = sqlx::query("select pg_advisory_xact_lock($1)").bind(0x6c69_6e65_7300_i64);
+    lock.execute(&mut *lines).await.unwrap();
     let mut swap = service.database.begin().await.unwrap();
     for change in [
         "update subscriptions set status = 'EXPIRED' where id <> 'next'",
@@ -72,19 +73,34 @@ async fn daily_limit_holds_while_the_subscription_is_swapped() {
     ] {
         sqlx::query(change).execute(&mut *swap).await.unwrap();
     }
-    let admissions = ask(&service, 20, &ids);
-    let commit = async {
-        let waiting = "select 1 as found from pg_stat_activity
-            where datname = current_database() and wait_event_type = 'Lock'";
-        let all_wait = async || {
-            let found = service.rows(waiting).await.len();
-            Ok((found >= 6).then_some(()))
-        };
-        eventually(TIMEOUT, "all admissions wait", all_wait).await;
-        swap.commit().await.unwrap();
+    let (swapped, is_swapped) = tokio::sync::oneshot::channel();
+    let first = ask(&service, 20, &ids[..1]);
+    let second = async {
+        is_swapped.await.unwrap();
+        ask(&service, 20, &ids[1..]).await
     };
-    let (admitted, ()) = tokio::join!(admissions, commit);
-    assert_eq!(admitted, (1, 0));
+    let steps = async {
+        wait_for_locks(&service, "transactionid", 1).await;
+        swap.commit().await.unwrap();
+        wait_for_locks(&service, "advisory", 1).await;
+        swapped.send(()).unwrap();
+        wait_for_locks(&service, "", 2).await;
+        lines.commit().await.unwrap();
+    };
+    let (first, second, ()) = tokio::join!(first, second, steps);
+    assert_eq!(first.0 + second.0, 1, "one call a day: {first:?} {second:?}");
+}
+
+/// Waits until so many sessions wait for locks of a kind; an empty kind is any.
+async fn wait_for_locks(service: &Service, kind: &str, count: usize) {
+    let waiting = format!(
+        "select 1 as found from pg_stat_activity where datname = current_database()
+            and wait_event_type = 'Lock' and '{kind}' in ('', wait_event)"
+    );
+    eventually(TIMEOUT, &format!("{count} wait for a lock {kind}"), async || {
+        Ok((service.rows(waiting.as_str()).await.len() >= count).then_some(()))
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
