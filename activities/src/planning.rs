@@ -1,21 +1,21 @@
 //! Activities of a plan run.
 
+mod shares;
+mod user_plan;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
-use domain::hours::DailyWindow;
-use domain::ids::{ConversationId, ProspectId, UserId};
-use domain::pacing::{self, Pacing};
-use domain::rules::Rule;
-use domain::slots::{self, Budget, Candidate, Decision, PlanContext, PlanInterval};
+use domain::ids::UserId;
+use domain::pacing::Pacing;
+use domain::slots::PlanInterval;
 use domain::{Block, BlockReason};
-use futures::{FutureExt as _, StreamExt as _};
-use store::plans::{self, CallbackPage, CandidateFilter, LockedUser, NewConversation, NewDecision};
-use store::users::{self, UserState};
-use store::{Connection, Store, StoreError, rules};
+use futures::FutureExt as _;
+use store::plans::{self, CallbackPage, LockedUser};
+use store::{Connection, Store, StoreError};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
@@ -27,6 +27,10 @@ use workflows::activities::planning::{
 
 use crate::clock::Clock;
 use crate::failure::to_activity_result;
+
+pub use shares::share_slots;
+pub use user_plan::UserPlan;
+use user_plan::{read_basis, save_plan};
 
 #[derive(Clone, Copy, Debug)]
 pub struct PlanSettings {
@@ -65,8 +69,6 @@ impl Planning {
 const PLAN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Attempts to plan a user. An attempt without a database does not count.
 const MAX_PLAN_ATTEMPTS: u32 = 2;
-/// Users whose wanted calls are counted at the same time.
-const MAX_CONCURRENT_USERS: usize = 4;
 
 #[activities]
 impl Planning {
@@ -143,14 +145,6 @@ enum PlanFailure {
     Panicked,
     #[error("planning the user took more than 20 seconds")]
     TimedOut,
-}
-
-/// The plan of one user.
-pub enum UserPlan {
-    /// The user as a whole is skipped.
-    Skipped(Block),
-    /// The decisions in calling order, and the sequence numbers of the prospects' next conversations.
-    Decided(Vec<Decision>, BTreeMap<ProspectId, i32>),
 }
 
 /// Picks the users whose turn it is.
@@ -260,64 +254,6 @@ pub async fn skip_user(
     Ok(PlannedUser { calls, skipped, interval_over: false })
 }
 
-/// Shares the free slots of an interval among users by the calls that they could make; `None` for each if there are
-/// enough. Users that the run plans later keep their part.
-pub async fn share_slots(
-    planning: &Planning,
-    input: &ShareSlotsInput,
-) -> Result<Vec<Option<usize>>, StoreError> {
-    let interval = planning.remaining(input.from, input.until);
-    let from = interval.from;
-    let mut conn = planning.store.read().await?;
-    let most = plans::most_calls(&mut conn, &input.users).await?;
-    let pacing = planning.pacing(plans::planned_slots(&mut conn, &interval).await?);
-    let waiting = plans::count_waiting(&mut conn, input.from).await?;
-    drop(conn);
-    let users = input.users.len();
-    let users_left = waiting.min(input.users_left as usize).max(users);
-    let room = pacing.room(from, input.until, most * users_left / users.max(1));
-    let room = room * users / users_left.max(1);
-    if most <= room {
-        return Ok(vec![None; users]);
-    }
-    let wanted =
-        input.users.iter().map(|user| count_wanted(planning, input, user, &interval).boxed());
-    let wanted = wanted.collect::<Vec<_>>();
-    let wanted: Vec<usize> =
-        futures::stream::iter(wanted).buffered(MAX_CONCURRENT_USERS).collect().await;
-    // The users that begin change from run to run.
-    let first = (input.from.timestamp() / 60).unsigned_abs() as usize;
-    Ok(pacing::share(room, &wanted, first).into_iter().map(Some).collect())
-}
-
-/// The number of calls that a user could make if it were the only one. A user that can't be planned wants none.
-async fn count_wanted(
-    planning: &Planning,
-    input: &ShareSlotsInput,
-    user_id: &UserId,
-    interval: &PlanInterval,
-) -> usize {
-    let input = PlanUserInput {
-        run: String::new(),
-        user_id: user_id.clone(),
-        from: input.from,
-        until: input.until,
-        callbacks_only: false,
-        share: None,
-    };
-    let count = async {
-        let mut tx = planning.store.begin().await?;
-        let basis = read_basis(&mut tx, &input, interval).await?;
-        let plan = basis.map(|basis| basis.plan(planning, planning.pacing(Vec::new()), None));
-        Ok::<_, StoreError>(plan.map_or(0, |plan| plan.spread_calls()))
-    };
-    let count = AssertUnwindSafe(count).catch_unwind();
-    match tokio::time::timeout(PLAN_TIMEOUT, count).await {
-        Ok(Ok(Ok(wanted))) => wanted,
-        _ => 0,
-    }
-}
-
 /// Decides as a plan run would, and changes nothing.
 pub async fn preview_plan(
     planning: &Planning,
@@ -333,161 +269,6 @@ pub async fn preview_plan(
         }
         Err(block) => UserPlan::Skipped(block),
     })
-}
-
-/// What the plan of a user is made from, besides the slots of others.
-struct PlanBasis {
-    interval: PlanInterval,
-    window: DailyWindow,
-    budget: Budget,
-    candidates: Vec<Candidate>,
-    /// The sequence numbers of the prospects' next conversations.
-    sequences: BTreeMap<ProspectId, i32>,
-    rules: Vec<Rule>,
-}
-
-/// Reads what the plan of a user is made from, or why the user as a whole is skipped.
-async fn read_basis(
-    conn: &mut Connection,
-    input: &PlanUserInput,
-    interval: &PlanInterval,
-) -> Result<Result<PlanBasis, Block>, StoreError> {
-    let profile = match users::lock_user_state(conn, &input.user_id, interval.from).await? {
-        UserState::Ready(profile) if profile.paused => {
-            return Ok(Err(BlockReason::Paused.into()));
-        }
-        UserState::Ready(profile) => profile,
-        UserState::Blocked(block) => return Ok(Err(block)),
-    };
-    let day_start = profile.window.day_start(interval.from);
-    let usage = plans::usage(conn, &input.user_id, day_start).await?;
-    let budget = Budget {
-        calls: profile.per_day - usage.calls,
-        minutes: profile.minutes_left - usage.unreserved,
-    };
-    let filter = CandidateFilter {
-        user_id: &input.user_id,
-        until: input.until,
-        max_attempts: profile.max_attempts,
-        callbacks_only: input.callbacks_only,
-        calls_left: budget.calls.min(budget.minutes),
-    };
-    let numbered = plans::candidates(conn, &filter).await?;
-    let sequences: BTreeMap<ProspectId, i32> =
-        numbered.iter().map(|c| (c.candidate.priority.prospect.clone(), c.next_sequence)).collect();
-    let candidates = numbered.into_iter().map(|c| c.candidate).collect();
-    let rules = rules::calling_rules(conn).await?;
-    let (interval, window) = (*interval, profile.window);
-    Ok(Ok(PlanBasis { interval, window, budget, candidates, sequences, rules }))
-}
-
-impl PlanBasis {
-    fn plan(self, planning: &Planning, pacing: Pacing, share: Option<usize>) -> UserPlan {
-        let context = PlanContext {
-            interval: self.interval,
-            window: &self.window,
-            budget: self.budget,
-            rules: &self.rules,
-            strict: planning.settings.strict_calling_hours,
-            pacing,
-            share,
-        };
-        UserPlan::Decided(slots::plan(context, self.candidates), self.sequences)
-    }
-}
-
-impl UserPlan {
-    /// The number of skipped prospects by reason; a skipped user counts once.
-    fn skipped(&self) -> BTreeMap<BlockReason, u32> {
-        let mut skipped = BTreeMap::new();
-        let reasons: Vec<BlockReason> = match self {
-            Self::Skipped(block) => vec![block.reason],
-            Self::Decided(decisions, _) => {
-                decisions.iter().filter_map(|d| d.slot.as_ref().err()).map(|b| b.reason).collect()
-            }
-        };
-        for reason in reasons {
-            *skipped.entry(reason).or_default() += 1;
-        }
-        skipped
-    }
-
-    /// The number of planned calls without callbacks.
-    fn spread_calls(&self) -> usize {
-        match self {
-            Self::Skipped(_) => 0,
-            Self::Decided(decisions, _) => {
-                decisions.iter().filter(|d| !d.is_callback && d.slot.is_ok()).count()
-            }
-        }
-    }
-}
-
-async fn save_plan(
-    conn: &mut Connection,
-    input: &PlanUserInput,
-    plan: UserPlan,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let (run, user_id) = (&input.run, &input.user_id);
-    match plan {
-        UserPlan::Skipped(block) => {
-            let decision = NewDecision {
-                reason: Some(block.reason),
-                detail: Some(block.detail),
-                ..NewDecision::default()
-            };
-            plans::insert_decisions(conn, run, user_id, &[decision], now).await
-        }
-        UserPlan::Decided(decisions, sequences) => {
-            let conversations: Vec<NewConversation> =
-                decisions.iter().filter_map(|d| new_conversation(d, &sequences)).collect();
-            plans::insert_conversations(conn, run, user_id, &conversations).await?;
-            let used_up = |d: &&Decision| {
-                d.slot.as_ref().is_err_and(|b| b.reason == BlockReason::AttemptsUsedUp)
-            };
-            let used_up: Vec<_> = decisions.iter().filter(used_up).map(|d| &d.prospect).collect();
-            plans::mark_attempts_used_up(conn, &used_up).await?;
-            let decisions: Vec<NewDecision> =
-                decisions.iter().map(|d| new_decision(d, &sequences)).collect();
-            plans::insert_decisions(conn, run, user_id, &decisions, now).await
-        }
-    }
-}
-
-fn new_conversation(
-    decision: &Decision,
-    sequences: &BTreeMap<ProspectId, i32>,
-) -> Option<NewConversation> {
-    let slot = decision.slot.as_ref().ok()?;
-    let (prospect_id, sequence) = (decision.prospect.clone(), sequences[&decision.prospect]);
-    let id = ConversationId::nth(&prospect_id, sequence);
-    Some(NewConversation { id, prospect_id, sequence, slot: slot.at })
-}
-
-fn new_decision(decision: &Decision, sequences: &BTreeMap<ProspectId, i32>) -> NewDecision {
-    let prospect = &decision.prospect;
-    let common = NewDecision {
-        prospect_id: Some(prospect.clone()),
-        priority: Some(decision.score),
-        calls_left: Some(decision.left.calls),
-        minutes_left: Some(decision.left.minutes),
-        ..NewDecision::default()
-    };
-    match &decision.slot {
-        Ok(slot) => NewDecision {
-            conversation_id: Some(ConversationId::nth(prospect, sequences[prospect])),
-            slot: Some(slot.at),
-            detail: slot.detail.clone(),
-            ..common
-        },
-        Err(block) => NewDecision {
-            reason: Some(block.reason),
-            detail: Some(block.detail.clone()),
-            next_allowed: block.until,
-            ..common
-        },
-    }
 }
 
 fn log_plan(input: &PlanUserInput, calls: &[PlannedCall], skipped: &BTreeMap<BlockReason, u32>) {

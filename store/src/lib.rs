@@ -2,6 +2,7 @@
 //!
 //! The functions take and return row types of this crate or types of `domain`, never payloads of Temporal.
 
+pub mod candidates;
 pub mod conversations;
 pub mod decisions;
 pub mod dials;
