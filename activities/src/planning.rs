@@ -56,8 +56,10 @@ impl Planning {
 
     /// What is left of the interval of a run, in whole seconds: a run that comes late plans nothing in the past.
     fn remaining(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> PlanInterval {
-        let next_second = self.clock.now().trunc_subsecs(0) + TimeDelta::seconds(1);
-        PlanInterval { from: from.max(next_second), until }
+        let now = self.clock.now();
+        let next_second = now.trunc_subsecs(0) + TimeDelta::seconds(1);
+        let on_time = now < until && now < from + MAX_START_DELAY;
+        PlanInterval { from: if on_time { from } else { from.max(next_second) }, until }
     }
 
     fn pacing(&self, planned: Vec<DateTime<Utc>>) -> Pacing {
@@ -65,6 +67,8 @@ impl Planning {
     }
 }
 
+/// How long after its nominal time a run is still on time.
+const MAX_START_DELAY: TimeDelta = TimeDelta::seconds(5);
 /// The maximum time for which one user is planned.
 const PLAN_TIMEOUT: Duration = Duration::from_secs(20);
 /// Attempts to plan a user. An attempt without a database does not count.
