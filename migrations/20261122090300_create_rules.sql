@@ -2,18 +2,20 @@
 -- called.
 
 create table calling_rules (
-    id text primary key,
+    id text primary key constraint calling_rules_id_length check (length(id) <= 1000),
     jurisdiction text not null constraint calling_rules_jurisdiction_form
         check (jurisdiction ~ '^([*]|[A-Z]{2}(-[A-Z0-9]{1,3})?)$'),
     days integer[] not null default '{1,2,3,4,5,6,7}' constraint calling_rules_days_are_of_the_week
-        check (days <@ '{1,2,3,4,5,6,7}' and days <> '{}'),
+        check (days <@ '{1,2,3,4,5,6,7}' and days <> '{}' and is_list(days, 7)),
     opens time,
     closes time,
-    cap_per_day integer constraint calling_rules_cap_per_day_positive check (cap_per_day > 0),
-    cap_in_all integer constraint calling_rules_cap_in_all_positive check (cap_in_all > 0),
-    effective_from date constraint calling_rules_effective_from_finite check (isfinite(effective_from)),
-    effective_until date constraint calling_rules_effective_until_finite check (isfinite(effective_until)),
-    source text not null,
+    cap_per_day integer constraint calling_rules_cap_per_day_range check (cap_per_day between 1 and 1000000),
+    cap_in_all integer constraint calling_rules_cap_in_all_range check (cap_in_all between 1 and 1000000),
+    effective_from date
+        constraint calling_rules_effective_from_plausible check (is_plausible(effective_from)),
+    effective_until date
+        constraint calling_rules_effective_until_plausible check (is_plausible(effective_until)),
+    source text not null constraint calling_rules_source_length check (length(source) <= 10000),
     constraint calling_rules_hours_in_order check (
         (opens is null) = (closes is null) and (opens is null or opens < closes) and closes < '24:00'
     )
@@ -51,9 +53,10 @@ insert into calling_rules (id, jurisdiction, days, opens, closes, cap_per_day, e
     ('us-pa-sunday', 'US-PA', '{7}', null, null, null, '2026-10-18', 'Pennsylvania, in force since 2026-10-18');
 
 create table retry_rules (
-    reason text not null,
-    attempt integer not null constraint retry_rules_attempt_positive check (attempt > 0),
-    pause interval not null constraint retry_rules_pause_positive check (pause > interval '0'),
+    reason text not null constraint retry_rules_reason_length check (length(reason) <= 100),
+    attempt integer not null constraint retry_rules_attempt_range check (attempt between 1 and 10000),
+    pause interval not null
+        constraint retry_rules_pause_range check (pause between interval '1 second' and interval '5 years'),
     primary key (reason, attempt)
 );
 comment on table retry_rules is 'The cool-down of a prospect after a call without a final outcome.';
@@ -71,17 +74,21 @@ insert into retry_rules (reason, attempt, pause) values
 
 create table suppressions (
     id bigint generated always as identity primary key,
-    user_id text,
-    phone text not null,
-    reason text not null,
-    conversation_id text,
-    created_at timestamptz not null default now(),
+    user_id text constraint suppressions_user_id_length check (length(user_id) <= 1000),
+    phone text not null constraint suppressions_phone_length check (length(phone) <= 100),
+    reason text not null constraint suppressions_reason_length check (length(reason) <= 10000),
+    conversation_id text
+        constraint suppressions_conversation_id_length check (length(conversation_id) <= 1000),
+    created_at timestamptz not null default now()
+        constraint suppressions_created_at_plausible check (is_plausible(created_at)),
     constraint suppressions_once unique nulls not distinct (user_id, phone)
 );
 comment on table suppressions is 'Numbers that must not be called.';
+comment on column suppressions.phone is 'The number in any spelling; without a country code it is taken as North American.';
 comment on column suppressions.user_id is 'The user for whom the suppression holds; null: for all users.';
 comment on column suppressions.conversation_id is 'The call in which the callee opted out; the suppression does not cancel that call.';
 create index suppressions_by_phone on suppressions (phone);
+create index suppressions_by_canonical_phone on suppressions (canonical_phone(phone));
 
 -- Workers listen on this channel and cancel open calls to suppressed numbers.
 create function notify_suppressions() returns trigger language plpgsql as $$

@@ -17,7 +17,7 @@ create table plan_decisions (
     constraint plan_decisions_once unique nulls not distinct (plan_run, user_id, prospect_id),
     constraint plan_decisions_slot_or_reason check ((slot is null) <> (reason is null))
 );
-comment on table plan_decisions is 'The decision of each plan run about each user and prospect that it considered.';
+comment on table plan_decisions is 'The decisions of plan runs about users and prospects. A decision that skips a prospect for the same reason as the previous one is not stored again.';
 comment on column plan_decisions.prospect_id is 'Null if the run skipped the user as a whole.';
 comment on column plan_decisions.reason is 'Why there is no slot; a word of domain::BlockReason.';
 comment on column plan_decisions.detail is 'The reason as a sentence.';
@@ -26,6 +26,7 @@ comment on column plan_decisions.priority is 'The prospect''s score; callbacks c
 comment on column plan_decisions.calls_left is 'Calls of the day that the run could still plan for the user.';
 comment on column plan_decisions.minutes_left is 'Minutes that the run could still plan for the user.';
 create index plan_decisions_by_prospect on plan_decisions (prospect_id, id);
+create index plan_decisions_of_users on plan_decisions (user_id, id) where prospect_id is null;
 create index plan_decisions_by_time on plan_decisions (decided_at);
 
 create table admission_decisions (

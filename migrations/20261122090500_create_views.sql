@@ -2,7 +2,8 @@
 -- to lower case. Each is a plain view over one table, so that it can be written. New columns come last.
 
 create view "User" as
-    select id, name, email, clerk_id as clerkid, created_at as createdat, updated_at as updatedat
+    select id, name, email, clerk_id as clerkid, created_at as createdat, updated_at as updatedat,
+        company_name as companyname
     from users;
 
 create view "Prospect" as
@@ -32,7 +33,7 @@ create view "Plan" as
 
 create view "Subscription" as
     select id, user_id as userid, plan_id as planid, minutes_left as minutesleft, status,
-        period_started_at as periodstartedat
+        period_started_at as periodstartedat, period_ends_at as periodendsat
     from subscriptions;
 
 create view "Conversation" as
@@ -65,10 +66,37 @@ comment on view attempts is 'Conversations in which the prospect was dialled, or
 
 create view callees as
     select p.id, p.user_id, p.name, p.phone, p.status, p.last_contacted, p.rescheduled_for,
-        p.times_rescheduled, p.next_call_at, p.time_zone, p.state, p.notes, p.created_at, p.updated_at,
+        p.times_rescheduled, p.next_call_at, p.time_zone, p.state, p.notes, p.attempts_used_up,
+        p.created_at, p.updated_at,
         exists (select 1 from suppressions s
-            where s.phone = p.phone and (s.user_id is null or s.user_id = p.user_id)) as suppressed,
+            where canonical_phone(s.phone) = p.phone
+                and (s.user_id is null or s.user_id = p.user_id)) as suppressed,
         exists (select 1 from open_conversations c where c.prospect_id = p.id) as has_open_conversation,
-        (select count(*) from attempts a where a.prospect_id = p.id) as attempts
+        (select count(*) from attempts a where a.prospect_id = p.id) as attempts,
+        -- Numbers are compared in E.164 form; a prospect with any other text is not called.
+        (select found.id from (
+            select o.id from prospects o
+            where canonical_phone(o.phone) = p.phone and o.user_id = p.user_id and o.id <> p.id
+                and o.status in ('BOOKED', 'NOT_INTERESTED', 'DO_NOT_CALL')
+            union all
+            select d.prospect_id from dials d left join prospects o on o.id = d.prospect_id
+            where d.phone = p.phone and d.sent_at is not null and d.state in ('SENT', 'PLACED')
+                and d.user_id = p.user_id and d.prospect_id <> p.id
+                and case when o.id is not null then o.status in ('BOOKED', 'NOT_INTERESTED', 'DO_NOT_CALL')
+                    else exists (select 1 from conversations c where c.id = d.conversation_id
+                        and c.outcome in ('APPOINTMENT_SET', 'NOT_INTERESTED', 'DO_NOT_CALL')) end
+        ) found limit 1) as phone_closed_by,
+        (select max(found.until) from (
+            select greatest(o.next_call_at, case when o.status = 'RESCHEDULED' then o.rescheduled_for end) as until
+            from prospects o
+            where canonical_phone(o.phone) = p.phone and o.user_id = p.user_id and o.id <> p.id
+            union all
+            select coalesce(o.next_call_at, d.sent_at + interval '24 hours')
+            from dials d left join prospects o on o.id = d.prospect_id
+            where d.phone = p.phone and d.sent_at is not null and d.state in ('SENT', 'PLACED')
+                and d.user_id = p.user_id and d.prospect_id <> p.id
+        ) found) as phone_cools_down_until
     from prospects p;
 comment on view callees is 'Prospects with what planning and admission read of them.';
+comment on column callees.phone_closed_by is 'Another prospect of the user that has the number, or was dialled at it, and booked, refused or opted out. A person has one verdict for each user, however many rows have the number. A deleted prospect counts by its calls.';
+comment on column callees.phone_cools_down_until is 'Until when the number cools down after calls to other prospects of the user: their cool-down, without one a day after the call, and the callbacks that they asked for.';

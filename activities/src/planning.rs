@@ -1,25 +1,36 @@
 //! Activities of a plan run.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod shares;
+mod user_plan;
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use domain::ids::{ConversationId, ProspectId, UserId};
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, SubsecRound as _, TimeDelta, Utc};
+use domain::ids::UserId;
 use domain::pacing::Pacing;
-use domain::slots::{self, Budget, Decision, PlanContext, PlanInterval};
+use domain::slots::PlanInterval;
 use domain::{Block, BlockReason};
-use store::plans::{self, CallbackPage, CandidateFilter, NewConversation, NewDecision};
-use store::users::{self, UserState};
-use store::{Connection, Store, StoreError, rules};
+use futures::FutureExt as _;
+use store::plans::{self, CallbackPage, LockedUser};
+use store::{Connection, Store, StoreError};
+use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
-use tracing::{info, instrument};
+use tracing::{info, instrument, warn};
 use workflows::activities::planning::{
     PickDueCallbacks, PickDueCallbacksInput, PickUsers, PickUsersInput, PlanUser, PlanUserInput,
-    PlannedCall, PlannedUser,
+    PlannedCall, PlannedUser, ShareSlots, ShareSlotsInput, SkipUser, SkipUserInput,
 };
 
+use crate::clock::Clock;
 use crate::failure::to_activity_result;
+
+pub use shares::share_slots;
+pub use user_plan::UserPlan;
+use user_plan::{read_basis, save_plan};
 
 #[derive(Clone, Copy, Debug)]
 pub struct PlanSettings {
@@ -35,13 +46,33 @@ pub struct PlanSettings {
 pub struct Planning {
     store: Store,
     settings: PlanSettings,
+    clock: Clock,
 }
 
 impl Planning {
-    pub fn new(store: Store, settings: PlanSettings) -> Self {
-        Self { store, settings }
+    pub fn new(store: Store, settings: PlanSettings, clock: Clock) -> Self {
+        Self { store, settings, clock }
+    }
+
+    /// What is left of the interval of a run, in whole seconds: a run that comes late plans nothing in the past.
+    fn remaining(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> PlanInterval {
+        let now = self.clock.now();
+        let next_second = now.trunc_subsecs(0) + TimeDelta::seconds(1);
+        let on_time = now < until && now < from + MAX_START_DELAY;
+        PlanInterval { from: if on_time { from } else { from.max(next_second) }, until }
+    }
+
+    fn pacing(&self, planned: Vec<DateTime<Utc>>) -> Pacing {
+        Pacing::new(self.settings.max_concurrent_calls, self.settings.calls_per_minute, planned)
     }
 }
+
+/// How long after its nominal time a run is still on time.
+const MAX_START_DELAY: TimeDelta = TimeDelta::seconds(5);
+/// The maximum time for which one user is planned.
+const PLAN_TIMEOUT: Duration = Duration::from_secs(20);
+/// Attempts to plan a user. An attempt without a database does not count.
+const MAX_PLAN_ATTEMPTS: u32 = 2;
 
 #[activities]
 impl Planning {
@@ -65,24 +96,59 @@ impl Planning {
         to_activity_result(pick_due_callbacks(&self, &input).await)
     }
 
+    /// Shares the free slots among users. Reads only.
+    #[activity(definition = ShareSlots)]
+    pub async fn share_slots(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: ShareSlotsInput,
+    ) -> Result<Vec<Option<usize>>, ActivityError> {
+        to_activity_result(share_slots(&self, &input).await)
+    }
+
     /// Plans one user in one transaction. Idempotent by the nominal time stored with the user and, for callbacks only, by
     /// the one open conversation of a prospect.
     #[activity(definition = PlanUser)]
     pub async fn plan_user(
         self: Arc<Self>,
-        _ctx: ActivityContext,
+        ctx: ActivityContext,
         input: PlanUserInput,
     ) -> Result<PlannedUser, ActivityError> {
-        to_activity_result(plan_user(&self, &input).await)
+        // A row that can't be used must not stop the others: whatever it causes ends within a time and two attempts.
+        let plan = AssertUnwindSafe(plan_user(&self, &input)).catch_unwind();
+        let failure = match tokio::time::timeout(PLAN_TIMEOUT, plan).await {
+            Ok(Ok(Ok(planned))) => return Ok(planned),
+            Ok(Ok(Err(error))) if error.is_unavailable() => return to_activity_result(Err(error)),
+            Ok(Ok(Err(error))) => PlanFailure::Store(error),
+            Ok(Err(_)) => PlanFailure::Panicked,
+            Err(_) => PlanFailure::TimedOut,
+        };
+        warn!(userId = %input.user_id, error = %failure, "The user could not be planned");
+        let last = ctx.info().attempt >= MAX_PLAN_ATTEMPTS;
+        let failure = ApplicationFailure::builder(failure).type_name("PlanFailed".to_owned());
+        Err(ActivityError::application(failure.non_retryable(last).build()))
+    }
+
+    /// Puts a user that could not be planned at the end of the order. Idempotent as [`Self::plan_user`].
+    #[activity(definition = SkipUser)]
+    pub async fn skip_user(
+        self: Arc<Self>,
+        _ctx: ActivityContext,
+        input: SkipUserInput,
+    ) -> Result<PlannedUser, ActivityError> {
+        to_activity_result(skip_user(&self, &input).await)
     }
 }
 
-/// The plan of one user.
-pub enum UserPlan {
-    /// The user as a whole is skipped.
-    Skipped(Block),
-    /// The decisions in calling order, and the sequence numbers of the prospects' next conversations.
-    Decided(Vec<Decision>, BTreeMap<ProspectId, i32>),
+/// Why a user could not be planned, although the database can be reached.
+#[derive(Debug, thiserror::Error)]
+enum PlanFailure {
+    #[error(transparent)]
+    Store(StoreError),
+    #[error("planning the user panicked; the log of the worker says where")]
+    Panicked,
+    #[error("planning the user took more than 20 seconds")]
+    TimedOut,
 }
 
 /// Picks the users whose turn it is.
@@ -119,25 +185,77 @@ pub async fn plan_user(
     let Some(user) = plans::lock_user(&mut tx, &input.user_id).await? else {
         return Ok(PlannedUser::default());
     };
-    let is_turn = user.planned_at.is_none_or(|planned_at| planned_at < input.from);
-    if input.callbacks_only || is_turn {
-        let plan = decide(planning, &mut tx, input).await?;
-        save_plan(&mut tx, input, plan).await?;
+    let interval = planning.remaining(input.from, input.until);
+    let from = interval.from;
+    let interval_over = from >= input.until;
+    let skipped = if !interval_over && (input.callbacks_only || is_turn(&user, input)) {
+        let plan = match read_basis(&mut tx, input, &interval).await? {
+            Ok(basis) => {
+                plans::lock_slots(&mut tx).await?;
+                let planned = plans::planned_slots(&mut tx, &interval).await?;
+                basis.plan(planning, planning.pacing(planned), input.share)
+            }
+            Err(block) => UserPlan::Skipped(block),
+        };
+        let skipped = plan.skipped();
+        save_plan(&mut tx, input, plan, from).await?;
         if !input.callbacks_only {
             plans::mark_planned(&mut tx, &input.user_id, input.from).await?;
         }
-    }
-    let calls = plans::calls_of_run(&mut tx, &input.run, &input.user_id).await?;
-    let skipped = plans::skips_of_run(&mut tx, &input.run, &input.user_id).await?;
+        skipped
+    } else {
+        plans::skips_of_run(&mut tx, &input.run, &input.user_id).await?
+    };
+    let calls = calls_of_run(&mut tx, input).await?;
     tx.commit().await?;
-    let calls = calls.into_iter().map(|call| PlannedCall {
+    log_plan(input, &calls, &skipped);
+    Ok(PlannedUser { calls, skipped, interval_over })
+}
+
+/// Whether the user has not been planned for the time of this run.
+fn is_turn(user: &LockedUser, input: &PlanUserInput) -> bool {
+    user.planned_at.is_none_or(|planned_at| planned_at < input.from)
+}
+
+async fn calls_of_run(
+    conn: &mut Connection,
+    input: &PlanUserInput,
+) -> Result<Vec<PlannedCall>, StoreError> {
+    let calls = plans::calls_of_run(conn, &input.run, &input.user_id).await?.into_iter();
+    let calls = calls.map(|call| PlannedCall {
         conversation_id: call.conversation_id,
         prospect_id: call.prospect_id,
         slot: call.slot,
     });
-    let calls: Vec<PlannedCall> = calls.collect();
-    log_plan(input, &calls, &skipped);
-    Ok(PlannedUser { calls, skipped })
+    Ok(calls.collect())
+}
+
+/// Ends the turn of a user that could not be planned, with a decision. Returns the calls of the run: an attempt may have
+/// planned them, and only its result was lost.
+#[instrument(name = "skip_user", level = "error", skip_all, fields(userId = %input.plan.user_id))]
+pub async fn skip_user(
+    planning: &Planning,
+    input: &SkipUserInput,
+) -> Result<PlannedUser, StoreError> {
+    let plan = &input.plan;
+    let mut tx = planning.store.begin().await?;
+    let Some(user) = plans::lock_user(&mut tx, &plan.user_id).await? else {
+        return Ok(PlannedUser::default());
+    };
+    let calls = calls_of_run(&mut tx, plan).await?;
+    let mut skipped = BTreeMap::new();
+    if calls.is_empty() && (plan.callbacks_only || is_turn(&user, plan)) {
+        let reason = BlockReason::PlanningFailed;
+        let detail = format!("{} {}.", reason.sentence(), input.error.trim_end_matches('.'));
+        let block = UserPlan::Skipped(Block::with_detail(reason, detail));
+        skipped = block.skipped();
+        save_plan(&mut tx, plan, block, plan.from.max(planning.clock.now())).await?;
+        if !plan.callbacks_only {
+            plans::mark_planned(&mut tx, &plan.user_id, plan.from).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(PlannedUser { calls, skipped, interval_over: false })
 }
 
 /// Decides as a plan run would, and changes nothing.
@@ -147,111 +265,14 @@ pub async fn preview_plan(
 ) -> Result<UserPlan, StoreError> {
     // The transaction is rolled back: it grants the minutes of a new period, as the plan run does.
     let mut tx = planning.store.begin().await?;
-    decide(planning, &mut tx, input).await
-}
-
-async fn decide(
-    planning: &Planning,
-    conn: &mut Connection,
-    input: &PlanUserInput,
-) -> Result<UserPlan, StoreError> {
-    let profile = match users::lock_user_state(conn, &input.user_id, input.from).await? {
-        UserState::Ready(profile) if profile.paused => {
-            return Ok(UserPlan::Skipped(BlockReason::Paused.into()));
-        }
-        UserState::Ready(profile) => profile,
-        UserState::Blocked(block) => return Ok(UserPlan::Skipped(block)),
-    };
-    let day_start = profile.window.day_start(input.from);
-    let usage = plans::usage(conn, &input.user_id, day_start).await?;
-    let budget = Budget {
-        calls: profile.per_day - usage.calls,
-        minutes: profile.minutes_left - usage.unreserved,
-    };
-    let filter = CandidateFilter {
-        user_id: &input.user_id,
-        until: input.until,
-        max_attempts: profile.max_attempts,
-        callbacks_only: input.callbacks_only,
-        calls_left: budget.calls.min(budget.minutes),
-    };
-    let numbered = plans::candidates(conn, &filter).await?;
-    let sequences: BTreeMap<ProspectId, i32> =
-        numbered.iter().map(|c| (c.candidate.priority.prospect.clone(), c.next_sequence)).collect();
-    let candidates = numbered.into_iter().map(|c| c.candidate).collect();
     let interval = PlanInterval { from: input.from, until: input.until };
-    let planned = plans::planned_slots(conn, &interval).await?;
-    let settings = &planning.settings;
-    let context = PlanContext {
-        interval,
-        window: &profile.window,
-        budget,
-        rules: &rules::calling_rules(conn).await?,
-        strict: settings.strict_calling_hours,
-        pacing: Pacing::new(settings.max_concurrent_calls, settings.calls_per_minute, planned),
-    };
-    Ok(UserPlan::Decided(slots::plan(context, candidates), sequences))
-}
-
-async fn save_plan(
-    conn: &mut Connection,
-    input: &PlanUserInput,
-    plan: UserPlan,
-) -> Result<(), StoreError> {
-    let (run, user_id) = (&input.run, &input.user_id);
-    match plan {
-        UserPlan::Skipped(block) => {
-            let decision = NewDecision {
-                reason: Some(block.reason),
-                detail: Some(block.detail),
-                ..NewDecision::default()
-            };
-            plans::insert_decisions(conn, run, user_id, &[decision], input.from).await
+    Ok(match read_basis(&mut tx, input, &interval).await? {
+        Ok(basis) => {
+            let planned = plans::planned_slots(&mut tx, &interval).await?;
+            basis.plan(planning, planning.pacing(planned), input.share)
         }
-        UserPlan::Decided(decisions, sequences) => {
-            let conversations: Vec<NewConversation> =
-                decisions.iter().filter_map(|d| new_conversation(d, &sequences)).collect();
-            plans::insert_conversations(conn, run, user_id, &conversations).await?;
-            let decisions: Vec<NewDecision> =
-                decisions.iter().map(|d| new_decision(d, &sequences)).collect();
-            plans::insert_decisions(conn, run, user_id, &decisions, input.from).await
-        }
-    }
-}
-
-fn new_conversation(
-    decision: &Decision,
-    sequences: &BTreeMap<ProspectId, i32>,
-) -> Option<NewConversation> {
-    let slot = decision.slot.as_ref().ok()?;
-    let (prospect_id, sequence) = (decision.prospect.clone(), sequences[&decision.prospect]);
-    let id = ConversationId::nth(&prospect_id, sequence);
-    Some(NewConversation { id, prospect_id, sequence, slot: slot.at })
-}
-
-fn new_decision(decision: &Decision, sequences: &BTreeMap<ProspectId, i32>) -> NewDecision {
-    let prospect = &decision.prospect;
-    let common = NewDecision {
-        prospect_id: Some(prospect.clone()),
-        priority: Some(decision.score),
-        calls_left: Some(decision.left.calls),
-        minutes_left: Some(decision.left.minutes),
-        ..NewDecision::default()
-    };
-    match &decision.slot {
-        Ok(slot) => NewDecision {
-            conversation_id: Some(ConversationId::nth(prospect, sequences[prospect])),
-            slot: Some(slot.at),
-            detail: slot.detail.clone(),
-            ..common
-        },
-        Err(block) => NewDecision {
-            reason: Some(block.reason),
-            detail: Some(block.detail.clone()),
-            next_allowed: block.until,
-            ..common
-        },
-    }
+        Err(block) => UserPlan::Skipped(block),
+    })
 }
 
 fn log_plan(input: &PlanUserInput, calls: &[PlannedCall], skipped: &BTreeMap<BlockReason, u32>) {

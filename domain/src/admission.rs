@@ -7,6 +7,7 @@ use chrono_tz::Tz;
 
 use crate::callee_zones::zones_of_callee;
 use crate::hours::{DailyWindow, Hours};
+use crate::ids::ProspectId;
 use crate::minutes;
 use crate::phone::PhoneNumber;
 use crate::phone_usage::PhoneUsage;
@@ -31,6 +32,8 @@ pub struct Callee<'a> {
     pub state: Option<&'a str>,
     /// Whether the number is on a do-not-call list.
     pub suppressed: bool,
+    /// Another prospect of the user with this number that booked, refused or opted out.
+    pub phone_closed_by: Option<&'a ProspectId>,
 }
 
 impl Callee<'_> {
@@ -50,6 +53,9 @@ impl Callee<'_> {
         }
         if PhoneNumber::parse(self.phone).is_err() {
             return Err(BlockReason::PhoneInvalid.into());
+        }
+        if let Some(other) = self.phone_closed_by {
+            return Err(Block::phone_closed(other));
         }
         Ok(zones_of_callee(self.zone, self.state, self.phone, window, strict)?)
     }
@@ -75,8 +81,10 @@ pub struct AdmissionContext<'a> {
     pub phone_usage: &'a PhoneUsage,
     /// Whether another call to the number is in progress.
     pub phone_busy: bool,
-    /// Until when the number cools down after a call to another prospect of the user.
+    /// Until when the number cools down after calls to other prospects of the user.
     pub phone_cool_down_until: Option<DateTime<Utc>>,
+    /// The end of the prospect's cool-down, unless the call is made again by an operator.
+    pub next_call_at: Option<DateTime<Utc>>,
     /// Calls left of the user's local day, this call not counted.
     pub calls_left_today: i32,
     /// Minutes of the subscription that are not reserved.
@@ -138,9 +146,15 @@ pub fn decide(c: &AdmissionContext<'_>) -> Decision {
     if let Err(cap) = c.phone_usage.check(&law, c.now) {
         return defer(Block::until(PhoneCapReached, cap.until));
     }
-    let is_callback = c.callee.status == ProspectStatus::Rescheduled;
-    if let Some(until) = c.phone_cool_down_until.filter(|until| *until > c.now && !is_callback) {
-        return defer(Block::until(PhoneCoolingDown, until));
+    // A callback overrides the cool-down.
+    if c.callee.status != ProspectStatus::Rescheduled {
+        for (end, reason) in
+            [(c.next_call_at, CoolingDown), (c.phone_cool_down_until, PhoneCoolingDown)]
+        {
+            if let Some(end) = end.filter(|end| *end > c.now) {
+                return defer(Block::until(reason, end));
+            }
+        }
     }
     let soon = c.now + RETRY_DELAY;
     if c.paused {

@@ -1,5 +1,6 @@
 //! Why a call is not made: the same reasons for plan runs and for admission.
 
+use crate::ids::ProspectId;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -33,6 +34,7 @@ pub enum BlockReason {
     SettingsMissing,
     WindowInvalid,
     ScriptInvalid,
+    PlanningFailed,
     DailyLimit,
     NoMinutes,
     // The prospect.
@@ -51,6 +53,8 @@ pub enum BlockReason {
     /// The prospect's number was changed after the call was admitted.
     PhoneChanged,
     Suppressed,
+    /// Another prospect of the user with the number booked, refused or opted out.
+    PhoneClosed,
     PhoneBusy,
     /// The number cools down after a call to another prospect of the user.
     PhoneCoolingDown,
@@ -75,6 +79,7 @@ impl BlockReason {
             Self::SettingsMissing => "A setting of the user is missing.",
             Self::WindowInvalid => "The user's calling window is invalid.",
             Self::ScriptInvalid => "The user's scripts can't be filled in.",
+            Self::PlanningFailed => "The plan of the user failed.",
             Self::DailyLimit => "The daily limit of calls is reached.",
             Self::NoMinutes => "The subscription has no minutes left.",
             Self::ProspectDeleted => "The prospect no longer exists.",
@@ -88,6 +93,9 @@ impl BlockReason {
             Self::PhoneInvalid => "The phone number is not in E.164 form, such as +12125550100.",
             Self::PhoneChanged => "The prospect's phone number changed after admission.",
             Self::Suppressed => "The phone number is on a do-not-call list.",
+            Self::PhoneClosed => {
+                "Another prospect with the same phone number booked, refused or opted out."
+            }
             Self::PhoneBusy => "A call to the same phone number is planned or in progress.",
             Self::PhoneCoolingDown => {
                 "The phone number cools down after a call to another prospect."
@@ -111,6 +119,7 @@ impl BlockReason {
             Self::SettingsMissing => "Insert the row.",
             Self::WindowInvalid => "Correct the row in advanced_settings.",
             Self::ScriptInvalid => "Correct the row in script_settings or agent_settings.",
+            Self::PlanningFailed => "The user is planned again when its turn comes.",
             Self::DailyLimit => "The next calls are planned on the user's next day.",
             Self::NoMinutes => "Calls are planned once the subscription has minutes again.",
             Self::ProspectNotCallable => "Set prospects.status to call the prospect again.",
@@ -126,6 +135,7 @@ impl BlockReason {
                 "A later plan run plans the prospect again."
             }
             Self::Suppressed => "Numbers on a do-not-call list are not called.",
+            Self::PhoneClosed => "Set the status of that prospect to call the number again.",
             Self::PhoneBusy => "The prospect is planned again after that call.",
             Self::PhoneCapReached => "calling_rules limits the calls to one number.",
             Self::OutsideHours => "The plan run before the next allowed time plans it.",
@@ -154,6 +164,12 @@ impl From<BlockReason> for Block {
 impl Block {
     pub fn until(reason: BlockReason, until: impl Into<Option<DateTime<Utc>>>) -> Self {
         Self { until: until.into(), ..reason.into() }
+    }
+
+    /// The number was closed by another prospect of the user.
+    pub fn phone_closed(by: &ProspectId) -> Self {
+        let reason = BlockReason::PhoneClosed;
+        Self::with_detail(reason, format!("{} It is {by}.", reason.sentence()))
     }
 
     pub fn with_detail(reason: BlockReason, detail: impl Into<String>) -> Self {

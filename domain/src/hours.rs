@@ -28,7 +28,8 @@ pub const DIAL_MARGIN: TimeDelta =
 
 /// A user's calling window: local time from `start` to `end` (exclusive) on some days of the week.
 ///
-/// A window that starts after its end crosses midnight; it belongs to the day on which it starts.
+/// A window whose end is not after its start crosses midnight; it belongs to the day on which it starts. An end at 0:00 is
+/// the end of that day.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DailyWindow {
     zone: Tz,
@@ -62,6 +63,16 @@ impl DailyWindow {
         if start == end {
             return Err(WindowError::Empty(start));
         }
+        Ok(Self { zone, start, end, days: Weekdays::ALL, days_off: Arc::default() })
+    }
+
+    /// A window on every day, from `start` to the end of the day.
+    ///
+    /// # Errors
+    ///
+    /// The zone is not an IANA name.
+    pub fn until_midnight(zone: &str, start: NaiveTime) -> Result<Self, WindowError> {
+        let (zone, end) = (parse_zone(zone)?, NaiveTime::MIN);
         Ok(Self { zone, start, end, days: Weekdays::ALL, days_off: Arc::default() })
     }
 
@@ -107,7 +118,12 @@ pub fn parse_local_time(text: &str, zone: Option<Tz>) -> Option<DateTime<Utc>> {
     local_times(zone?, local.date(), local.time()).next()
 }
 
-/// OpenHours hours that must all be open for a call.
+/// Whether a time is within the range of the service: the 20th to the 22nd century. The database has the same range.
+pub fn is_plausible(time: DateTime<Utc>) -> bool {
+    (1900..2200).contains(&time.year())
+}
+
+/// Hours that must all be open for a call.
 #[derive(Clone, Debug)]
 pub struct Hours(Vec<OpenHours>);
 
@@ -187,7 +203,7 @@ impl OpenHours {
         }
     }
 
-    /// The local opening time of a date; an end before its start is on the next day.
+    /// The local opening time of a date; an end that is not after its start is on the next day.
     fn span(&self, date: NaiveDate) -> Option<(NaiveTime, NaiveTime)> {
         match self {
             Self::Window(window) => {
@@ -208,10 +224,10 @@ impl OpenHours {
         let (date, time) = (local.date(), local.time());
         let today = self
             .span(date)
-            .is_some_and(|(start, end)| time >= start && (time < end || end < start));
+            .is_some_and(|(start, end)| time >= start && (time < end || end <= start));
         let since_yesterday = || {
             let span = date.pred_opt().and_then(|yesterday| self.span(yesterday));
-            span.is_some_and(|(start, end)| end < start && time < end)
+            span.is_some_and(|(start, end)| end <= start && time < end)
         };
         today || since_yesterday()
     }
@@ -240,7 +256,7 @@ impl OpenHours {
     /// the whole minutes from the first start to the second.
     fn closes_of(&self, date: NaiveDate) -> Vec<DateTime<Utc>> {
         let Some((start, end)) = self.span(date) else { return Vec::new() };
-        let end_date = if end < start { date.succ_opt() } else { Some(date) };
+        let end_date = if end <= start { date.succ_opt() } else { Some(date) };
         let starts: Vec<_> = local_times(self.zone(), date, start).collect();
         let mut closes = match starts[..] {
             [first, second] => whole_minutes(first, second),
@@ -271,7 +287,11 @@ impl OpenHours {
                 format!("The user's window is closed on {}s.", long_name(date.weekday()))
             }
             Self::Window(window) => {
-                let (start, end) = (window.start.format("%H:%M"), window.end.format("%H:%M"));
+                let start = window.start.format("%H:%M");
+                let end = match window.end {
+                    NaiveTime::MIN => "24:00".to_owned(),
+                    end => end.format("%H:%M").to_string(),
+                };
                 format!("It is outside the user's window, {start} to {end} in {zone}.")
             }
             Self::Legal(_, law) => match law.span(date) {

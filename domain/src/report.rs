@@ -5,6 +5,7 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::hours::is_plausible;
 use crate::status::Outcome;
 
 /// Who made a report.
@@ -71,14 +72,14 @@ impl Report {
     ///
     /// # Errors
     ///
-    /// An appointment or a callback has no time.
+    /// An appointment or a callback has no time within the range of the service.
     pub fn new(reported: ReportedOutcome, source: ReportSource) -> Result<Self, MissingTime> {
         let ReportedOutcome { outcome, time, notes } = reported;
         let timed = matches!(outcome, Outcome::AppointmentSet | Outcome::CallbackRequested);
+        let time = time.filter(|time| timed && is_plausible(*time));
         if timed && time.is_none() {
             return Err(MissingTime(outcome));
         }
-        let time = time.filter(|_| timed);
         let notes = notes.filter(|notes| !notes.trim().is_empty());
         Ok(Self { reported: ReportedOutcome { outcome, time, notes }, source })
     }

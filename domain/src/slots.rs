@@ -15,7 +15,7 @@ use crate::rules::{Law, Rule};
 use crate::{Block, BlockReason};
 
 /// The maximum number of calls that one run plans for one user.
-const MAX_CALLS_PER_RUN: i32 = 1_000;
+pub const MAX_CALLS_PER_RUN: i32 = 1_000;
 /// The minimum time between two slots of one user, in seconds.
 const MIN_SPACING_SECS: i64 = 1;
 
@@ -58,7 +58,9 @@ pub struct Candidate {
     pub has_open_conversation: bool,
     /// Whether another prospect with this number has an open conversation.
     pub phone_busy: bool,
-    /// Until when the number cools down after a call to another prospect of the user.
+    /// Another prospect of the user with this number that booked, refused or opted out.
+    pub phone_closed_by: Option<ProspectId>,
+    /// Until when the number cools down after calls to other prospects of the user.
     pub phone_cool_down_until: Option<DateTime<Utc>>,
     /// Earlier calls to the number.
     pub phone_usage: PhoneUsage,
@@ -76,12 +78,15 @@ pub struct PlanContext<'a> {
     /// Whether a prospect without a determined time zone is skipped.
     pub strict: bool,
     pub pacing: Pacing,
+    /// The user's share of the slots that all users of the run want; `None` if there are enough. Callbacks don't count.
+    pub share: Option<usize>,
 }
 
 /// The decision of a plan run about one prospect.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     pub prospect: ProspectId,
+    pub is_callback: bool,
     /// The prospect's score; higher is called earlier.
     pub score: f64,
     /// The budget before this decision.
@@ -140,7 +145,7 @@ pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Dec
             }
         });
         let score = candidate.priority.score(from);
-        let prospect = candidate.priority.prospect;
+        let PriorityInput { prospect, callback: is_callback, .. } = candidate.priority;
         if let Ok(slot) = &slot {
             spacing.pacing.add(slot.at);
             planned += 1;
@@ -149,7 +154,7 @@ pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Dec
         if slot.is_ok() {
             left = Budget { calls: left.calls - 1, minutes: left.minutes - 1 };
         }
-        decisions.push(Decision { prospect, score, left: before, slot });
+        decisions.push(Decision { prospect, is_callback, score, left: before, slot });
     }
     decisions
 }
@@ -190,6 +195,9 @@ fn check_eligible(c: &Candidate, context: &PlanContext<'_>) -> Result<Eligible, 
     let zones = zones_of_callee(zone, state, &c.phone, context.window, context.strict)?;
     if c.attempts_left <= 0 {
         return Err(BlockReason::AttemptsUsedUp.into());
+    }
+    if let Some(other) = &c.phone_closed_by {
+        return Err(Block::phone_closed(other));
     }
     if c.phone_busy {
         return Err(BlockReason::PhoneBusy.into());
@@ -275,6 +283,7 @@ impl EvenSpacing {
             from,
             until: user.allowed_until(from).unwrap_or(until).min(until),
         });
+        let budget = budget.min(context.share.unwrap_or(usize::MAX));
         let count = open.as_ref().map_or(0, |open| {
             let room = ((open.until - open.from).num_seconds() / MIN_SPACING_SECS).max(1) as usize;
             let eligible = checked
@@ -303,6 +312,8 @@ impl EvenSpacing {
         let length = (open.until - open.from).num_seconds();
         let offset = length * (self.position as i64) / (self.count as i64);
         let even = open.from + TimeDelta::seconds(offset);
+        // Slots of all users in one grid leave no gaps that are too short for another one.
+        let even = self.pacing.on_grid(even, open.until).max(open.from);
         let at = self.first_free(hours, even, open.until);
         let at = at.or_else(|| self.first_free(hours, open.from, open.until));
         let at = at.ok_or_else(|| Block::from(BlockReason::NoRoom))?;

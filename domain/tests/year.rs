@@ -336,6 +336,7 @@ impl Year<'_> {
             rules: self.law.rules,
             strict: false,
             pacing: Pacing::new(100, 1_000, []),
+            share: None,
         };
         let candidates = due.iter().map(|n| self.people[*n].candidate()).collect();
         for decision in slots::plan(context, candidates) {
@@ -378,6 +379,7 @@ impl Year<'_> {
                     zone: None,
                     state: person.state,
                     suppressed: false,
+                    phone_closed_by: None,
                 },
                 attempts_left: 1,
                 phone_usage: &usage,
@@ -388,6 +390,7 @@ impl Year<'_> {
                 max_call_minutes: 10,
                 lines_free: 1,
                 waiting_before: 0,
+                next_call_at: person.next_call_at,
             };
             match admission::decide(&context) {
                 Decision::Admit { dial_deadline, .. } => break (dial_deadline, person),
@@ -464,6 +467,7 @@ impl Person {
             attempts_left: 1,
             suppressed: false,
             has_open_conversation: false,
+            phone_closed_by: None,
             phone_busy: false,
             phone_cool_down_until: None,
             phone_usage: PhoneUsage {

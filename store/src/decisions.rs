@@ -1,14 +1,18 @@
 //! The decisions of admission, and pruning of old decisions.
 
+use std::time::{Duration, Instant};
+
 use chrono::{DateTime, Utc};
 use domain::BlockReason;
 use domain::ids::{ConversationId, ProspectId, UserId};
 use sqlx::PgConnection;
 
-use crate::StoreError;
+use crate::{Store, StoreError};
 
 /// The maximum number of decisions that one statement deletes.
 const MAX_PRUNED: i64 = 20_000;
+/// After this time pruning stops; the next sweep goes on.
+const PRUNE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A decision of admission.
 pub struct AdmissionDecision<'a> {
@@ -59,8 +63,21 @@ pub async fn save(
     Ok(())
 }
 
-/// Deletes decisions from before a time; returns their number.
-pub async fn prune(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, StoreError> {
+/// Deletes decisions from before a time, for at most a minute; returns their number.
+pub async fn prune(store: &Store, before: DateTime<Utc>) -> Result<u64, StoreError> {
+    let (start, mut pruned) = (Instant::now(), 0);
+    loop {
+        let mut tx = store.begin().await?;
+        let batch = prune_batch(&mut tx, before).await?;
+        tx.commit().await?;
+        pruned += batch;
+        if batch == 0 || start.elapsed() > PRUNE_TIMEOUT {
+            return Ok(pruned);
+        }
+    }
+}
+
+async fn prune_batch(conn: &mut PgConnection, before: DateTime<Utc>) -> Result<u64, StoreError> {
     let plans = sqlx::query!(
         "delete from plan_decisions where id in
             (select id from plan_decisions where decided_at < $1 order by decided_at limit $2)",

@@ -3,6 +3,7 @@
 //! The functions take and return row types of this crate or types of `domain`, never payloads of Temporal.
 
 pub mod call_events;
+pub mod candidates;
 pub mod conversations;
 pub mod deadline;
 pub mod decisions;
@@ -83,6 +84,23 @@ pub enum StoreError {
     Json(#[from] serde_json::Error),
     #[error(transparent)]
     DeadlinePassed(#[from] DeadlinePassed),
+}
+
+impl StoreError {
+    /// Whether the database can't be reached or does not accept work: the statement is not to blame.
+    pub fn is_unavailable(&self) -> bool {
+        use sqlx::Error::{Io, PoolClosed, PoolTimedOut, Protocol, Tls, WorkerCrashed};
+        match self {
+            Self::Database(
+                Io(_) | Tls(_) | Protocol(_) | PoolTimedOut | PoolClosed | WorkerCrashed,
+            ) => true,
+            // 08 connection exception, 40 deadlock, 53 insufficient resources, 57P a shutdown.
+            Self::Database(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+                ["08", "40", "53", "57P"].iter().any(|class| code.starts_with(class))
+            }),
+            _ => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -1,7 +1,7 @@
 //! The state of a phone number across all users.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ids::{ConversationId, ProspectId, UserId};
+use domain::ids::{ConversationId, ProspectId};
 use domain::phone_usage::PhoneUsage;
 use sqlx::PgConnection;
 
@@ -12,31 +12,31 @@ pub struct PhoneState {
     pub usage: PhoneUsage,
     /// Whether another call to the number is in progress.
     pub busy: bool,
-    /// Until when the number cools down after a call to another prospect of the user.
+    /// Another prospect of the user with this number that booked, refused or opted out.
+    pub closed_by: Option<ProspectId>,
+    /// Until when the number cools down after calls to other prospects of the user.
     pub cool_down_until: Option<DateTime<Utc>>,
 }
 
-/// Reads the state of a phone number: all calls to it, and its use by other conversations and prospects.
+/// Reads the state of a prospect's phone number: all calls to it, and its use by other conversations and prospects.
 pub async fn phone_state(
     conn: &mut PgConnection,
     phone: &str,
-    user_id: &UserId,
     prospect_id: &ProspectId,
     conversation_id: &ConversationId,
     now: DateTime<Utc>,
 ) -> Result<PhoneState, StoreError> {
     let row = sqlx::query!(
         r#"select
-            array(select sent_at from dials where phone = $1 and sent_at > $5
+            array(select sent_at from dials where phone = $1 and sent_at > $4
                 and state in ('SENT', 'PLACED') order by sent_at) as "recent!",
             (select count(*) from dials where phone = $1 and sent_at is not null
                 and state in ('SENT', 'PLACED')) as "total!",
             exists (select 1 from dials where phone = $1 and closed_at is null
-                and conversation_id <> $4) as "busy!",
-            (select max(next_call_at) from prospects where phone = $1 and user_id = $2
-                and id <> $3) as cool_down_until"#,
+                and conversation_id <> $3) as "busy!",
+            (select phone_closed_by from callees where id = $2) as closed_by,
+            (select phone_cools_down_until from callees where id = $2) as cool_down_until"#,
         phone,
-        user_id.as_str(),
         prospect_id.as_str(),
         conversation_id.as_str(),
         now - TimeDelta::hours(24)
@@ -46,6 +46,7 @@ pub async fn phone_state(
     Ok(PhoneState {
         usage: PhoneUsage { recent: row.recent, total: row.total as i32 },
         busy: row.busy,
+        closed_by: row.closed_by.map(ProspectId::from),
         cool_down_until: row.cool_down_until,
     })
 }

@@ -1,21 +1,14 @@
 //! What a plan run reads and writes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::BlockReason;
 use domain::ids::{ConversationId, ProspectId, UserId};
-use domain::phone_usage::PhoneUsage;
-use domain::priority::PriorityInput;
-use domain::slots::{Candidate, PlanInterval};
-use domain::status::ProspectStatus;
+use domain::slots::{MAX_CALLS_PER_RUN, PlanInterval};
 use sqlx::PgConnection;
 
 use crate::{StoreError, parse_enum};
-
-/// The number of prospects of each kind that one run considers for one user: twice the calls that may be planned, within
-/// these bounds.
-const CANDIDATES_PER_KIND: std::ops::RangeInclusive<i64> = 200..=1_000;
 
 /// Picks the users planned longest ago; users that were never planned come first.
 pub async fn pick_users(
@@ -98,7 +91,7 @@ pub async fn calls_of_run(
     Ok(calls.collect())
 }
 
-/// Counts the prospects that a run has skipped for a user, by reason.
+/// Counts the prospects that a run has skipped for a user, by reason, as far as their decisions are stored.
 pub async fn skips_of_run(
     conn: &mut PgConnection,
     run: &str,
@@ -114,6 +107,33 @@ pub async fn skips_of_run(
     .await?;
     let reason = |text: &str| parse_enum("plan_decisions.reason", text);
     rows.into_iter().map(|row| Ok((reason(&row.reason)?, row.count as u32))).collect()
+}
+
+/// The most calls that users may make by their plans, within what one run plans for one user.
+pub async fn most_calls(conn: &mut PgConnection, users: &[UserId]) -> Result<usize, StoreError> {
+    let users: Vec<&str> = users.iter().map(UserId::as_str).collect();
+    let most = sqlx::query_scalar!(
+        r#"select coalesce(sum(least(p.per_day, b.minutes_left, $2)), 0) as "most!"
+        from subscriptions b join plans p on p.id = b.plan_id
+        where b.user_id = any($1) and b.status = 'ACTIVE'"#,
+        &users as _,
+        MAX_CALLS_PER_RUN
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(usize::try_from(most).unwrap_or(0))
+}
+
+/// Counts the users that were not planned for a time.
+pub async fn count_waiting(
+    conn: &mut PgConnection,
+    planned_before: DateTime<Utc>,
+) -> Result<usize, StoreError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from users where planned_at is null or planned_at < $1"#,
+        planned_before
+    );
+    Ok(usize::try_from(count.fetch_one(conn).await?).unwrap_or(0))
 }
 
 /// What a user has used of its day and of its minutes.
@@ -150,183 +170,40 @@ pub async fn usage(
     Ok(Usage { calls: (row.dialed + row.not_dialed) as i32, unreserved: row.unreserved as i32 })
 }
 
-/// A candidate, and the sequence number of its next conversation.
-pub struct NumberedCandidate {
-    pub candidate: Candidate,
-    pub next_sequence: i32,
-}
-
-/// Which prospects a run considers.
-#[derive(Clone, Copy, Debug)]
-pub struct CandidateFilter<'a> {
-    pub user_id: &'a UserId,
-    /// The end of the run's interval.
-    pub until: DateTime<Utc>,
-    /// Calls that may be made to one prospect.
-    pub max_attempts: i32,
-    /// Only prospects with a callback that is due in the interval.
-    pub callbacks_only: bool,
-    /// Calls that may still be planned for the user.
-    pub calls_left: i32,
-}
-
-impl CandidateFilter<'_> {
-    fn limit(&self) -> i64 {
-        let wanted = 2 * i64::from(self.calls_left);
-        wanted.clamp(*CANDIDATES_PER_KIND.start(), *CANDIDATES_PER_KIND.end())
-    }
-}
-
-/// Reads the prospects that a run considers: callbacks by their time, new prospects by their age, others by the end of
-/// their cool-down.
-///
-/// Of each kind it takes the first ones, so that each gets a decision, and the first ones that can be called, so that
-/// blocked prospects don't hide them.
-pub async fn candidates(
+/// Leaves prospects out of later plan runs, until their status is written or the maximum number of calls is raised.
+pub async fn mark_attempts_used_up(
     conn: &mut PgConnection,
-    filter: &CandidateFilter<'_>,
-) -> Result<Vec<NumberedCandidate>, StoreError> {
-    let mut ids = BTreeSet::new();
-    for callable_only in [false, true] {
-        ids.extend(pick_callbacks(conn, filter, callable_only).await?);
-        if !filter.callbacks_only {
-            ids.extend(pick_new_prospects(conn, filter, callable_only).await?);
-            ids.extend(pick_cooled_down(conn, filter, callable_only).await?);
-        }
-    }
-    read_candidates(conn, filter, &ids.into_iter().collect::<Vec<_>>()).await
+    prospects: &[&ProspectId],
+) -> Result<(), StoreError> {
+    let ids: Vec<&str> = prospects.iter().map(|id| id.as_str()).collect();
+    sqlx::query!("update prospects set attempts_used_up = true where id = any($1)", &ids as _)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
-/// Picks prospects with callbacks, ordered by the time of the callback. With `callable_only` or `callbacks_only`, only
-/// those due in the interval.
-async fn pick_callbacks(
-    conn: &mut PgConnection,
-    filter: &CandidateFilter<'_>,
-    callable_only: bool,
-) -> Result<Vec<String>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        r#"select id as "id!" from callees
-        where user_id = $1 and status = 'RESCHEDULED'
-            and (not $2 or rescheduled_for < $3 or rescheduled_for is null)
-            and (not $4 or not suppressed and not has_open_conversation and attempts < $5)
-        order by rescheduled_for nulls first limit $6"#,
-        filter.user_id.as_str(),
-        callable_only || filter.callbacks_only,
-        filter.until,
-        callable_only,
-        i64::from(filter.max_attempts),
-        filter.limit()
-    );
-    Ok(ids.fetch_all(conn).await?)
+/// The key of the advisory lock under which slots are chosen.
+const SLOTS_LOCK: i64 = 0x736c_6f74_7300;
+
+/// Locks the slots of all users: until the end of the transaction no other transaction plans one.
+pub async fn lock_slots(conn: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query!("select pg_advisory_xact_lock($1)", SLOTS_LOCK).execute(conn).await?;
+    Ok(())
 }
 
-/// Picks prospects without a cool-down, the oldest first.
-async fn pick_new_prospects(
-    conn: &mut PgConnection,
-    filter: &CandidateFilter<'_>,
-    callable_only: bool,
-) -> Result<Vec<String>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        r#"select id as "id!" from callees
-        where user_id = $1 and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED')
-            and next_call_at is null
-            and (not $2 or not suppressed and not has_open_conversation and attempts < $3)
-        order by created_at limit $4"#,
-        filter.user_id.as_str(),
-        callable_only,
-        i64::from(filter.max_attempts),
-        filter.limit()
-    );
-    Ok(ids.fetch_all(conn).await?)
-}
-
-/// Picks prospects with a cool-down, ordered by its end. With `callable_only`, only those whose cool-down ends in the
-/// interval.
-async fn pick_cooled_down(
-    conn: &mut PgConnection,
-    filter: &CandidateFilter<'_>,
-    callable_only: bool,
-) -> Result<Vec<String>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        r#"select id as "id!" from callees
-        where user_id = $1 and status in ('INITIAL', 'NOT_RESPONDED', 'FAILED')
-            and next_call_at is not null
-            and (not $2 or next_call_at < $3
-                and not suppressed and not has_open_conversation and attempts < $4)
-        order by next_call_at limit $5"#,
-        filter.user_id.as_str(),
-        callable_only,
-        filter.until,
-        i64::from(filter.max_attempts),
-        filter.limit()
-    );
-    Ok(ids.fetch_all(conn).await?)
-}
-
-async fn read_candidates(
-    conn: &mut PgConnection,
-    filter: &CandidateFilter<'_>,
-    ids: &[String],
-) -> Result<Vec<NumberedCandidate>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select p.id as "id!", p.status::text as "status!", p.phone as "phone!", p.time_zone,
-            p.state, p.rescheduled_for, p.last_contacted, p.created_at as "created_at!",
-            p.next_call_at, p.times_rescheduled as "times_rescheduled!",
-            p.suppressed as "suppressed!", p.has_open_conversation as "has_open_conversation!",
-            p.attempts as "attempts!",
-            exists (select 1 from prospects o
-                join open_conversations c on c.prospect_id = o.id
-                where o.phone = p.phone and o.id <> p.id) as "phone_busy!",
-            (select max(o.next_call_at) from prospects o
-                where o.phone = p.phone and o.user_id = p.user_id and o.id <> p.id)
-                as phone_cool_down_until,
-            array(select d.sent_at from dials d where d.phone = p.phone
-                and d.sent_at > $2::timestamptz - interval '48 hours' and d.state in ('SENT', 'PLACED')
-                order by d.sent_at) as "recent!",
-            (select count(*) from dials d where d.phone = p.phone and d.sent_at is not null
-                and d.state in ('SENT', 'PLACED')) as "total!",
-            (select coalesce(max(c.sequence), 0) + 1 from conversations c
-                where c.prospect_id = p.id) as "next_sequence!"
-        from callees p where p.id = any($1)"#,
-        ids,
-        filter.until
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let status: ProspectStatus = parse_enum("prospects.status", &row.status)?;
-            let candidate = Candidate {
-                priority: PriorityInput {
-                    prospect: row.id.into(),
-                    callback: status == ProspectStatus::Rescheduled,
-                    waiting_since: row.last_contacted.unwrap_or(row.created_at),
-                    times_rescheduled: row.times_rescheduled,
-                },
-                phone: row.phone,
-                zone: row.time_zone,
-                state: row.state,
-                callback_due: row.rescheduled_for,
-                next_call_at: row.next_call_at,
-                attempts_left: filter.max_attempts - row.attempts as i32,
-                suppressed: row.suppressed,
-                has_open_conversation: row.has_open_conversation,
-                phone_busy: row.phone_busy,
-                phone_cool_down_until: row.phone_cool_down_until,
-                phone_usage: PhoneUsage { recent: row.recent, total: row.total as i32 },
-            };
-            Ok(NumberedCandidate { candidate, next_sequence: row.next_sequence })
-        })
-        .collect()
-}
-
-/// Reads the planned slots of all users within an interval.
+/// Reads the planned slots of all users within an interval, without calls that are not made as things stand: those of
+/// paused users, of users without an active subscription, and to suppressed numbers.
 pub async fn planned_slots(
     conn: &mut PgConnection,
     interval: &PlanInterval,
 ) -> Result<Vec<DateTime<Utc>>, StoreError> {
     let slots = sqlx::query_scalar!(
-        r#"select slot as "slot!" from open_conversations where slot >= $1 and slot < $2"#,
+        r#"select c.slot as "slot!" from open_conversations c
+        where c.slot >= $1 and c.slot < $2
+            and not exists (select 1 from users u where u.id = c.user_id and u.paused_at is not null)
+            and exists (select 1 from subscriptions b
+                where b.user_id = c.user_id and b.status = 'ACTIVE')
+            and not exists (select 1 from callees p where p.id = c.prospect_id and p.suppressed)"#,
         interval.from,
         interval.until
     );
@@ -355,8 +232,9 @@ pub async fn users_with_due_callbacks(
         where u.id > $2 and (u.planned_at is null or u.planned_at < $4)
             and exists (select 1 from subscriptions b where b.user_id = u.id and b.status = 'ACTIVE')
             and exists (select 1 from callees p
-                where p.user_id = u.id and p.status = 'RESCHEDULED' and p.rescheduled_for < $1
-                    and not p.suppressed and not p.has_open_conversation)
+                where p.user_id = u.id and p.status = 'RESCHEDULED' and not p.attempts_used_up
+                    and p.rescheduled_for < $1
+                    and not p.suppressed and not p.has_open_conversation and p.phone_closed_by is null)
         order by u.id limit $3",
         page.before,
         page.after.map_or("", UserId::as_str),
@@ -427,7 +305,8 @@ pub struct NewDecision {
     pub minutes_left: Option<i32>,
 }
 
-/// Inserts the decisions of a plan in one statement.
+/// Inserts the decisions of a plan in one statement, without skips that repeat the last decision about their prospect, or
+/// about the user as a whole.
 pub async fn insert_decisions(
     conn: &mut PgConnection,
     run: &str,
@@ -449,11 +328,25 @@ pub async fn insert_decisions(
     sqlx::query!(
         "insert into plan_decisions (plan_run, user_id, prospect_id, conversation_id, slot, reason,
             detail, next_allowed, priority, calls_left, minutes_left, decided_at)
-        select $1, $2, t.*, $12
+        select $1, $2, t.*, $12::timestamptz
         from unnest($3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[],
             $8::timestamptz[], $9::float8[], $10::int[], $11::int[])
             as t(prospect_id, conversation_id, slot, reason, detail, next_allowed, priority,
                 calls_left, minutes_left)
+        left join lateral (
+            select d.reason, d.detail, d.next_allowed from plan_decisions d
+            where d.prospect_id = t.prospect_id order by d.id desc limit 1
+        ) of_prospect on true
+        left join lateral (
+            select d.reason, d.detail, d.next_allowed from plan_decisions d
+            where t.prospect_id is null and d.prospect_id is null and d.user_id = $2
+            order by d.id desc limit 1
+        ) of_user on true
+        where t.slot is not null or (t.reason, t.detail, t.next_allowed) is distinct from (
+            coalesce(of_prospect.reason, of_user.reason),
+            coalesce(of_prospect.detail, of_user.detail),
+            coalesce(of_prospect.next_allowed, of_user.next_allowed)
+        )
         on conflict (plan_run, user_id, prospect_id) do nothing",
         run,
         user_id.as_str(),

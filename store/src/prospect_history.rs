@@ -15,6 +15,8 @@ pub struct ProspectSummary {
     pub last_contacted: Option<DateTime<Utc>>,
     /// When the callback is due.
     pub rescheduled_for: Option<DateTime<Utc>>,
+    /// Plan runs leave the prospect out.
+    pub attempts_used_up: bool,
 }
 
 pub struct CallSummary {
@@ -45,7 +47,8 @@ pub async fn prospect(
 ) -> Result<Option<ProspectSummary>, StoreError> {
     let row = sqlx::query_as!(
         ProspectSummary,
-        r#"select user_id, status::text as "status!", last_contacted, rescheduled_for
+        r#"select user_id, status::text as "status!", last_contacted, rescheduled_for,
+            attempts_used_up
         from prospects where id = $1"#,
         id.as_str()
     );

@@ -1,5 +1,6 @@
 //! Prospects, as admission sees them.
 
+use chrono::{DateTime, Utc};
 use domain::admission::Callee;
 use domain::ids::{ConversationId, ProspectId};
 use domain::status::ProspectStatus;
@@ -13,6 +14,10 @@ pub struct ProspectState {
     /// The number as stored.
     pub phone: String,
     pub status: ProspectStatus,
+    /// The end of the prospect's cool-down.
+    pub next_call_at: Option<DateTime<Utc>>,
+    /// Another prospect of the user with this number that booked, refused or opted out.
+    pub phone_closed_by: Option<ProspectId>,
     pub time_zone: Option<String>,
     /// The prospect's state, such as `US-FL`.
     pub state: Option<String>,
@@ -30,6 +35,7 @@ impl ProspectState {
             zone: self.time_zone.as_deref(),
             state: self.state.as_deref(),
             suppressed: self.suppressed,
+            phone_closed_by: self.phone_closed_by.as_ref(),
         }
     }
 }
@@ -41,8 +47,8 @@ pub async fn prospect_state(
     conversation: &ConversationId,
 ) -> Result<Option<ProspectState>, StoreError> {
     let row = sqlx::query!(
-        r#"select name, phone, status::text as "status!", time_zone, state,
-            suppressed as "suppressed!",
+        r#"select name, phone, status::text as "status!", time_zone, state, next_call_at,
+            suppressed as "suppressed!", phone_closed_by,
             (select count(*) from attempts a where a.prospect_id = c.id
                 and a.conversation_id <> $2) as "attempts!"
         from callees c where id = $1"#,
@@ -56,6 +62,8 @@ pub async fn prospect_state(
             status: parse_enum("prospects.status", &row.status)?,
             name: row.name.unwrap_or_default(),
             phone: row.phone.unwrap_or_default(),
+            next_call_at: row.next_call_at,
+            phone_closed_by: row.phone_closed_by.map(ProspectId::from),
             time_zone: row.time_zone,
             state: row.state,
             suppressed: row.suppressed,

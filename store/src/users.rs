@@ -16,6 +16,8 @@ struct Row {
     time_zone: Option<String>,
     start_at: Option<NaiveTime>,
     end_at: Option<NaiveTime>,
+    /// Whether the end is 24:00, which [`NaiveTime`] does not have.
+    ends_at_midnight: Option<bool>,
     max_attempts: Option<i32>,
     calling_days: Option<Vec<i32>>,
     days_off: Option<Vec<NaiveDate>>,
@@ -69,52 +71,32 @@ pub enum UserState {
     Blocked(Block),
 }
 
-/// Reads a user and locks its active subscription until the end of the transaction, so that only one transaction counts
-/// its minutes and daily calls. Grants the minutes of a new period first.
+/// Reads a user and locks it and its active subscription until the end of the transaction, so that only one transaction
+/// counts its minutes and daily calls, even if another subscription becomes the active one. Starts the periods that are
+/// due first.
 pub async fn lock_user_state(
     conn: &mut PgConnection,
     user_id: &UserId,
     now: DateTime<Utc>,
 ) -> Result<UserState, StoreError> {
+    sqlx::query!("select id from users where id = $1 for no key update", user_id.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
     sqlx::query!(
         "select id from subscriptions where user_id = $1 and status = 'ACTIVE' for update",
         user_id.as_str()
     )
     .fetch_optional(&mut *conn)
     .await?;
-    grant_passed_periods(conn, user_id, now).await?;
-    user_state(conn, user_id).await
-}
-
-/// Grants the minutes of every period that has begun since the last grant.
-async fn grant_passed_periods(
-    conn: &mut PgConnection,
-    user_id: &UserId,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
     sqlx::query!(
-        "with due as (
-            select s.id, s.minutes_left, p.minutes, p.duration,
-                floor(extract(epoch from $2 - s.period_started_at) / (p.duration * 86400::bigint))
-                    ::bigint as periods
-            from subscriptions s join plans p on p.id = s.plan_id
-            where s.user_id = $1 and s.status = 'ACTIVE'
-        ), begun as (
-            update subscriptions s
-            set period_started_at = period_started_at + due.periods * due.duration * interval '24 hours'
-            from due where due.id = s.id and due.periods > 0
-            returning s.id, least(
-                due.periods * due.minutes, 2147483647::bigint - due.minutes_left
-            )::int as minutes
-        )
-        insert into minute_ledger (subscription_id, kind, minutes)
-        select id, 'grant', minutes from begun where minutes > 0",
+        "select start_due_periods(array(
+            select id from subscriptions where user_id = $1 and status = 'ACTIVE'), $2)",
         user_id.as_str(),
         now
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(())
+    user_state(conn, user_id).await
 }
 
 /// Reads a user.
@@ -128,6 +110,7 @@ pub async fn user_state(
             (u.paused_at is not null
                 or exists (select 1 from service where paused_at is not null)) as "paused!",
             a.time_zone as "time_zone?", a.start_at as "start_at?", a.end_at as "end_at?",
+            a.end_at = '24:00' as "ends_at_midnight?",
             a.max_attempts as "max_attempts?", a.calling_days as "calling_days?",
             a.days_off as "days_off?", a.max_concurrent_calls, s.initial as "initial?",
             s.follow_up as "follow_up?", g.language as "language?", g.voice as "voice?",
@@ -172,7 +155,11 @@ impl Row {
         else {
             return Err(missing("AgentSetting"));
         };
-        let window = DailyWindow::new(&time_zone, start_at, end_at)
+        let window = match self.ends_at_midnight {
+            Some(true) => DailyWindow::until_midnight(&time_zone, start_at),
+            _ => DailyWindow::new(&time_zone, start_at, end_at),
+        };
+        let window = window
             .and_then(|window| window.on(Weekdays::from_iso(self.calling_days.unwrap_or_default())))
             .map_err(|error| {
                 let detail = format!("AdvancedSetting: {error}.");

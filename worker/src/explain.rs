@@ -3,6 +3,7 @@
 use activities::Planning;
 use activities::planning::{UserPlan, preview_plan};
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::BlockReason;
 use domain::ids::{ProspectId, UserId};
 use domain::status::{ConversationStatus, ProspectStatus};
 use workflows::activities::planning::PlanUserInput;
@@ -85,12 +86,17 @@ async fn next_step(
     if !callable && !open {
         return Ok(format!("Next: no call; a prospect that is {} is not called.", summary.status));
     }
+    if summary.attempts_used_up && !open {
+        let reason = BlockReason::AttemptsUsedUp;
+        return Ok(format!("Next: {} {}", reason.sentence(), reason.remedy()));
+    }
     let input = PlanUserInput {
         run: String::new(),
         user_id: UserId::new(summary.user_id.as_str()),
         from: now,
         until: now + interval,
         callbacks_only: false,
+        share: None,
     };
     Ok(match preview_plan(planning, &input).await? {
         UserPlan::Skipped(block) => format!("Next: {} {}", block.detail, block.reason.remedy()),

@@ -69,7 +69,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         .register_workflow::<Call>()?
         .register_workflow::<LateEvent>()?
         .register_workflow::<SweepCalls>()?
-        .register_activities(Planning::new(store.clone(), config.plans.settings()))
+        .register_activities(Planning::new(store.clone(), config.plans.settings(), clock))
         .register_activities(calls)
         .activity_inbound_interceptor(StopAtDeadline)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(WORKFLOW_POLLERS))

@@ -171,5 +171,7 @@ fn plan_input(config: &Config) -> PlanCallsInput {
         from: None,
         so_far: PlanSummary::default(),
         phase: PlanPhase::default(),
+        unstarted: Vec::new(),
+        cancelled: false,
     }
 }

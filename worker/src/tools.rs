@@ -64,8 +64,12 @@ impl StoreArgs {
         store.context("connecting to PostgreSQL at DATABASE_URL")
     }
 
+    fn clock(&self) -> Clock {
+        Clock::new(ClockOffset(self.clock_offset_secs))
+    }
+
     fn now(&self) -> DateTime<Utc> {
-        Clock::new(ClockOffset(self.clock_offset_secs)).now()
+        self.clock().now()
     }
 }
 

@@ -14,13 +14,13 @@ use temporalio_workflow::workflows::join_all;
 use temporalio_workflow::{
     ChildWorkflowCancellationType, ChildWorkflowOptions, ChildWorkflowStartError,
     ContinueAsNewOptions, ParentClosePolicy, StartChildWorkflowExecutionFailedCause,
-    WorkflowContext, WorkflowContextView, WorkflowIdReusePolicy, WorkflowResult,
-    WorkflowTermination, workflow, workflow_methods,
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowIdReusePolicy,
+    WorkflowResult, WorkflowTermination, workflow, workflow_methods,
 };
 
 use crate::activities::planning::{
     PickDueCallbacks, PickDueCallbacksInput, PickUsers, PickUsersInput, PlanUser, PlanUserInput,
-    PlannedCall, PlannedUser,
+    PlannedCall, PlannedUser, ShareSlots, ShareSlotsInput, SkipUser, SkipUserInput,
 };
 use crate::call::{Call, CallInput, CallState};
 use crate::clock::{self, ClockOffset};
@@ -32,6 +32,8 @@ const MAX_STARTS_IN_FLIGHT: usize = 200;
 const MAX_CHILDREN_PER_RUN: u32 = 500;
 /// Users picked at once.
 const MAX_USERS_PER_PAGE: u32 = 100;
+/// Users planned at once.
+const MAX_CONCURRENT_USERS: usize = 8;
 
 /// The nominal time of the action, which the server sets on workflows started by a schedule.
 const NOMINAL_TIME: SearchAttributeKey<Timestamp> =
@@ -54,6 +56,12 @@ pub struct PlanCallsInput {
     pub so_far: PlanSummary,
     #[serde(default)]
     pub phase: PlanPhase,
+    /// Users that are planned, and whose calls are not started yet.
+    #[serde(default)]
+    pub unstarted: Vec<UserId>,
+    /// The run is cancelled: it only starts what is planned.
+    #[serde(default)]
+    pub cancelled: bool,
 }
 
 /// Which users the run plans.
@@ -81,8 +89,10 @@ pub struct PlanSummary {
     pub already_there: u32,
     /// Skipped prospects and users by reason.
     pub skipped: BTreeMap<BlockReason, u32>,
-    /// Users that could not be planned because of an error; the next run plans them first.
+    /// Users that could not be planned because of an error.
     pub failed_users: Vec<UserId>,
+    /// The run came so late that its interval was over; it left the other users their turn.
+    pub interval_over: bool,
 }
 
 /// The workflow of one plan run.
@@ -105,25 +115,33 @@ impl PlanCalls {
         let from = input.from.unwrap_or_else(|| nominal_time(ctx, input.clock_offset));
         input.from = Some(from);
         input.so_far.from = Some(from);
-        let mut started = 0;
-        loop {
-            let (users, limit) = pick_users(ctx, &input, from).await?;
-            let is_last_page = users.len() < limit as usize || limit == 0;
-            for user_id in users {
-                started += plan_user(ctx, &mut input, user_id.clone(), from).await?;
-                if let PlanPhase::DueCallbacks { after } = &mut input.phase {
-                    *after = Some(user_id);
+        let mut run = PlanRun { ctx, input, from, started: 0 };
+        let unstarted = std::mem::take(&mut run.input.unstarted);
+        run.plan_users(unstarted.into_iter().map(UserShare::unlimited).collect()).await?;
+        while !run.input.so_far.interval_over {
+            run.continue_as_new_if_long()?;
+            let (users, is_last_page) = run.pick_users().await?;
+            let users = run.share_slots(users).await;
+            for users in users.chunks(MAX_CONCURRENT_USERS) {
+                run.end_if_cancelled()?;
+                run.plan_users(users.to_vec()).await?;
+                if run.input.so_far.interval_over {
+                    break;
                 }
-                if started >= MAX_CHILDREN_PER_RUN || ctx.continue_as_new_suggested() {
-                    match ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
+                if let (PlanPhase::DueCallbacks { after }, Some(last)) =
+                    (&mut run.input.phase, users.last())
+                {
+                    *after = Some(last.user_id.clone());
                 }
+                run.continue_as_new_if_long()?;
             }
-            match input.phase {
+            match run.input.phase {
                 _ if !is_last_page => {}
-                PlanPhase::Regular => input.phase = PlanPhase::DueCallbacks { after: None },
-                PlanPhase::DueCallbacks { .. } => return Ok(input.so_far),
+                PlanPhase::Regular => run.input.phase = PlanPhase::DueCallbacks { after: None },
+                PlanPhase::DueCallbacks { .. } => break,
             }
         }
+        Ok(run.input.so_far)
     }
 }
 
@@ -132,97 +150,208 @@ impl PlanCallsInput {
     fn until(&self, from: DateTime<Utc>) -> DateTime<Utc> {
         from + TimeDelta::minutes(i64::from(self.interval_minutes.max(1)))
     }
-}
 
-/// Picks the next page of users; returns them with the size of a full page. A planned user is not picked again.
-async fn pick_users(
-    ctx: &WorkflowContext<PlanCalls>,
-    input: &PlanCallsInput,
-    from: DateTime<Utc>,
-) -> Result<(Vec<UserId>, u32), WorkflowTermination> {
-    match &input.phase {
-        PlanPhase::Regular => {
-            let left = input.batch_size.saturating_sub(input.so_far.users);
-            let limit = left.min(MAX_USERS_PER_PAGE);
-            if limit == 0 {
-                return Ok((Vec::new(), limit));
-            }
-            let except = input.so_far.failed_users.clone();
-            let page = PickUsersInput { limit, planned_before: from, except };
-            let options = presets::database("pick_users");
-            Ok((ctx.execute_activity(PickUsers, page, options).await?, limit))
-        }
-        PlanPhase::DueCallbacks { after } => {
-            let limit = MAX_USERS_PER_PAGE;
-            let (before, after) = (input.until(from), after.clone());
-            let page = PickDueCallbacksInput { limit, before, planned_before: from, after };
-            let options = presets::database("pick_due_callbacks");
-            Ok((ctx.execute_activity(PickDueCallbacks, page, options).await?, limit))
-        }
+    /// The most users that the run may still plan besides their callbacks.
+    fn users_left(&self) -> u32 {
+        self.batch_size.saturating_sub(self.so_far.users)
     }
 }
 
-/// Plans a user and starts its calls; returns their number.
-async fn plan_user(
-    ctx: &WorkflowContext<PlanCalls>,
-    input: &mut PlanCallsInput,
+/// A user, and its part of the slots.
+#[derive(Clone)]
+struct UserShare {
     user_id: UserId,
-    from: DateTime<Utc>,
-) -> Result<u32, WorkflowTermination> {
-    let plan = PlanUserInput {
-        run: ctx.workflow_id().to_owned(),
-        user_id: user_id.clone(),
-        from,
-        until: input.until(from),
-        callbacks_only: input.phase != PlanPhase::Regular,
-    };
-    let Ok(planned) = ctx.execute_activity(PlanUser, plan, presets::plan()).await else {
-        input.so_far.failed_users.push(user_id);
-        return Ok(0);
-    };
-    let PlannedUser { calls, skipped } = planned;
-    input.so_far.users += 1;
-    for (reason, count) in skipped {
-        *input.so_far.skipped.entry(reason).or_default() += count;
-    }
-    start_calls(ctx, input, &user_id, &calls).await?;
-    ctx.set_current_details(describe(&input.so_far));
-    Ok(calls.len() as u32)
+    /// The most calls besides callbacks; `None` without a limit.
+    share: Option<usize>,
 }
 
-/// Starts the user's calls as child workflows that outlive the run.
-async fn start_calls(
-    ctx: &WorkflowContext<PlanCalls>,
-    input: &mut PlanCallsInput,
-    user_id: &UserId,
-    calls: &[PlannedCall],
-) -> Result<(), WorkflowTermination> {
-    for calls in calls.chunks(MAX_STARTS_IN_FLIGHT) {
-        let starts = calls.iter().map(|call| {
-            let options = child_options(user_id, call);
-            let child = CallInput {
-                conversation_id: call.conversation_id.clone(),
-                user_id: user_id.clone(),
-                prospect_id: call.prospect_id.clone(),
-                slot: call.slot,
-                clock_offset: input.clock_offset,
-            };
-            ctx.start_child_workflow(Call::run, child, options)
-        });
-        let starts: Vec<_> = starts.collect();
-        for start in join_all(starts).await {
-            input.so_far.planned += 1;
-            match start {
-                Ok(_started) => {}
-                Err(ChildWorkflowStartError::StartFailed {
-                    cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
-                    ..
-                }) => input.so_far.already_there += 1,
-                Err(error) => return Err(error.into()),
+impl UserShare {
+    fn unlimited(user_id: UserId) -> Self {
+        Self { user_id, share: None }
+    }
+}
+
+/// The state of a running plan run.
+struct PlanRun<'a> {
+    ctx: &'a WorkflowContext<PlanCalls>,
+    input: PlanCallsInput,
+    from: DateTime<Utc>,
+    /// Child workflows started by this run of the workflow.
+    started: u32,
+}
+
+impl PlanRun<'_> {
+    fn is_cancelled(&self) -> bool {
+        self.input.cancelled || self.ctx.cancellation_token().is_cancelled()
+    }
+
+    fn end_if_cancelled(&self) -> Result<(), WorkflowTermination> {
+        if self.is_cancelled() { Err(WorkflowTermination::cancelled()) } else { Ok(()) }
+    }
+
+    fn is_long(&self) -> bool {
+        self.started >= MAX_CHILDREN_PER_RUN || self.ctx.continue_as_new_suggested()
+    }
+
+    /// Continues the workflow as new if this run of it has become long. Ends it if it is cancelled.
+    fn continue_as_new_if_long(&self) -> Result<(), WorkflowTermination> {
+        self.end_if_cancelled()?;
+        if self.is_long() { self.continue_as_new() } else { Ok(()) }
+    }
+
+    fn continue_as_new(&self) -> Result<(), WorkflowTermination> {
+        // The next run of the workflow does not get the request for cancellation.
+        let input = PlanCallsInput { cancelled: self.is_cancelled(), ..self.input.clone() };
+        match self.ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
+    }
+
+    /// Picks the next page of users; returns them, and whether it is the last page. A planned user is not picked again.
+    async fn pick_users(&self) -> Result<(Vec<UserId>, bool), WorkflowTermination> {
+        let (input, from) = (&self.input, self.from);
+        let (users, limit) = match &input.phase {
+            PlanPhase::Regular => {
+                let limit = input.users_left().min(MAX_USERS_PER_PAGE);
+                if limit == 0 {
+                    return Ok((Vec::new(), true));
+                }
+                let except = input.so_far.failed_users.clone();
+                let page = PickUsersInput { limit, planned_before: from, except };
+                let options = presets::database_until_cancelled("pick_users");
+                (self.ctx.execute_activity(PickUsers, page, options).await, limit)
+            }
+            PlanPhase::DueCallbacks { after } => {
+                let limit = MAX_USERS_PER_PAGE;
+                let (before, after) = (input.until(from), after.clone());
+                let page = PickDueCallbacksInput { limit, before, planned_before: from, after };
+                let options = presets::database_until_cancelled("pick_due_callbacks");
+                (self.ctx.execute_activity(PickDueCallbacks, page, options).await, limit)
+            }
+        };
+        match users {
+            Ok(users) => {
+                let is_last_page = users.len() < limit as usize;
+                Ok((users, is_last_page))
+            }
+            Err(error) => {
+                self.end_if_cancelled()?;
+                Err(error.into())
             }
         }
     }
-    Ok(())
+
+    /// Shares the slots among the users of a page. Without an answer there is no limit.
+    async fn share_slots(&self, users: Vec<UserId>) -> Vec<UserShare> {
+        let mut shares = Vec::new();
+        if self.input.phase == PlanPhase::Regular && users.len() > 1 {
+            let input = ShareSlotsInput {
+                users: users.clone(),
+                users_left: self.input.users_left(),
+                from: self.from,
+                until: self.input.until(self.from),
+            };
+            let answer = self.ctx.execute_activity(ShareSlots, input, presets::share_slots());
+            shares = answer.await.unwrap_or_default();
+        }
+        let shares = shares.into_iter().chain(std::iter::repeat(None));
+        users.into_iter().zip(shares).map(|(user_id, share)| UserShare { user_id, share }).collect()
+    }
+
+    /// Plans users at the same time, and starts their calls. What is planned is started even if the run is cancelled.
+    async fn plan_users(&mut self, users: Vec<UserShare>) -> Result<(), WorkflowTermination> {
+        let planned = join_all(users.iter().map(|user| self.plan_user(user))).await;
+        for (position, (user, planned)) in users.iter().zip(planned).enumerate() {
+            let so_far = &mut self.input.so_far;
+            let PlannedUser { calls, skipped, interval_over } = match planned {
+                Planned::Done(planned) => planned,
+                Planned::Failed(planned) => {
+                    so_far.failed_users.push(user.user_id.clone());
+                    planned
+                }
+            };
+            so_far.users += 1;
+            so_far.interval_over |= interval_over;
+            for (reason, count) in skipped {
+                *so_far.skipped.entry(reason).or_default() += count;
+            }
+            self.start_calls(&user.user_id, &calls).await?;
+            self.ctx.set_current_details(describe(&self.input.so_far));
+            let rest = &users[position + 1..];
+            if self.is_long() && !rest.is_empty() {
+                // The next run of the workflow reads their calls from the database.
+                self.input.unstarted = rest.iter().map(|user| user.user_id.clone()).collect();
+                if let PlanPhase::DueCallbacks { after } = &mut self.input.phase {
+                    *after = users.last().map(|user| user.user_id.clone());
+                }
+                self.continue_as_new()?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn plan_user(&self, user: &UserShare) -> Planned {
+        let plan = PlanUserInput {
+            run: self.ctx.workflow_id().to_owned(),
+            user_id: user.user_id.clone(),
+            from: self.from,
+            until: self.input.until(self.from),
+            callbacks_only: self.input.phase != PlanPhase::Regular,
+            share: user.share,
+        };
+        let error = match self.ctx.execute_activity(PlanUser, plan.clone(), presets::plan()).await {
+            Ok(planned) => return Planned::Done(planned),
+            Err(error) => root_cause(&error),
+        };
+        let skip = SkipUserInput { plan, error };
+        let skipped = self.ctx.execute_activity(SkipUser, skip, presets::skip_user()).await;
+        Planned::Failed(skipped.unwrap_or_default())
+    }
+
+    /// Starts the user's calls as child workflows that outlive the run.
+    async fn start_calls(
+        &mut self,
+        user_id: &UserId,
+        calls: &[PlannedCall],
+    ) -> Result<(), WorkflowTermination> {
+        for calls in calls.chunks(MAX_STARTS_IN_FLIGHT) {
+            let starts = calls.iter().map(|call| {
+                let options = child_options(user_id, call);
+                let child = CallInput {
+                    conversation_id: call.conversation_id.clone(),
+                    user_id: user_id.clone(),
+                    prospect_id: call.prospect_id.clone(),
+                    slot: call.slot,
+                    clock_offset: self.input.clock_offset,
+                };
+                self.ctx.start_child_workflow(Call::run, child, options)
+            });
+            let starts: Vec<_> = starts.collect();
+            for start in join_all(starts).await {
+                self.started += 1;
+                self.input.so_far.planned += 1;
+                match start {
+                    Ok(_) => {}
+                    Err(ChildWorkflowStartError::StartFailed {
+                        cause: StartChildWorkflowExecutionFailedCause::WorkflowAlreadyExists,
+                        ..
+                    }) => self.input.so_far.already_there += 1,
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The result for one user.
+enum Planned {
+    Done(PlannedUser),
+    /// The user could not be planned; the calls that an attempt has planned nevertheless.
+    Failed(PlannedUser),
+}
+
+/// The innermost message of an error.
+fn root_cause(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().unwrap_or(error).to_string()
 }
 
 fn child_options(user_id: &UserId, call: &PlannedCall) -> ChildWorkflowOptions {
@@ -232,6 +361,8 @@ fn child_options(user_id: &UserId, call: &PlannedCall) -> ChildWorkflowOptions {
         .workflow_id(ids::call_workflow(&call.conversation_id))
         .parent_close_policy(ParentClosePolicy::Abandon)
         .cancel_type(ChildWorkflowCancellationType::Abandon)
+        // What is planned is started, even if the plan run is cancelled.
+        .cancellation_token(WorkflowCancellationToken::new())
         .id_reuse_policy(WorkflowIdReusePolicy::RejectDuplicate)
         .static_summary(format!("Call {} for {user_id} at {slot}", call.prospect_id))
         .search_attributes(SearchAttributes::new([

@@ -48,13 +48,41 @@ pub(crate) fn sweep() -> ActivityOptions {
     .build()
 }
 
-/// The plan of one user: limited, so that one user does not delay the others.
-pub(crate) fn plan() -> ActivityOptions {
+/// As [`database`], for an activity that a cancellation of the workflow stops.
+pub(crate) fn database_until_cancelled(id: &str) -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(secs(30))
+        .activity_id(id)
+        .retry_policy(retry(secs(1), secs(30)))
+        .build()
+}
+
+/// The shares of a page of users: limited, since the run goes on without them.
+pub(crate) fn share_slots() -> ActivityOptions {
     ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
-        schedule_to_close: secs(300),
+        schedule_to_close: secs(60),
         start_to_close: secs(60),
     })
     .retry_policy(retry(secs(1), secs(30)))
+    .build()
+}
+
+/// The plan of one user. The activity limits its attempts itself, so that a lost result or a lost database is no failure.
+/// A cancellation of the workflow does not stop it: the workflow starts what it has planned.
+pub(crate) fn plan() -> ActivityOptions {
+    ActivityOptions::with_start_to_close_timeout(secs(30))
+        .retry_policy(retry(secs(1), secs(30)))
+        .cancellation_token(WorkflowCancellationToken::new())
+        .build()
+}
+
+/// The end of the turn of a user that could not be planned: limited, so that it does not delay the others.
+pub(crate) fn skip_user() -> ActivityOptions {
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: secs(60),
+        start_to_close: secs(20),
+    })
+    .retry_policy(retry(secs(1), secs(10)))
+    .cancellation_token(WorkflowCancellationToken::new())
     .build()
 }
 

@@ -1,7 +1,7 @@
 //! `calls.admit`: whether the call may be dialled now, and the reservation for it.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::admission::{self, AdmissionContext};
+use domain::admission::{self, AdmissionContext, Callee};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
 use domain::rules::Rule;
@@ -120,7 +120,8 @@ async fn decide(
         let admission = Admission::Admitted(admitted);
         return Ok(Decision { admission, reason: None, budget: None });
     }
-    let conversation = if conversation.status.is_open() {
+    let reopened = !conversation.status.is_open();
+    let conversation = if !reopened {
         conversation
     } else if conversations::reopen(conn, id, run_id, first_asked, now).await? {
         // An operator has reset the workflow of a recorded call: it is made again, now.
@@ -141,7 +142,7 @@ async fn decide(
     if let Err(block) = fill_script(&calls.settings, &profile, &prospect.name, follow_up) {
         return Ok(block.into());
     }
-    let call = PendingCall { id, conversation, profile: *profile, prospect, dial };
+    let call = PendingCall { id, conversation, reopened, profile: *profile, prospect, dial };
     let decision = evaluate(calls, conn, &call, now).await?;
     if matches!(decision.admission, Admission::Admitted(_)) {
         conversations::set_run(conn, id, run_id).await?;
@@ -162,7 +163,7 @@ async fn evaluate(
     let lines = lines::lock(conn, call.id, user_id, *slot, now).await?;
     // Under the lock of the lines no other transaction starts a call to the number.
     let phone = &call.prospect.phone;
-    let phone = phone_state::phone_state(conn, phone, user_id, prospect_id, call.id, now).await?;
+    let phone = phone_state::phone_state(conn, phone, prospect_id, call.id, now).await?;
     let rules = rules::calling_rules(conn).await?;
     let context = call.context(&calls.settings, now, today, &lines, &phone, &rules);
     let budget = Some(Budget {
@@ -241,6 +242,8 @@ fn admitted_dial(calls: &Calls, dial: &Dial) -> Admitted {
 struct PendingCall<'a> {
     id: &'a ConversationId,
     conversation: LockedConversation,
+    /// Whether an operator has reset the workflow of a recorded call.
+    reopened: bool,
     profile: Profile,
     prospect: ProspectState,
     /// A dial that was admitted before and not sent.
@@ -267,11 +270,12 @@ impl PendingCall<'_> {
             window: &self.profile.window,
             rules,
             strict: settings.strict_calling_hours,
-            callee: self.prospect.callee(),
+            callee: Callee { phone_closed_by: phone.closed_by.as_ref(), ..self.prospect.callee() },
             attempts_left: self.profile.max_attempts - self.prospect.attempts,
             phone_usage: &phone.usage,
             phone_busy: phone.busy,
             phone_cool_down_until: phone.cool_down_until,
+            next_call_at: self.prospect.next_call_at.filter(|_| !self.reopened),
             calls_left_today: self.profile.per_day - calls_today,
             minutes_left: self.profile.minutes_left + held_minutes,
             max_call_minutes: settings.max_call_minutes,

@@ -91,10 +91,7 @@ async fn find_transcripts(calls: &Calls, limit: u32) -> Result<Vec<DialId>, Stor
 /// Deletes decisions that are older than `DECISION_DAYS`; returns their number.
 async fn prune_decisions(calls: &Calls) -> Result<u64, StoreError> {
     let before = calls.clock.now() - TimeDelta::days(i64::from(calls.settings.decision_days));
-    let mut tx = calls.store.begin().await?;
-    let pruned = decisions::prune(&mut tx, before).await?;
-    tx.commit().await?;
-    Ok(pruned)
+    decisions::prune(&calls.store, before).await
 }
 
 /// Records messages that an earlier build could not read.

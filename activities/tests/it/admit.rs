@@ -160,6 +160,23 @@ async fn call_is_denied_15_minutes_after_its_slot() {
 }
 
 #[tokio::test]
+async fn contact_by_hand_after_the_plan_denies_and_callback_overrides_it() {
+    for (status, admits) in [("INITIAL", false), ("NOT_RESPONDED", false), ("RESCHEDULED", true)] {
+        for contact in
+            ["last_contacted = '2025-02-25 13:59Z'", "next_call_at = '2025-02-25 14:30Z'"]
+        {
+            let service = due().await;
+            service.execute(format!("update prospects set status = '{status}', {contact}")).await;
+            let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
+            match admits {
+                true => drop(admitted(admission)),
+                false => assert_eq!(denied(&admission), "cooling_down", "{status}, {contact}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn block_that_ends_soon_defers() {
     for (change, minutes, until, words) in [
         ("select 1", -5, at(NOW), "slot is in the future"),

@@ -345,6 +345,7 @@ async fn second_call_uses_the_follow_up_script() {
         values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
     );
     service.execute(next).await;
+    service.execute("update prospects set next_call_at = null").await;
     let dial = service.admit("p1-id-2").await;
     provider_id(&dial::run(&service.calls, &dial_ref(&dial)).await.unwrap());
     assert_eq!(provider.violations().await, Vec::<Value>::new());

@@ -272,6 +272,7 @@ async fn late_event_of_an_earlier_call_keeps_the_result_of_a_later_one() {
             values ('p1-id-2', 'user1-id', 'p1-id', 2, '{NOW}', 'next')"
         );
         service.execute(next).await;
+        service.execute("update prospects set next_call_at = null").await;
         service.admit("p1-id-2").await;
         let sent = "update dials set state = 'SENT', sent_at = intended_at
             where conversation_id = 'p1-id-2'";

@@ -382,9 +382,8 @@ async fn old_decisions_are_pruned() {
     service.plan("run", "user1-id", at(NOW)).await;
     let kept = "select (select count(*) from plan_decisions) + (select count(*) from admission_decisions) as n";
     assert_eq!(service.row(kept).await["n"], 2);
-    let mut tx = service.store.begin().await.unwrap();
-    assert_eq!(decisions::prune(&mut tx, at(NOW)).await.unwrap(), 0);
-    assert_eq!(decisions::prune(&mut tx, minutes_after(1)).await.unwrap(), 2);
+    assert_eq!(decisions::prune(&service.store, at(NOW)).await.unwrap(), 0);
+    assert_eq!(decisions::prune(&service.store, minutes_after(1)).await.unwrap(), 2);
 }
 
 #[tokio::test]

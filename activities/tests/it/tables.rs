@@ -123,8 +123,8 @@ async fn users_can_change_and_empty_every_table() {
             "select 1 as found from subscriptions where status = 'PAUSED' and minutes_left = 10",
         ),
         (
-            r#"UPDATE "User" SET clerkId = 'clerk2'"#,
-            "select 1 as found from users where clerk_id = 'clerk2'",
+            r#"UPDATE "User" SET clerkId = 'clerk2', companyName = 'Bo Ltd.'"#,
+            "select 1 as found from users where clerk_id = 'clerk2' and company_name = 'Bo Ltd.'",
         ),
         (
             r#"UPDATE "Conversation" SET notes = 'Nice', transcript = 'Hello'"#,

@@ -6,6 +6,7 @@ static WINDOW: LazyLock<DailyWindow> = LazyLock::new(|| {
     let (start, end) = ("09:00:00".parse().unwrap(), "17:00:00".parse().unwrap());
     DailyWindow::new("America/New_York", start, end).unwrap()
 });
+static OTHER: LazyLock<ProspectId> = LazyLock::new(|| ProspectId::new("other"));
 static NO_USAGE: PhoneUsage = PhoneUsage { recent: Vec::new(), total: 0 };
 
 fn at(text: &str) -> DateTime<Utc> {
@@ -26,11 +27,13 @@ fn admissible() -> AdmissionContext<'static> {
             zone: None,
             state: None,
             suppressed: false,
+            phone_closed_by: None,
         },
         attempts_left: 1,
         phone_usage: &NO_USAGE,
         phone_busy: false,
         phone_cool_down_until: None,
+        next_call_at: None,
         calls_left_today: 1,
         minutes_left: 600,
         max_call_minutes: 10,
@@ -76,7 +79,7 @@ fn dial_deadline_is_before_the_end_of_the_window() {
 fn every_rule_denies_on_its_own() {
     use BlockReason::*;
     type Change = fn(&mut AdmissionContext<'static>);
-    let cases: [(Change, BlockReason); 14] = [
+    let cases: [(Change, BlockReason); 16] = [
         (|c| c.now = at("2025-02-25T14:15:00Z"), TooLate),
         (|c| c.callee.status = ProspectStatus::Booked, ProspectNotCallable),
         (|c| c.callee.status = ProspectStatus::DoNotCall, ProspectNotCallable),
@@ -90,6 +93,8 @@ fn every_rule_denies_on_its_own() {
         (|c| c.callee.phone = "+13105550100", OutsideHours),
         (|c| (c.callee.phone, c.strict) = ("+88355501001", true), ZoneUndetermined),
         (|c| c.phone_cool_down_until = Some(at("2025-02-25T14:15:01Z")), PhoneCoolingDown),
+        (|c| c.next_call_at = Some(at("2025-02-25T14:15:01Z")), CoolingDown),
+        (|c| c.callee.phone_closed_by = Some(&OTHER), PhoneClosed),
         (|c| c.rules = &*CLOSED, OutsideHours),
     ];
     for (change, reason) in cases {
@@ -160,6 +165,7 @@ fn every_change_since_admission_stops_the_request() {
         (|c| c.paused = true, Paused),
         (|c| c.callee.status = ProspectStatus::Booked, ProspectNotCallable),
         (|c| c.callee.suppressed = true, Suppressed),
+        (|c| c.callee.phone_closed_by = Some(&OTHER), PhoneClosed),
         (|c| c.callee.phone = "+12125550100", PhoneChanged),
         (|c| c.callee.zone = Some("Nowhere/Else"), ProspectZoneUnknown),
         (|c| c.callee.phone = "911", PhoneInvalid),

@@ -26,8 +26,8 @@ fn planned_at(
     pacing: Pacing,
     candidates: Vec<Candidate>,
 ) -> Vec<Decision> {
-    let context =
-        PlanContext { interval, window: &new_york(), budget, rules: &[], strict: false, pacing };
+    let (window, rules, share) = (&new_york(), &[], None);
+    let context = PlanContext { interval, window, budget, rules, strict: false, pacing, share };
     plan(context, candidates)
 }
 
@@ -52,6 +52,7 @@ fn initial(id: &str) -> Candidate {
         attempts_left: 5,
         suppressed: false,
         has_open_conversation: false,
+        phone_closed_by: None,
         phone_busy: false,
         phone_cool_down_until: None,
         phone_usage: PhoneUsage::default(),
@@ -100,7 +101,7 @@ fn each_rule_has_its_reason() {
         change(&mut candidate);
         describe(planned(interval(), AMPLE, vec![candidate]))
     };
-    let cases: [(Change, &str); 11] = [
+    let cases: [(Change, &str); 12] = [
         (|c| c.phone = "555-0100".into(), "p!phone_invalid"),
         (|c| c.zone = Some("Nowhere".into()), "p!prospect_zone_unknown"),
         (|c| c.suppressed = true, "p!suppressed"),
@@ -108,6 +109,7 @@ fn each_rule_has_its_reason() {
         (|c| c.attempts_left = 0, "p!attempts_used_up"),
         (|c| c.next_call_at = Some(at("2025-02-25T14:00:01Z")), "p!cooling_down"),
         (|c| c.next_call_at = Some(at("2025-02-25T14:00:00Z")), "p=14:00:00"),
+        (|c| c.phone_closed_by = Some("other".into()), "p!phone_closed"),
         (|c| c.phone_busy = true, "p!phone_busy"),
         (|c| c.phone_cool_down_until = Some(at("2025-02-25T14:00:01Z")), "p!phone_cooling_down"),
         (|c| c.phone = "+13105550100".into(), "p!outside_hours"),
@@ -224,4 +226,60 @@ fn moved_callback_says_why() {
     assert_eq!(slot.at, at("2025-02-25T14:00:00Z"));
     let detail = slot.detail.as_deref().unwrap();
     assert!(detail.contains("moved to the next allowed time: It is outside"), "{detail}");
+}
+
+#[test]
+fn share_limits_the_spread_calls_and_leaves_callbacks() {
+    let mut candidates = ["a", "b", "c"].map(initial).to_vec();
+    candidates.push(rescheduled("p", "2025-02-25T14:15:00Z"));
+    let (window, pacing) = (&new_york(), Pacing::new(5, 600, []));
+    let context = PlanContext {
+        interval: interval(),
+        window,
+        budget: AMPLE,
+        rules: &[],
+        strict: false,
+        pacing,
+        share: Some(2),
+    };
+    let decisions = describe(plan(context, candidates));
+    assert_eq!(decisions, "p=14:15:00 a=14:00:00 b=14:15:06 c!no_room");
+}
+
+/// Users are planned one after the other; the later ones find the slots of the earlier ones.
+#[test]
+fn users_with_equal_shares_get_all_slots_however_many_they_are() {
+    for users in 1..=9 {
+        let lines = Pacing::new(5, 600, []);
+        let room = lines.room(interval().from, interval().until, usize::MAX);
+        assert_eq!(room, 300);
+        let (mut taken, mut planned) = (Vec::new(), Vec::new());
+        for (user, share) in
+            crate::pacing::share(room, &vec![500; users], 0).into_iter().enumerate()
+        {
+            let context = PlanContext {
+                interval: interval(),
+                window: &new_york(),
+                budget: Budget { calls: 500, minutes: 500 },
+                rules: &[],
+                strict: false,
+                pacing: Pacing::new(5, 600, taken.clone()),
+                share: Some(share),
+            };
+            let candidates = (0..500).map(|n| {
+                let phone = format!("+1212{:07}", 5_000_000 + user * 1_000 + n);
+                Candidate { phone, ..initial(&format!("{user}-{n}")) }
+            });
+            let before = taken.len();
+            taken.extend(
+                plan(context, candidates.collect())
+                    .into_iter()
+                    .filter_map(|d| d.slot.ok())
+                    .map(|s| s.at),
+            );
+            planned.push(taken.len() - before);
+        }
+        let (least, most) = (planned.iter().min().unwrap(), planned.iter().max().unwrap());
+        assert!(most - least <= 1 && taken.len() == room, "{users} users: {planned:?}");
+    }
 }

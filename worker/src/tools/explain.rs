@@ -23,7 +23,7 @@ pub struct Explain {
 impl Explain {
     pub(super) async fn run(self) -> Result<()> {
         let store = self.store.connect().await?;
-        let planning = Planning::new(store.clone(), self.plan.plans.settings());
+        let planning = Planning::new(store.clone(), self.plan.plans.settings(), self.store.clock());
         let interval = TimeDelta::minutes(i64::from(self.plan.schedule_interval));
         let now = self.store.now();
         let prospect = ProspectId::new(self.prospect.as_str());

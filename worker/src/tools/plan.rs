@@ -57,7 +57,7 @@ impl Plan {
             );
         }
         let store = self.store.connect().await?;
-        let planning = Planning::new(store, self.plan.plans.settings());
+        let planning = Planning::new(store, self.plan.plans.settings(), self.store.clock());
         let from = self.at.unwrap_or_else(|| self.store.now());
         let until = from + TimeDelta::minutes(i64::from(self.plan.schedule_interval));
         let users = match &self.user {
@@ -87,6 +87,7 @@ impl Plan {
                 from,
                 until,
                 callbacks_only: false,
+                share: None,
             };
             match preview_plan(&planning, &input).await? {
                 UserPlan::Skipped(block) if block.reason == BlockReason::UserDeleted => {

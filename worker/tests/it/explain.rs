@@ -1,5 +1,6 @@
 //! `worker explain` for every reason not to call a prospect.
 
+use activities::clock::Clock;
 use activities::{PlanSettings, Planning};
 use chrono::TimeDelta;
 use domain::BlockReason;
@@ -19,7 +20,7 @@ async fn explained(service: &Service, strict_calling_hours: bool) -> Vec<String>
 fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
     let settings =
         PlanSettings { strict_calling_hours, max_concurrent_calls: 5, calls_per_minute: 600 };
-    Planning::new(service.store.clone(), settings)
+    Planning::new(service.store.clone(), settings, Clock::default())
 }
 
 /// The change that makes the next plan run skip a prospect for a reason; `None` for the reasons of admission only.
@@ -27,7 +28,7 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
     use BlockReason::*;
     let statements = match reason {
         UserDeleted | ProspectDeleted | ProspectNotCallable | ScriptInvalid | PhoneChanged
-        | TooEarly | TooLate | LinesBusy | AlreadyRecorded => return None,
+        | PlanningFailed | TooEarly | TooLate | LinesBusy | AlreadyRecorded => return None,
         Paused => "update users set paused_at = now()",
         NoActiveSubscription => "update subscriptions set status = 'PAUSED'",
         SettingsMissing => "delete from agent_settings",
@@ -45,6 +46,10 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
         AttemptsUsedUp => "update advanced_settings set max_attempts = 3",
         CoolingDown => {
             "update prospects set status = 'NOT_RESPONDED', last_contacted = '2025-02-25 10:00Z'"
+        }
+        PhoneClosed => {
+            "insert into prospects (id, user_id, name, phone, status)
+            values ('other', 'user1-id', 'Ann', '+1 (234) 567-890', 'BOOKED')"
         }
         PhoneBusy => {
             "insert into prospects (id, user_id, name, phone)

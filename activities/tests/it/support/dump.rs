@@ -8,7 +8,7 @@ use super::Service;
 const FLEETING: &str = "'{created_at, updated_at, recorded_at, answered_at, ended_at, intended_at,
     sent_at, closed_at, decided_at, last_contacted, outcome_time, appointment_time,
     rescheduled_for, provider_call_id, dial_deadline, next_call_at, period_started_at,
-    waiting_for_line_at, next_allowed, retry_at, not_found_at, transcript_read_at}'::text[]";
+    period_ends_at, waiting_for_line_at, next_allowed, retry_at, not_found_at, transcript_read_at}'::text[]";
 
 /// The rows of every table that a call changes, without times and ids of others.
 pub async fn dump(service: &Service) -> Vec<(&'static str, Vec<Value>)> {

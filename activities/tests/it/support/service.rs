@@ -25,9 +25,13 @@ use workflows::clock::ClockOffset;
 
 use super::{LIVE, NOW, Prospect, Provider, RUN, User, admit_input, at};
 
+const PLANS: PlanSettings =
+    PlanSettings { strict_calling_hours: false, max_concurrent_calls: 5, calls_per_minute: 600 };
+
 pub struct Service {
     pub database: PgPool,
     pub store: Store,
+    /// Just before [`NOW`], with five lines.
     pub planning: Planning,
     /// At [`NOW`], with five lines.
     pub calls: Calls,
@@ -78,12 +82,8 @@ impl Service {
             strict_calling_hours: false,
             decision_days: 30,
         };
-        let plans = PlanSettings {
-            strict_calling_hours: false,
-            max_concurrent_calls: 5,
-            calls_per_minute: 600,
-        };
-        let (planning, clock) = (Planning::new(store.clone(), plans), clock_at(at(NOW)));
+        let clock = clock_at(at(NOW));
+        let planning = Planning::new(store.clone(), PLANS, clock_at(just_before(at(NOW))));
         let calls =
             Calls::new(store.clone(), ultravox.clone(), telnyx.clone(), settings.clone(), clock);
         Self { database, store, planning, calls, ultravox, telnyx, settings, _provider: None }
@@ -145,15 +145,20 @@ impl Service {
     pub async fn plan(&self, run: &str, user: &str, from: DateTime<Utc>) -> PlannedUser {
         let until = from + TimeDelta::minutes(30);
         let (run, user_id) = (run.to_owned(), UserId::new(user));
-        let input = PlanUserInput { run, user_id, from, until, callbacks_only: false };
-        plan_user(&self.planning, &input).await.unwrap()
+        let input = PlanUserInput { run, user_id, from, until, callbacks_only: false, share: None };
+        plan_user(&self.planning_at(just_before(from)), &input).await.unwrap()
+    }
+
+    /// Plans at another time.
+    pub fn planning_at(&self, now: DateTime<Utc>) -> Planning {
+        Planning::new(self.store.clone(), PLANS, clock_at(now))
     }
 
     /// Plans the callbacks of a user for half an hour.
     pub async fn plan_callbacks(&self, run: &str, user: &str) -> PlannedUser {
         let (from, until) = (at(NOW), at(NOW) + TimeDelta::minutes(30));
         let (run, user_id) = (run.to_owned(), UserId::new(user));
-        let input = PlanUserInput { run, user_id, from, until, callbacks_only: true };
+        let input = PlanUserInput { run, user_id, from, until, callbacks_only: true, share: None };
         plan_user(&self.planning, &input).await.unwrap()
     }
 
@@ -205,6 +210,11 @@ pub fn admitted(admission: Admission) -> Admitted {
         Admission::Admitted(admitted) => admitted,
         other => panic!("not admitted: {other:?}"),
     }
+}
+
+/// A run that starts at this time plans for the next minute.
+fn just_before(time: DateTime<Utc>) -> DateTime<Utc> {
+    time - TimeDelta::minutes(1)
 }
 
 fn clock_at(now: DateTime<Utc>) -> Clock {

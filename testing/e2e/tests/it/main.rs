@@ -24,6 +24,7 @@ mod many_events;
 mod operator;
 mod operator_activities;
 mod operator_between_steps;
+mod plan_runs;
 mod planning_twice;
 mod private;
 mod random_faults;
