@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::call_log::{LogEntry, Statement};
 use domain::ids::{ConversationId, DialId};
+use domain::text::replace_nul;
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -30,7 +31,7 @@ pub async fn insert(
     let runs: Vec<Option<String>> = events.iter().map(|event| event.run_id.clone()).collect();
     let source = |event: &NewEvent| event.statement.source().into_str().to_owned();
     let sources: Vec<String> = events.iter().map(source).collect();
-    let json = |event: &NewEvent| serde_json::to_value(&event.statement).map(without_nul);
+    let json = |event: &NewEvent| serde_json::to_value(&event.statement).map(storable);
     let events: Vec<Value> = events.iter().map(json).collect::<Result<_, _>>()?;
     let inserted = sqlx::query!(
         "insert into call_events
@@ -93,7 +94,7 @@ pub async fn insert_unread(
     messages: &[Value],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    let messages: Vec<Value> = messages.iter().cloned().map(without_nul).collect();
+    let messages: Vec<Value> = messages.iter().cloned().map(storable).collect();
     sqlx::query!(
         "insert into unread_messages (conversation_id, message, received_at)
         select c.id, message, $3 from conversations c, unnest($2::jsonb[]) as message
@@ -137,15 +138,15 @@ pub async fn delete_unread(
     Ok(())
 }
 
-/// The same JSON without NUL, which PostgreSQL does not store in text.
-fn without_nul(mut value: Value) -> Value {
+/// The same JSON in a form that PostgreSQL can store.
+fn storable(mut value: Value) -> Value {
     match &mut value {
-        Value::String(text) => text.retain(|c| c != '\0'),
+        Value::String(text) => *text = replace_nul(text).into_owned(),
         Value::Array(items) => {
-            items.iter_mut().for_each(|item| *item = without_nul(item.take()));
+            items.iter_mut().for_each(|item| *item = storable(item.take()));
         }
         Value::Object(fields) => {
-            fields.values_mut().for_each(|field| *field = without_nul(field.take()));
+            fields.values_mut().for_each(|field| *field = storable(field.take()));
         }
         _ => {}
     }

@@ -312,7 +312,8 @@ pub async fn is_suppressed(
 ) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar!(
         r#"select exists (select 1 from suppressions where (user_id is null or user_id = $1)
-            and phone = coalesce($3, (select phone from prospects where id = $2))) as "exists!""#,
+            and canonical_phone(phone)
+                = canonical_phone(coalesce($3, (select phone from prospects where id = $2)))) as "exists!""#,
         user_id.as_str(),
         prospect_id.as_str(),
         dialed

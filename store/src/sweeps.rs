@@ -72,11 +72,13 @@ pub async fn open_and_suppressed(
     let ids = sqlx::query_scalar!(
         r#"select c.id as "id!" from open_conversations c
             join prospects p on p.id = c.prospect_id
-            join suppressions s on s.phone = p.phone and (s.user_id is null or s.user_id = c.user_id)
+            join suppressions s on canonical_phone(s.phone) = canonical_phone(p.phone)
+                and (s.user_id is null or s.user_id = c.user_id)
         where s.conversation_id is distinct from c.id
         union
         select d.conversation_id from dials d
-            join suppressions s on s.phone = d.phone and (s.user_id is null or s.user_id = d.user_id)
+            join suppressions s on canonical_phone(s.phone) = canonical_phone(d.phone)
+                and (s.user_id is null or s.user_id = d.user_id)
         where d.closed_at is null and s.conversation_id is distinct from d.conversation_id"#
     )
     .fetch_all(conn)

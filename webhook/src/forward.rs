@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use domain::ids::ConversationId;
+use domain::status::{Outcome, Reason};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use temporalio_client::errors::{WorkflowInteractionError, WorkflowStartError};
 use temporalio_client::tonic::{Code, IntoRequest as _, Status};
 use temporalio_client::{
-    Client, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowSignalOptions,
     WorkflowStartOptions,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::DescribeNamespaceRequest;
@@ -16,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::warn;
 use workflows::activities::calls::LateEventInput;
-use workflows::attributes::USER_ID;
+use workflows::attributes::{CALL_OUTCOME, USER_ID};
 use workflows::ids::{TASK_QUEUE, call_workflow, late_event_workflow};
 use workflows::{Call, LateEvent};
 
@@ -135,7 +136,9 @@ impl EventForwarder {
                 Err(ForwardError::Signal(WorkflowInteractionError::Rpc(status)))
             }
             Err(WorkflowInteractionError::NotFound(_)) => {
-                if message.event.is_relevant_late() {
+                if message.event.is_relevant_late()
+                    || (message.event.proves_call() && !is_recorded_as_placed(&handle).await)
+                {
                     self.start_late_event(conversation, payload, &digest).await?;
                 }
                 Ok(Forwarded::NoRunningWorkflow)
@@ -168,6 +171,14 @@ impl EventForwarder {
             Err(error) => Err(ForwardError::StartLateEvent(error)),
         }
     }
+}
+
+/// Whether the workflow has recorded that its call was placed: then it does not matter late that a call exists.
+async fn is_recorded_as_placed(handle: &WorkflowHandle<Client, Call>) -> bool {
+    let Ok(described) = handle.describe(Default::default()).await else { return false };
+    let outcome = described.search_attributes().get(&CALL_OUTCOME);
+    outcome
+        .is_some_and(|word| word.parse::<Outcome>().is_ok() || word == Reason::NoReport.into_str())
 }
 
 /// Whether a repetition of the signal would be refused as well: the workflow has as many signals as

@@ -8,6 +8,7 @@ use domain::ids::ConversationId;
 use domain::minutes;
 use domain::monitor::DialTerms;
 use domain::status::{ConversationStatus, Disposition, Outcome, ProspectStatus, Reason};
+use domain::text::replace_nul;
 use store::call_events::{self, NewEvent};
 use store::conversations::{self, LockedConversation};
 use store::dials::{self, Dial, DialState, DialUpdate};
@@ -58,7 +59,7 @@ pub(super) async fn record(
     let call = RecordedCall { calls, id, conversation, dials, folded, now };
     let mut changed = call.update_dials(conn).await?;
     if let Some(transcript) = &input.transcript {
-        outcomes::store_user_transcript(conn, id, &transcript.replace('\0', "")).await?;
+        outcomes::store_user_transcript(conn, id, &replace_nul(transcript)).await?;
     }
     if call.folded.opted_out && is_new {
         call.suppress(conn).await?;

@@ -5,7 +5,7 @@ use domain::BlockReason;
 use domain::status::Outcome;
 use serde_json::json;
 use strum::VariantArray as _;
-use workflows::activities::calls::{Admission, CallRecord, DialResult};
+use workflows::activities::calls::{Admission, DialResult, RecordInput};
 
 use crate::support::{
     NOW, Prospect, RUN, Service, User, admit_input, at, dial_ref, minutes_after, reported, talked,
@@ -32,7 +32,7 @@ async fn planned(service: &Service, run: &str, user: &str) -> Vec<String> {
 }
 
 /// Dials `first` and records the end of the call.
-async fn call_first(service: &Service, record: impl FnOnce(&str) -> CallRecord) {
+async fn call_first(service: &Service, record: impl FnOnce(&str) -> RecordInput) {
     let due = format!(
         "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
         values ('first-1', 'user1-id', 'first', 1, '{NOW}', 'test')"

@@ -206,8 +206,9 @@ async fn prospect_without_attempts_is_considered_once() {
         (id, user_id, prospect_id, sequence, slot, plan_run, status, recorded_at)
         select id || '-1', user_id, id, 1, '2025-02-20 14:00Z', 'old', 'COMPLETED', now() from prospects";
     const SENT: &str = "insert into dials (id, conversation_id, user_id, prospect_id, sequence,
-            phone, state, subscription_id, reserved_minutes, dial_deadline, intended_at, sent_at, closed_at)
-        select id || '-1.1', id || '-1', user_id, id, 1, phone, 'PLACED', 'sub', 10, now(),
+            phone, state, subscription_id, reserved_minutes, dial_deadline, join_timeout_secs,
+            max_duration_secs, intended_at, sent_at, closed_at)
+        select id || '-1.1', id || '-1', user_id, id, 1, phone, 'PLACED', 'sub', 10, now(), 45, 600,
             '2025-02-20 14:00Z', '2025-02-20 14:00Z', now() from prospects";
     for callback in [false, true] {
         let service = with_prospects(1, &["user1-id"]).await;

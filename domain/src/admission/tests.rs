@@ -159,7 +159,7 @@ fn every_change_since_admission_stops_the_request() {
     use BlockReason::*;
     assert_eq!(check_before_sending(&sendable()), Ok(vec![chrono_tz::America::New_York]));
     type Change = fn(&mut SendContext<'static>);
-    let cases: [(Change, BlockReason); 8] = [
+    let cases: [(Change, BlockReason); 9] = [
         (|c| c.now = at("2025-02-25T14:15:00Z"), TooLate),
         (|c| (c.strict, c.callee.phone) = (true, "+88355501001"), ZoneUndetermined),
         (|c| c.paused = true, Paused),

@@ -48,6 +48,7 @@ impl System {
             ("MAX_CONCURRENT_CALLS", "1000"),
             ("ULTRAVOX_CALLS_PER_MINUTE", "100000"),
             ("RING_TIMEOUT", "20"),
+            ("NEVER_PLACED_AFTER_SECS", "5"),
         ];
         let simulator_args = ["--max-concurrent", "1000", "--retry-base-secs", "1"];
         let options = StackOptions {
