@@ -218,7 +218,8 @@ fn appointment_webhook(system: &System, case: &CallCase) -> Value {
     })
 }
 
-/// Sweeps until the call is recorded; returns the recording of the last sweep.
+/// Sweeps until a sweep has ended or recorded the call; returns its recording. Once the call is hung up, the event of its
+/// end records it.
 async fn sweep(system: &System, case: &CallCase) -> anyhow::Result<Recording> {
     let conversation = case.conversation();
     let mut sweeps = 0;
@@ -232,8 +233,8 @@ async fn sweep(system: &System, case: &CallCase) -> anyhow::Result<Recording> {
         workflow_id = format!("sweep-calls/{sweeps}");
         system.start_workflow("SweepCalls", &workflow_id, &json!({ "limit": 100 })).await?;
         let result = system.workflow_result(&workflow_id).await?;
-        let recorded = result["recorded"].as_array();
-        Ok(recorded.is_some_and(|recorded| recorded.contains(&json!(conversation))))
+        let swept = ["recorded", "ending"].iter().filter_map(|key| result[key].as_array()).flatten();
+        Ok(swept.into_iter().any(|id| *id == json!(conversation)))
     });
     swept.await.context("no sweep has recorded the call")?;
     Ok(Recording::new("sweep-calls-terminated-call", workflow_id))
