@@ -233,7 +233,8 @@ async fn sweep(system: &System, case: &CallCase) -> anyhow::Result<Recording> {
         workflow_id = format!("sweep-calls/{sweeps}");
         system.start_workflow("SweepCalls", &workflow_id, &json!({ "limit": 100 })).await?;
         let result = system.workflow_result(&workflow_id).await?;
-        let swept = ["recorded", "ending"].iter().filter_map(|key| result[key].as_array()).flatten();
+        let swept =
+            ["recorded", "ending"].iter().filter_map(|key| result[key].as_array()).flatten();
         Ok(swept.into_iter().any(|id| *id == json!(conversation)))
     });
     swept.await.context("no sweep has recorded the call")?;

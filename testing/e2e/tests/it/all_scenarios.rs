@@ -75,8 +75,12 @@ pub async fn run_all_scenarios(faults: &str) -> Result<TestSystem> {
     let system = TestSystem::start(StackOptions {
         clock_offset_secs: clock_offset_to("2025-02-25T16:00:00Z"),
         speed: 60.0,
-        worker_env: env(&[("MAX_CONCURRENT_CALLS", "20"), ("RING_TIMEOUT", "16")]),
-        simulator_args: vec!["--max-concurrent".to_owned(), "20".to_owned()],
+        worker_env: env(&[
+            ("MAX_CONCURRENT_CALLS", "200"),
+            ("ULTRAVOX_CALLS_PER_MINUTE", "1000"),
+            ("RING_TIMEOUT", "16"),
+        ]),
+        simulator_args: vec!["--max-concurrent".to_owned(), "200".to_owned()],
         ..StackOptions::default()
     })
     .await?;
@@ -87,7 +91,7 @@ pub async fn run_all_scenarios(faults: &str) -> Result<TestSystem> {
     for case in &CASES {
         prospect(case).insert(&system.database).await?;
     }
-    // Most slots of this run are due already.
+    // The slots of this run share its last quarter of a minute.
     let from = system.now() - TimeDelta::seconds(45);
     let planned = run_plan(&system, Plan::at(from).for_minutes(1)).await?;
     assert_eq!(planned["planned"], CASES.len(), "{planned}");
