@@ -63,6 +63,8 @@ async fn start(options: &Options, scenarios: &Path) -> Result<Stack> {
         ("MAX_CONCURRENT_CALLS", lines.as_str()),
         ("ULTRAVOX_CALLS_PER_MINUTE", "100000"),
         ("RING_TIMEOUT", "16"),
+        // The simulator lists a call at once.
+        ("NEVER_PLACED_AFTER_SECS", "10"),
         ("MAX_CALL_MINUTES", "1"),
         ("BATCH_SIZE", "50"),
     ];
