@@ -21,8 +21,13 @@ const SETTINGS: [(&str, &str); 8] = [
     ("tcp_keepalives_count", "3"),
     ("tcp_user_timeout", "10s"),
 ];
-/// Settings of the session that migrates: it waits for another worker that migrates, and for long statements.
-const MIGRATION_SETTINGS: [(&str, &str); 2] = [("lock_timeout", "0"), ("statement_timeout", "0")];
+/// Settings of the session that migrates: it waits for another worker that migrates, for long statements, and while a busy
+/// machine delays the next one.
+const MIGRATION_SETTINGS: [(&str, &str); 3] = [
+    ("lock_timeout", "0"),
+    ("statement_timeout", "0"),
+    ("idle_in_transaction_session_timeout", "0"),
+];
 
 const MAX_SESSIONS: u32 = 16;
 /// The maximum time to wait for a free session.

@@ -69,7 +69,10 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
         DailyLimit => "update plans set per_day = 0",
         NoMinutes => "update subscriptions set minutes_left = 0",
         NoRoom => {
-            "insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
+            "insert into users (id, name, email) values ('else', 'Other', 'other@example.com');
+            insert into subscriptions (id, user_id, plan_id, minutes_left, status)
+            select 'sub-else', 'else', plan_id, 600, 'ACTIVE' from subscriptions;
+            insert into conversations (id, user_id, prospect_id, sequence, slot, plan_run)
             select 'c' || n, 'else', 'p' || n, 1, '2025-02-25 14:00Z'::timestamptz + n * interval '5 seconds', 'run'
             from generate_series(0, 400) n"
         }

@@ -33,12 +33,13 @@ async fn uncallable_prospects_are_skipped_with_a_reason_and_others_are_planned()
         User { minutes: 0, ..User::new("no-minutes") },
         User::new("valid"),
     ];
-    for user in &users {
+    // Area codes of New York, so that the numbers differ.
+    for (user, area) in users.iter().zip([212, 332, 646, 917, 929]) {
         user.insert(&system.database).await?;
         let prospect = format!("p-{}", user.id);
         Prospect::new(prospect)
             .of_user(&user.id)
-            .phone_ending(212, 20)
+            .phone_ending(area, 20)
             .insert(&system.database)
             .await?;
     }
