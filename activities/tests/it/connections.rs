@@ -26,26 +26,26 @@ async fn statement(store: &Store, statement: &str) -> Result<(), StoreError> {
     tx.commit().await
 }
 
-/// A store whose connections go through a proxy, and a connection beside it.
+/// A store whose connections go through a proxy, and a direct connection.
 async fn proxied_store() -> (FaultProxy, Store, PgConnection) {
     let url = create_migrated_database().await.unwrap();
-    let beside = PgConnection::connect(&url).await.unwrap();
+    let direct = PgConnection::connect(&url).await.unwrap();
     let mut url = Url::parse(&url).unwrap();
     let proxy = FaultProxy::start(url.port_or_known_default().unwrap()).await.unwrap();
     url.set_port(Some(proxy.port())).unwrap();
     let store = Store::connect(url.as_str()).await.unwrap();
-    (proxy, store, beside)
+    (proxy, store, direct)
 }
 
 /// Waits until this many sessions are in `statement`.
-async fn wait_for_sessions(beside: &mut PgConnection, statement: &str, count: usize) {
+async fn wait_for_sessions(direct: &mut PgConnection, statement: &str, count: usize) {
     eventually(TIMEOUT, "the sessions are in use", async || {
         let found: i64 = sqlx::query_scalar(
             "select count(*) from pg_stat_activity
             where datname = current_database() and query = $1 and state = 'active'",
         )
         .bind(statement)
-        .fetch_one(&mut *beside)
+        .fetch_one(&mut *direct)
         .await?;
         Ok((usize::try_from(found)? >= count).then_some(()))
     })
@@ -55,15 +55,15 @@ async fn wait_for_sessions(beside: &mut PgConnection, statement: &str, count: us
 #[tokio::test]
 async fn settings_of_a_session_win_over_role_and_database() {
     let url = create_migrated_database().await.unwrap();
-    let mut beside = PgConnection::connect(&url).await.unwrap();
+    let mut direct = PgConnection::connect(&url).await.unwrap();
     let database: String =
-        sqlx::query_scalar("select current_database()").fetch_one(&mut beside).await.unwrap();
+        sqlx::query_scalar("select current_database()").fetch_one(&mut direct).await.unwrap();
     for setting in ["synchronous_commit = off", "lock_timeout = 0", "statement_timeout = 0"] {
         for whose in
             [format!("database {database}"), format!("role postgres in database {database}")]
         {
             let alter = format!("alter {whose} set {setting}");
-            sqlx::query(AssertSqlSafe(alter)).execute(&mut beside).await.unwrap();
+            sqlx::query(AssertSqlSafe(alter)).execute(&mut direct).await.unwrap();
         }
     }
     let store = Store::connect(&url).await.unwrap();
@@ -125,7 +125,7 @@ async fn connection_for_reads_does_not_write() {
 
 #[tokio::test]
 async fn attempt_is_stopped_at_its_deadline_and_its_session_ends() {
-    let (_proxy, store, mut beside) = proxied_store().await;
+    let (_proxy, store, mut direct) = proxied_store().await;
     let attempts =
         (0..ATTEMPTS).map(|_| run_until(after(Duration::from_secs(1)), statement(&store, SLEEP)));
     for result in join_all(attempts).await {
@@ -138,7 +138,7 @@ async fn attempt_is_stopped_at_its_deadline_and_its_session_ends() {
             and state = 'active'",
         )
         .bind(SLEEP)
-        .fetch_one(&mut beside)
+        .fetch_one(&mut direct)
         .await?;
         Ok((left == 0).then_some(()))
     })
@@ -147,7 +147,7 @@ async fn attempt_is_stopped_at_its_deadline_and_its_session_ends() {
 
 #[tokio::test]
 async fn dead_sessions_in_use_are_given_up() {
-    let (proxy, store, mut beside) = proxied_store().await;
+    let (proxy, store, mut direct) = proxied_store().await;
     let attempts: Vec<_> = (0..ATTEMPTS)
         .map(|_| {
             let store = store.clone();
@@ -156,7 +156,7 @@ async fn dead_sessions_in_use_are_given_up() {
             })
         })
         .collect();
-    wait_for_sessions(&mut beside, SLEEP, 16).await;
+    wait_for_sessions(&mut direct, SLEEP, 16).await;
     assert!(proxy.silence() >= 16);
     for attempt in join_all(attempts).await {
         attempt.unwrap().unwrap_err();
@@ -179,7 +179,7 @@ async fn dead_idle_sessions_are_replaced() {
 
 #[tokio::test]
 async fn dead_listener_is_noticed() {
-    let (proxy, store, mut beside) = proxied_store().await;
+    let (proxy, store, mut direct) = proxied_store().await;
     let mut listener = store.listen_for_suppressions().await.unwrap();
     listener.wait(Duration::ZERO).await.unwrap();
     proxy.silence();
@@ -188,15 +188,15 @@ async fn dead_listener_is_noticed() {
 
     let mut listener = store.listen_for_suppressions().await.unwrap();
     let suppress = "insert into suppressions (phone, reason) values ('+12125550142', 'asked')";
-    sqlx::query(suppress).execute(&mut beside).await.unwrap();
+    sqlx::query(suppress).execute(&mut direct).await.unwrap();
     let notice = listener.wait(Duration::from_secs(600));
     tokio::time::timeout(TIMEOUT, notice).await.unwrap().unwrap();
 }
 
 /// Admits the call of another user while a user keeps rows locked, with attempts and retries as in Temporal.
 async fn admit_beside_a_lock(service: &Service, lock: &str) {
-    let mut beside = service.database.acquire().await.unwrap();
-    let mut tx = beside.begin().await.unwrap();
+    let mut direct = service.database.acquire().await.unwrap();
+    let mut tx = direct.begin().await.unwrap();
     sqlx::query(AssertSqlSafe(lock.to_owned())).execute(&mut *tx).await.unwrap();
     let calls = (0..ATTEMPTS).map(|number| (number, format!("u1-p{number}-1")));
     let blocked = join_all(calls.map(|(number, id)| async move {
