@@ -54,6 +54,16 @@ impl Link {
         }
     }
 
+    /// Steps that every call has. How many follow depends on how fast the system is: a lookup may come before or after
+    /// the end of the call, webhooks may overtake each other or come twice.
+    fn fewest_steps(self) -> usize {
+        match self {
+            Self::Database => 6,
+            Self::Provider => 2,
+            Self::Webhook => 5,
+        }
+    }
+
     fn step(self) -> Step {
         match self {
             Self::Database => Step::Commit,
@@ -159,7 +169,7 @@ async fn call_interrupted_at_any_step_rings_and_is_recorded_at_most_once() -> Re
     println!("steps of a call: {steps:?}");
     let mut cases = Vec::new();
     for (link, count) in steps {
-        assert!(count >= 3, "{link:?} has {count} steps");
+        assert!(count >= link.fewest_steps(), "{link:?} has {count} steps");
         for nth in 1..=count {
             for side in [Side::Before, Side::After] {
                 cases.push(Case { link, nth, side, fault: Fault::Kill });
@@ -186,14 +196,6 @@ async fn call_interrupted_at_any_step_rings_and_is_recorded_at_most_once() -> Re
         }
     }
     println!("{total} cases, {} not reached: {missed:?}", missed.len());
-    // Webhooks may overtake each other or come twice, so their number varies. The commit that marks a call as answered
-    // is missing if the call ends at once, so the number of commits varies by one.
-    let last =
-        steps.iter().find(|(link, _)| *link == Link::Database).map_or(0, |(_, count)| *count);
-    let may_be_missed = |case: &Case| {
-        case.link == Link::Webhook && case.nth > 6
-            || case.link == Link::Database && case.nth == last
-    };
-    assert!(missed.iter().all(may_be_missed), "{missed:?}");
+    assert!(!missed.iter().any(|case| case.nth <= case.link.fewest_steps()), "{missed:?}");
     Ok(())
 }
