@@ -16,8 +16,8 @@ use crate::support::{
     wait_until_all_recorded,
 };
 
-/// Systems that run at once. They mostly wait for timeouts.
-const CASES_AT_ONCE: usize = 12;
+/// Systems that run at once. They mostly wait for timeouts, but each starts a worker.
+const CASES_AT_ONCE: usize = 8;
 /// Longer than the timeout of an activity after a crash, and than the lookups of a call that was not placed.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(240);
 

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::{
     FaultProxies, Plan, Prospect, TestSystem, Totals, User, cancel_call, eventually,
-    query_progress, read_prospect_status, read_totals, run_plan, start_with_fault_proxies,
-    wait_for_state, wait_until_recorded,
+    query_progress, read_prospect_status, read_totals, run_plan, send_update,
+    start_with_fault_proxies, wait_for_state, wait_until_recorded,
 };
 
 /// The dial request.
@@ -28,10 +28,11 @@ async fn start_call_held_at(
     let (system, proxies) = start_with_fault_proxies(speed, &[]).await?;
     User::new("user1-id").insert(&system.database).await?;
     Prospect::new("p1-id").phone_ending(212, 0).insert(&system.database).await?;
+    run_plan(&system, Plan::at(system.now() + TimeDelta::seconds(10))).await?;
     // After the plan run, all commits are steps of the call.
-    run_plan(&system, Plan::at(system.now() + TimeDelta::seconds(3))).await?;
     let proxy = if step == Step::Commit { &proxies.database } else { &proxies.provider };
-    hold_at(proxy, Breakpoint { step, nth: 1, side }).await?;
+    proxy.set_breakpoint(Breakpoint { step, nth: 1, side });
+    wait_until_held(proxy).await?;
     Ok((system, proxies))
 }
 
@@ -44,15 +45,15 @@ async fn start_call_held_when(state: &str) -> Result<(TestSystem, FaultProxies)>
         if found.fetch_optional(&system.database).await?.is_some_and(|found| found == state) {
             return Ok((system, proxies));
         }
-        hold_at(&proxies.database, commit).await?;
+        // Resumes the connection.
+        proxies.database.set_breakpoint(commit);
+        wait_until_held(&proxies.database).await?;
     }
 }
 
-/// Resumes the connection and waits until it hits a breakpoint.
-async fn hold_at(proxy: &FaultProxy, breakpoint: Breakpoint) -> Result<()> {
-    proxy.set_breakpoint(breakpoint);
-    let reached = tokio::time::timeout(HOLD_TIMEOUT, proxy.wait_until_hit()).await;
-    reached.with_context(|| format!("not reached: {breakpoint:?}"))
+async fn wait_until_held(proxy: &FaultProxy) -> Result<()> {
+    let held = tokio::time::timeout(HOLD_TIMEOUT, proxy.wait_until_hit()).await;
+    held.context("the connection did not hit the breakpoint")
 }
 
 /// Cancels the call and waits until its history contains the request.

@@ -9,9 +9,9 @@ mod requests;
 mod system;
 mod webhook_only;
 
-pub use devstack::eventually;
 pub use devstack::fixtures::{Prospect, User};
-pub use fault_proxies::{FaultProxies, kill_and_restart, start_with_fault_proxies};
+pub use devstack::{FaultProxies, eventually};
+pub use fault_proxies::{kill_and_restart, start_with_fault_proxies};
 pub use operator::{cancel_call, query_progress, send_update, wait_for_state};
 pub use planner::{Plan, run_plan, run_plan_as};
 pub use raw_http::{RawConnection, Reply, post_request};

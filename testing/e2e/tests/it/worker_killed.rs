@@ -63,10 +63,10 @@ async fn check_placed_once(system: &TestSystem, timeout: Duration) -> Result<()>
 
 #[tokio::test]
 async fn waiting_calls_are_made_once_by_the_next_worker() -> Result<()> {
-    let mut system = plan_ten_calls_in(8).await?;
+    let mut system = plan_ten_calls_in(20).await?;
     assert!(system.calls_placed().await?.is_empty());
     kill_and_replace_worker(&mut system).await?;
-    check_placed_once(&system, Duration::from_secs(60)).await
+    check_placed_once(&system, Duration::from_secs(90)).await
 }
 
 #[tokio::test]
