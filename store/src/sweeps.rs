@@ -46,15 +46,15 @@ pub async fn open_among(
     Ok(open.fetch_all(conn).await?.into_iter().map(ConversationId::from).collect())
 }
 
-/// Finds dials of recorded calls whose messages could not be read yet.
+/// Finds dials of recorded calls whose messages were not read yet, with their conversations.
 pub async fn transcripts_due(
     conn: &mut PgConnection,
     closed_after: DateTime<Utc>,
     closed_before: DateTime<Utc>,
     limit: u32,
-) -> Result<Vec<DialId>, StoreError> {
-    let ids = sqlx::query_scalar!(
-        "select id from dials
+) -> Result<Vec<(DialId, ConversationId)>, StoreError> {
+    let dials = sqlx::query!(
+        "select id, conversation_id from dials
         where answered_at is not null and transcript_read_at is null and state = 'PLACED'
             and closed_at between $1 and $2
         order by closed_at limit $3",
@@ -62,7 +62,8 @@ pub async fn transcripts_due(
         closed_before,
         i64::from(limit)
     );
-    Ok(ids.fetch_all(conn).await?.into_iter().map(DialId::from).collect())
+    let dials = dials.fetch_all(conn).await?.into_iter();
+    Ok(dials.map(|dial| (dial.id.into(), dial.conversation_id.into())).collect())
 }
 
 /// Finds open conversations whose number is suppressed, without those in which the callee has opted out.

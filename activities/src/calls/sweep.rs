@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use domain::admission::MAX_LATENESS;
 use domain::ids::{ConversationId, DialId};
 use futures::StreamExt as _;
-use store::{StoreError, call_events, decisions, dials, sweeps};
+use store::{StoreError, call_events, decisions, sweeps};
 use temporalio_client::Client;
 use tokio::time::timeout;
 use tracing::{info, instrument, warn};
@@ -26,8 +26,6 @@ pub use abandoned::{Swept, record_abandoned};
 const MIN_AGE: TimeDelta = TimeDelta::minutes(1);
 /// For how long after its end the transcript of a call is tried to be read.
 const TRANSCRIPT_MAX_AGE: TimeDelta = TimeDelta::days(7);
-/// A workflow reads the transcript of its call itself within this time.
-const TRANSCRIPT_MIN_AGE: TimeDelta = TimeDelta::minutes(15);
 /// The number of calls that are looked at together, and the time for each. A provider that does not answer must not use
 /// up the time of the calls that don't need it.
 const CONCURRENCY: usize = 16;
@@ -49,7 +47,7 @@ pub async fn run(
     let swept = async {
         let sweep = |id| sweep_one(calls, client, id, &result);
         futures::stream::iter(ids).for_each_concurrent(CONCURRENCY, sweep).await;
-        let read = |id| read_transcript(calls, id, &result);
+        let read = |dial| read_transcript(calls, client, dial, &result);
         futures::stream::iter(due).for_each_concurrent(CONCURRENCY, read).await;
     };
     if timeout(TIME_IN_ALL, swept).await.is_err() {
@@ -82,9 +80,12 @@ async fn find_calls(
     Ok(found)
 }
 
-async fn find_transcripts(calls: &Calls, limit: u32) -> Result<Vec<DialId>, StoreError> {
+async fn find_transcripts(
+    calls: &Calls,
+    limit: u32,
+) -> Result<Vec<(DialId, ConversationId)>, StoreError> {
     let now = calls.clock.now();
-    let (after, before) = (now - TRANSCRIPT_MAX_AGE, now - TRANSCRIPT_MIN_AGE);
+    let (after, before) = (now - TRANSCRIPT_MAX_AGE, now - MIN_AGE);
     sweeps::transcripts_due(&mut *calls.store.read().await?, after, before, limit).await
 }
 
@@ -143,17 +144,27 @@ async fn sweep_one(
     }
 }
 
-#[instrument(name = "sweep", level = "error", skip_all, fields(dialId = %id))]
-async fn read_transcript(calls: &Calls, id: DialId, result: &Mutex<SweepResult>) {
-    let dial_ref = DialRef { dial_id: id.clone(), provider_call_id: None };
-    match timeout(TIME_PER_CALL, collect_transcript::run(calls, &dial_ref)).await {
-        Ok(Ok(_)) => {
-            let read = async { dials::read(&mut *calls.store.read().await?, &id).await };
-            if let Ok(Some(dial)) = read.await {
-                let mut result = result.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-                result.transcripts.push(dial.conversation_id);
-            }
+/// Reads the transcript of a call, unless its workflow still runs: it tries to read it itself.
+#[instrument(name = "sweep", level = "error", skip_all, fields(dialId = %dial_id))]
+async fn read_transcript(
+    calls: &Calls,
+    client: &Client,
+    (dial_id, conversation_id): (DialId, ConversationId),
+    result: &Mutex<SweepResult>,
+) {
+    let read = async {
+        if !workflow::is_closed(client, &conversation_id).await? {
+            return Ok(false);
         }
+        let dial = DialRef { dial_id, provider_call_id: None };
+        collect_transcript::run(calls, &dial).await.map(|_| true)
+    };
+    match timeout(TIME_PER_CALL, read).await {
+        Ok(Ok(true)) => {
+            let mut result = result.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            result.transcripts.push(conversation_id);
+        }
+        Ok(Ok(false)) => {}
         Ok(Err(error)) => warn!(%error, "The transcript could not be read yet"),
         Err(_) => warn!("The transcript could not be read yet: the time for it is used up"),
     }

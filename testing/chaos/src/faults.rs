@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use devstack::Stack;
+use devstack::{Endpoints, Stack};
 use serde_json::{Value, json};
 
 use rand::RngExt as _;
@@ -55,7 +55,7 @@ impl fmt::Display for Fault {
             Self::KillWebhook => f.write_str("kill -9 of the webhook server"),
             Self::KillTemporal => f.write_str("kill -9 of Temporal"),
             Self::KillPostgres => f.write_str("kill -9 of PostgreSQL"),
-            Self::Provider(rules) => write!(f, "provider requests: {rules}"),
+            Self::Provider(rules) => write!(f, "dial requests: {rules}"),
             Self::Webhooks(rules) => write!(f, "webhook deliveries: {rules}"),
         }
     }
@@ -116,30 +116,28 @@ impl Fault {
             }
             Self::Provider(rules) => {
                 let rules: Value = serde_json::from_str(rules)?;
-                set_faults(stack, &json!({ "create_call": rules })).await?;
+                set_faults(stack.endpoints(), &json!({ "create_call": rules })).await?;
             }
             Self::Webhooks(rules) => {
                 let rules: Value = serde_json::from_str(rules)?;
-                set_faults(stack, &json!({ "webhooks": rules })).await?;
+                set_faults(stack.endpoints(), &json!({ "webhooks": rules })).await?;
             }
         }
         Ok(())
     }
 }
 
-/// Ends the faults that are still active.
-pub async fn clear_faults(stack: &Stack) -> Result<()> {
-    set_faults(stack, &json!({ "webhooks": {} })).await
+/// Ends the faults of the provider that are still active.
+pub async fn clear_faults(endpoints: &Endpoints) -> Result<()> {
+    let clear = json!({"webhooks": {}, "list_lag_secs": 0, "outage": {"status": 500, "secs": 0}});
+    set_faults(endpoints, &clear).await
 }
 
-async fn set_faults(stack: &Stack, faults: &Value) -> Result<()> {
-    let url = format!("{}/sim/faults", stack.endpoints().simulator_url);
-    let response = reqwest::Client::new().post(url).json(faults).send().await?;
-    ensure!(
-        response.status().is_success(),
-        "the simulator rejected {faults}: {}",
-        response.text().await?
-    );
+/// Changes the faults of the provider by the JSON of `/sim/faults`.
+pub async fn set_faults(endpoints: &Endpoints, faults: &Value) -> Result<()> {
+    let url = format!("{}/sim/faults", endpoints.simulator_url);
+    let (status, body) = devstack::post(&url, &[], &faults.to_string()).await?;
+    ensure!(status == 200, "the simulator rejected {faults}: {body}");
     Ok(())
 }
 

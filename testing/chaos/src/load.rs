@@ -48,7 +48,8 @@ pub(crate) fn scenarios(calls: usize) -> Result<Value> {
     for n in 0..calls {
         let name = SCENARIOS[n % SCENARIOS.len()];
         let scenario = known.get(name).with_context(|| format!("there is no scenario {name}"))?;
-        by_phone.insert(phone(n), shorten(scenario.clone()));
+        // The first prospect with a number determines how it answers.
+        by_phone.entry(phone(n)).or_insert_with(|| shorten(scenario.clone()));
     }
     Ok(Value::Object(by_phone))
 }
@@ -77,13 +78,18 @@ fn scale_times(value: &mut Value, factor: f64) {
     }
 }
 
-/// The n-th prospect's phone number. Some share the number of a prospect of the same user who opts out.
+/// The n-th prospect's phone number. Some share the number of a prospect of the same user who opts out, some the number
+/// of a prospect of the previous user.
 fn phone(n: usize) -> String {
     const OPT_OUT: usize = 3;
-    let opts_out = n - n % SCENARIOS.len() + OPT_OUT;
-    let shared = n % SCENARIOS.len() == SCENARIOS.len() - 2
-        && n / PROSPECTS_PER_USER == opts_out / PROSPECTS_PER_USER;
-    let n = if shared { opts_out } else { n };
+    let in_turn = n % SCENARIOS.len();
+    let opts_out = n - in_turn + OPT_OUT;
+    let same_user = n / PROSPECTS_PER_USER == opts_out / PROSPECTS_PER_USER;
+    let n = match in_turn {
+        18 if same_user => opts_out,
+        0 if n >= PROSPECTS_PER_USER => n - PROSPECTS_PER_USER + 1,
+        _ => n,
+    };
     format!("+1{}55501{:02}", 201 + n / 100, n % 100)
 }
 
@@ -93,19 +99,30 @@ pub(crate) fn seconds_to_noon() -> i64 {
     (Utc::now().date_naive().and_time(noon).and_utc() - Utc::now()).num_seconds()
 }
 
+/// The n-th user. The hours of some end or begin while calls are made, and some have few calls or minutes.
+fn user(n: usize) -> User {
+    let user = User {
+        time_zone: "UTC".to_owned(),
+        start_at: "08:00".to_owned(),
+        end_at: "21:00".to_owned(),
+        minutes: 1_000,
+        per_day: 1_000,
+        ..User::new(format!("u{n}"))
+    };
+    match n % 5 {
+        1 => User { end_at: "12:02:30".to_owned(), ..user },
+        2 => User { start_at: "12:01:00".to_owned(), ..user },
+        3 => User { per_day: 10, ..user },
+        4 => User { minutes: 10, ..user },
+        _ => user,
+    }
+}
+
 /// Pauses the schedule and inserts users and prospects.
 pub(crate) async fn insert(stack: &Stack, database: &PgPool, calls: usize) -> Result<()> {
     stack.temporal.pause_schedule("plan-calls").await?;
     for n in 0..calls.div_ceil(PROSPECTS_PER_USER) {
-        let user = User {
-            time_zone: "UTC".to_owned(),
-            start_at: "08:00".to_owned(),
-            end_at: "21:00".to_owned(),
-            minutes: 1_000,
-            per_day: 1_000,
-            ..User::new(format!("u{n}"))
-        };
-        user.insert(database).await?;
+        user(n).insert(database).await?;
     }
     for n in 0..calls {
         let prospect = Prospect {

@@ -107,6 +107,12 @@ impl FaultProxy {
         self.shared.state.send_replace(State::Open);
     }
 
+    /// Removes the breakpoint and forwards what is held.
+    pub fn clear_breakpoint(&self) {
+        *self.shared.breakpoint() = (None, 0);
+        self.shared.state.send_replace(State::Open);
+    }
+
     /// Counts steps without holding any.
     pub fn count_steps(&self, step: Step) {
         self.set_breakpoint(Breakpoint { step, nth: usize::MAX, side: Side::Before });

@@ -90,6 +90,18 @@ impl Temporal {
         Ok(Self { namespace, ..Self::external(server.address.clone()).await? })
     }
 
+    /// Another handle of the same namespace, which does not control the server.
+    pub fn handle(&self) -> Self {
+        Self {
+            address: self.address.clone(),
+            namespace: self.namespace.clone(),
+            ui_url: self.ui_url.clone(),
+            cli: self.cli.clone(),
+            process: None,
+            _temp_dir: None,
+        }
+    }
+
     /// The namespace `default` of a server that this process does not control.
     async fn external(address: String) -> Result<Self> {
         let cli = Tools::ensure_installed().await?.temporal.clone();

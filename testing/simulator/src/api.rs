@@ -30,7 +30,8 @@ pub fn router(simulator: Arc<Simulator>) -> Router {
         .route("/api/calls/{id}", get(calls::show).delete(calls::delete))
         .route("/api/calls/{id}/messages", get(messages::list))
         .route("/api/calls/{id}/send_data_message", post(data_message::send))
-        .route_layer(from_fn_with_state(Arc::clone(&simulator), check_api_key));
+        .route_layer(from_fn_with_state(Arc::clone(&simulator), check_api_key))
+        .route_layer(from_fn_with_state(Arc::clone(&simulator), fail_in_outage));
     let telnyx = Router::new()
         .route(
             "/v2/texml/Accounts/{account}/Calls/{sid}",
@@ -53,6 +54,17 @@ pub fn router(simulator: Arc<Simulator>) -> Router {
         .method_not_allowed_fallback(reject_method)
         .layer(TraceLayer::new_for_http())
         .with_state(simulator)
+}
+
+async fn fail_in_outage(
+    State(simulator): App,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    match simulator.faults.outage() {
+        Some(status) => Err(ApiError::new(status, "an injected outage")),
+        None => Ok(next.run(request).await),
+    }
 }
 
 async fn check_api_key(

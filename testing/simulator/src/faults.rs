@@ -1,9 +1,10 @@
 //! Fault injection: what goes wrong with the next call creations, webhooks and lists.
 
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
+use axum::http::StatusCode;
 use rand_pcg::Pcg32;
 use rand_pcg::rand_core::{Rng as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
@@ -57,12 +58,22 @@ pub struct WebhookFaults {
     pub hold_ms: Option<u64>,
 }
 
+/// An outage of Ultravox's API: every request is answered with a 5xx and has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    pub status: u16,
+    /// Real seconds from now on.
+    pub secs: f64,
+}
+
 /// A change of the faults: faults of call creations are added, other values are replaced.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FaultChange {
     pub create_call: Vec<CreateFault>,
     pub webhooks: Option<WebhookFaults>,
+    pub outage: Option<Outage>,
     /// Real seconds until a new call appears in lists.
     pub list_lag_secs: Option<f64>,
     /// Seed of the random generator.
@@ -79,6 +90,8 @@ pub struct ActiveFaults {
 #[derive(Debug)]
 struct State {
     active: ActiveFaults,
+    /// Status and end of the outage.
+    outage: Option<(StatusCode, Instant)>,
     random: Pcg32,
 }
 
@@ -87,7 +100,8 @@ pub struct Faults(Mutex<State>);
 
 impl Default for Faults {
     fn default() -> Self {
-        let state = State { active: ActiveFaults::default(), random: Pcg32::seed_from_u64(0) };
+        let random = Pcg32::seed_from_u64(0);
+        let state = State { active: ActiveFaults::default(), outage: None, random };
         Self(Mutex::new(state))
     }
 }
@@ -99,20 +113,26 @@ impl Faults {
 
     /// Removes every fault; the random generator keeps its state.
     pub fn clear(&self) {
-        self.lock().active = ActiveFaults::default();
+        let mut state = self.lock();
+        state.active = ActiveFaults::default();
+        state.outage = None;
     }
 
     /// Applies a change.
     ///
     /// # Errors
     ///
-    /// If a probability or a status is out of range; nothing is changed then.
+    /// If a probability, a status or a duration is out of range; nothing is changed then.
     pub fn change(&self, change: FaultChange) -> anyhow::Result<()> {
         check(&change)?;
+        let outage = change.outage.map(Outage::begin).transpose()?;
         let mut state = self.lock();
         state.active.create_call.extend(change.create_call);
         if let Some(webhooks) = change.webhooks {
             state.active.webhooks = webhooks;
+        }
+        if outage.is_some() {
+            state.outage = outage;
         }
         if let Some(lag) = change.list_lag_secs {
             state.active.list_lag_secs = lag;
@@ -138,7 +158,7 @@ impl Faults {
     /// Draws the faults of one webhook.
     pub fn draw_webhook_faults(&self) -> DeliveryFaults {
         let mut state = self.lock();
-        let State { active, random } = &mut *state;
+        let State { active, random, .. } = &mut *state;
         let faults = &active.webhooks;
         let mut draw = |probability: f64| {
             f64::from(random.next_u32()) < probability * (f64::from(u32::MAX) + 1.0)
@@ -152,6 +172,11 @@ impl Faults {
         }
     }
 
+    /// The status of all answers, during an outage.
+    pub fn outage(&self) -> Option<StatusCode> {
+        self.lock().outage.filter(|(_, end)| Instant::now() < *end).map(|(status, _)| status)
+    }
+
     /// Real time from the creation of a call until it appears in lists.
     pub fn list_lag(&self) -> Duration {
         Duration::try_from_secs_f64(self.lock().active.list_lag_secs).unwrap_or_default()
@@ -159,6 +184,20 @@ impl Faults {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().expect("no holder of the faults panics")
+    }
+}
+
+impl Outage {
+    /// Returns the status and the end of an outage that begins now.
+    fn begin(self) -> anyhow::Result<(StatusCode, Instant)> {
+        ensure!(
+            (500..=599).contains(&self.status),
+            "the status of an outage must be from 500 to 599"
+        );
+        let status = StatusCode::from_u16(self.status)?;
+        let length = Duration::try_from_secs_f64(self.secs)?;
+        let end = Instant::now().checked_add(length);
+        Ok((status, end.context("the outage is too long")?))
     }
 }
 
@@ -218,6 +257,19 @@ mod tests {
         for _ in 0..1000 {
             let drawn = faults.draw_webhook_faults();
             assert!(drawn.dropped && drawn.hold.is_none());
+        }
+    }
+
+    #[test]
+    fn outage_ends_by_itself_and_needs_a_server_error() {
+        let outage = |status, secs| FaultChange {
+            outage: Some(Outage { status, secs }),
+            ..FaultChange::default()
+        };
+        assert_eq!(faults(outage(502, 60.0)).outage(), Some(StatusCode::BAD_GATEWAY));
+        assert_eq!(faults(outage(502, 0.0)).outage(), None);
+        for (status, secs) in [(200, 1.0), (600, 1.0), (500, -1.0), (500, f64::MAX)] {
+            assert!(Faults::default().change(outage(status, secs)).is_err(), "{status} {secs}");
         }
     }
 }

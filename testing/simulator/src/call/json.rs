@@ -79,6 +79,7 @@ pub fn ledger_json(call: &Call) -> Value {
         "billedDuration": progress.billed.map(JsonDuration),
         "reportedOutcomes": progress.reported_outcomes,
         "leg": <&str>::from(call.leg.status()),
+        "legEnded": call.leg.state().ended_at.map(format_timestamp),
         "deleted": progress.is_deleted,
     })
 }
