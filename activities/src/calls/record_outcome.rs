@@ -281,7 +281,13 @@ impl RecordedCall<'_> {
             (is_callback(self.conversation.outcome), is_callback(summary.outcome));
         let update = ProspectUpdate {
             status,
-            rescheduled_for: summary.time.filter(|_| after),
+            rescheduled_for: match summary.time.filter(|_| after) {
+                // Nobody asks to be called back before the call. Without a usable time the phone must not ring at once.
+                Some(time) if time <= contacted_at => {
+                    Some(self.cooled_down_at(conn, summary, contacted_at).await?)
+                }
+                time => time,
+            },
             rescheduled: i32::from(after) - i32::from(before),
             contacted: Some(contacted_at),
             next_call_at,

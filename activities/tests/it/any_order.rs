@@ -56,6 +56,9 @@ async fn try_cases(seed: u64, cases: u64) -> u64 {
         }
         let given = rows_at_rest(&service).await;
         assert_eq!(given, expected, "seed {seed}, case {case}, dial {state}, reopened {reopened}");
+        if (case + 1).is_multiple_of(1_000) {
+            println!("seed {seed}: {} of {cases} cases", case + 1);
+        }
     }
     cases
 }

@@ -6,6 +6,7 @@ use domain::BlockReason;
 use domain::call_log::RunEnd;
 use domain::facts::DialEvent;
 use domain::ids::ConversationId;
+use domain::report::{Report, ReportSource, ReportedOutcome};
 use domain::status::Outcome;
 use serde_json::{Value, json};
 use workflows::activities::calls::{LateEventInput, LateEventResult, RecordInput};
@@ -246,6 +247,25 @@ async fn late_callback_counts_once() {
         service.row("select status, times_rescheduled as times from prospects").await,
         json!({"status": "RESCHEDULED", "times": 1})
     );
+}
+
+/// A user's system or a message may name any time; the agent is asked for another one.
+#[tokio::test]
+async fn callback_for_a_time_before_the_call_is_due_after_the_cool_down() {
+    for (time, due) in [
+        ("2024-02-25T14:30:00Z", "2025-02-26T14:04:30"),
+        ("2025-02-25T14:00:00Z", "2025-02-26T14:04:30"),
+        ("2025-02-25T14:10:00Z", "2025-02-25T14:10:00"),
+    ] {
+        let (service, time) = (recorded(talked("p1-id-1", 240)).await, Some(at(time)));
+        let outcome = Outcome::CallbackRequested;
+        let report = ReportedOutcome { outcome, time, notes: None };
+        let report = DialEvent::Reported(Report::new(report, ReportSource::User).unwrap());
+        record_outcome::run(&service.calls, &said("p1-id-1", [report])).await.unwrap();
+        let due_at = "select rescheduled_for at time zone 'UTC' as due from prospects";
+        assert_eq!(service.row(due_at).await["due"], due);
+        assert_eq!(prospect(&service).await, "RESCHEDULED");
+    }
 }
 
 #[tokio::test]

@@ -59,6 +59,8 @@ enum State {
     Held,
     /// The held connection continues.
     Resumed,
+    /// The held data was forwarded, as far as the connection was still open.
+    Forwarded,
     /// The held connection is closed and its data is lost.
     Cut,
 }
@@ -135,6 +137,13 @@ impl FaultProxy {
         self.shared.state.send_replace(State::Resumed);
     }
 
+    /// Waits until the held data was forwarded, or could not be: the connection may have ended meanwhile.
+    pub async fn wait_until_forwarded(&self) {
+        let mut state = self.shared.state.subscribe();
+        // The sender lives as long as `self`.
+        let _ = state.wait_for(|state| *state == State::Forwarded).await;
+    }
+
     /// Closes the held connection without forwarding its data.
     pub fn cut(&self) {
         self.shared.state.send_replace(State::Cut);
@@ -168,12 +177,28 @@ impl Shared {
         (current.1 == breakpoint.nth).then_some(breakpoint.side)
     }
 
-    /// Holds until the connection is resumed or cut. Returns whether to forward the data.
-    async fn hold(&self) -> bool {
+    /// Holds until the connection is resumed or cut. `None` if it is cut.
+    async fn hold(&self) -> Option<Held<'_>> {
         let mut state = self.state.subscribe();
         self.state.send_replace(State::Held);
+        let held = Held(&self.state);
         let decided = state.wait_for(|state| *state != State::Held).await;
-        decided.is_ok_and(|state| *state != State::Cut)
+        decided.is_ok_and(|state| *state != State::Cut).then_some(held)
+    }
+}
+
+/// Data that is held, until it is forwarded or its connection ends.
+struct Held<'a>(&'a watch::Sender<State>);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.send_if_modified(|state| {
+            let ends = matches!(state, State::Held | State::Resumed);
+            if ends {
+                *state = State::Forwarded;
+            }
+            ends
+        });
     }
 }
 
@@ -232,16 +257,21 @@ async fn upstream(
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
         let sent = &buffer[..length];
-        match shared.check_breakpoint(sent) {
-            Some(Side::Before) if !shared.hold().await => return,
-            Some(Side::After) => {
-                hold_response.send_replace(true);
+        let side = shared.check_breakpoint(sent);
+        if side == Some(Side::After) {
+            hold_response.send_replace(true);
+        }
+        let mut held = None;
+        if side == Some(Side::Before) {
+            held = shared.hold().await;
+            if held.is_none() {
+                return;
             }
-            _ => {}
         }
         if to.write_all(sent).await.is_err() {
             return;
         }
+        drop(held);
     }
 }
 
@@ -254,12 +284,17 @@ async fn downstream(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if hold_response.send_replace(false) && !shared.hold().await {
-            return;
+        let mut held = None;
+        if hold_response.send_replace(false) {
+            held = shared.hold().await;
+            if held.is_none() {
+                return;
+            }
         }
         if to.write_all(&buffer[..length]).await.is_err() {
             return;
         }
+        drop(held);
     }
 }
 
@@ -305,6 +340,7 @@ mod tests {
             assert_eq!(*seen.borrow(), seen_when_held, "{side:?}");
             assert!(!second.is_finished());
             proxy.resume();
+            proxy.wait_until_forwarded().await;
             let (answer, mut client) = second.await.unwrap();
             assert_eq!(answer.unwrap(), 5);
             assert_eq!(send_request(&mut client).await.unwrap(), 5);

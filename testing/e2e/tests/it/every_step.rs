@@ -1,4 +1,5 @@
-//! Interrupts a call at every step: before the step has its effect, and between the effect and its response.
+//! Interrupts a call at every step: before the step has its effect, and between the effect and its response. A step may
+//! also be held until the call is recorded without it, and then go on.
 //!
 //! The steps are the worker's commits in PostgreSQL, its requests to the provider, and the provider's webhooks. Between
 //! two steps nothing has an effect outside the process, so a crash at any time is a crash at one of these steps.
@@ -35,6 +36,8 @@ enum Fault {
     Kill,
     /// The connection is closed.
     Disconnect,
+    /// The connection is silent until the call is recorded without it. Then it goes on.
+    Hold,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +110,27 @@ async fn run_case(case: Case) -> Result<bool> {
     .await;
     wait_until_all_recorded(&system, RECORD_TIMEOUT).await;
     check_records(&system).await?;
+    if reached && let Fault::Hold = case.fault {
+        proxy.resume();
+        proxy.wait_until_forwarded().await;
+        wait_until_idle(&system).await;
+        wait_until_all_recorded(&system, RECORD_TIMEOUT).await;
+        check_records(&system).await.context("after the held step went on")?;
+    }
     Ok(reached)
+}
+
+/// Waits until no session of the database is in a transaction and no workflow of a call runs.
+async fn wait_until_idle(system: &TestSystem) {
+    eventually(RECORD_TIMEOUT, "nothing goes on", async || {
+        let active = "select count(*) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()
+                and (state <> 'idle' or xact_start is not null) and backend_type = 'client backend'";
+        let active: i64 = sqlx::query_scalar(active).fetch_one(&system.database).await?;
+        let running = r#"ExecutionStatus="Running" AND WorkflowType IN ("Call", "LateEvent")"#;
+        Ok((active == 0 && system.workflows(running).await?.is_empty()).then_some(()))
+    })
+    .await;
 }
 
 /// Plans and makes the call until it hits the breakpoint or is recorded. Returns whether it hits the breakpoint.
@@ -125,6 +148,7 @@ async fn run_until_hit(system: &TestSystem, proxy: &FaultProxy) -> Result<bool> 
 async fn inject(system: &mut TestSystem, case: Case, proxy: &FaultProxy) -> Result<()> {
     match (case.fault, case.link) {
         (Fault::Disconnect, _) => proxy.cut(),
+        (Fault::Hold, _) => {}
         (Fault::Kill, Link::Webhook) => {
             let server = system.stack.webhook.as_mut().map(|server| &mut server.process);
             kill_and_restart(server, proxy).await?;
@@ -173,6 +197,11 @@ async fn call_interrupted_at_any_step_rings_and_is_recorded_at_most_once() -> Re
         for nth in 1..=count {
             for side in [Side::Before, Side::After] {
                 cases.push(Case { link, nth, side, fault: Fault::Kill });
+                // Nothing stops a dial request that the network delivers minutes after the worker has closed the
+                // connection: NEVER_PLACED_AFTER_SECS is longer than a network holds data.
+                if (link, nth, side) != (Link::Provider, 1, Side::Before) {
+                    cases.push(Case { link, nth, side, fault: Fault::Hold });
+                }
                 // The provider repeats a webhook whose delivery failed; other tests check that.
                 if link != Link::Webhook {
                     cases.push(Case { link, nth, side, fault: Fault::Disconnect });

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::support::{
     FaultProxies, Plan, Prospect, TestSystem, Totals, User, cancel_call, eventually,
-    query_progress, read_prospect_status, read_totals, run_plan, send_update,
-    start_with_fault_proxies, wait_for_state, wait_until_recorded,
+    query_progress, read_prospect_status, read_totals, run_plan, start_with_fault_proxies,
+    wait_for_state, wait_until_recorded,
 };
 
 /// The dial request.
