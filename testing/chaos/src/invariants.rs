@@ -7,9 +7,11 @@ use comfy_table::Table;
 use devstack::Stack;
 use sqlx::PgPool;
 
+use crate::SPEED;
 use crate::disturbances::{Counts, Journal};
 
-/// The simulator's ledger, and what was done to the calls, as views for the queries of [`INVARIANTS`].
+/// The simulator's ledger, and what was done to the calls, as views for the queries of [`INVARIANTS`]. `{speed}` stands
+/// for the simulated seconds per second: within a call the ledger has simulated times.
 const VIEWS: &str = r#"
     create temp view placed_calls as
         select number as placed,
@@ -18,7 +20,8 @@ const VIEWS: &str = r#"
             call->'metadata'->>'conversation_id' as conversation_id,
             coalesce((call->>'rang')::boolean, false) as rang,
             (call->>'created')::timestamptz as created,
-            coalesce((call->>'legEnded')::timestamptz, 'infinity') as leg_ended,
+            coalesce((call->>'created')::timestamptz + ((call->>'legEnded')::timestamptz
+                - (call->>'created')::timestamptz) / {speed}, 'infinity') as leg_ended,
             ceil(coalesce((call->>'talkSeconds')::float8, 0) / 60)::bigint as minutes,
             call->'reportedOutcomes' as reports
         from ledger, jsonb_array_elements(document->'calls') with ordinality as calls (call, number);
@@ -280,7 +283,8 @@ pub(crate) async fn check(
     ledger.execute(&mut *connection).await?;
     let journal = sqlx::query("insert into journal values ($1)").bind(journal.to_json());
     journal.execute(&mut *connection).await?;
-    sqlx::raw_sql(VIEWS).execute(&mut *connection).await?;
+    let views = VIEWS.replace("{speed}", &SPEED.to_string());
+    sqlx::raw_sql(sqlx::AssertSqlSafe(views)).execute(&mut *connection).await?;
     let mut rows = Vec::new();
     for (name, violations, checked) in INVARIANTS {
         let violations = sqlx::query_scalar(violations).fetch_all(&mut *connection).await?;

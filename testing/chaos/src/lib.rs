@@ -40,6 +40,8 @@ impl Options {
     }
 }
 
+/// Simulated seconds per second of a call.
+const SPEED: f64 = 10.0;
 /// Time over which the calls of the second plan run start.
 const SECOND_RUN: Duration = Duration::from_secs(60);
 /// Time from the last fault until all calls must be recorded.
@@ -72,7 +74,7 @@ async fn start(options: &Options, scenarios: &Path) -> Result<(Stack, FaultProxi
         ("BATCH_SIZE", "50"),
     ];
     let mut stack = Stack::start(StackOptions {
-        speed: 10.0,
+        speed: SPEED,
         parts: Parts { worker: false, ..StackOptions::default().parts },
         clock_offset_secs: load::seconds_to_noon(),
         durable: true,

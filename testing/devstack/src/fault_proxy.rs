@@ -125,16 +125,22 @@ impl FaultProxy {
         self.shared.breakpoint().1
     }
 
-    /// Waits until a connection is held at the breakpoint.
+    /// Waits until a connection is held at the breakpoint, or was.
     pub async fn wait_until_hit(&self) {
         let mut state = self.shared.state.subscribe();
         // The sender lives as long as `self`.
-        let _ = state.wait_for(|state| *state == State::Held).await;
+        let _ = state.wait_for(|state| *state != State::Open).await;
     }
 
-    /// Forwards the held data.
+    /// Forwards the held data, unless the connection has ended meanwhile.
     pub fn resume(&self) {
-        self.shared.state.send_replace(State::Resumed);
+        self.shared.state.send_if_modified(|state| {
+            let is_held = *state == State::Held;
+            if is_held {
+                *state = State::Resumed;
+            }
+            is_held
+        });
     }
 
     /// Waits until the held data was forwarded, or could not be: the connection may have ended meanwhile.
