@@ -78,7 +78,10 @@ pub enum StoreError {
         source: sqlx::Error,
     },
     /// A column contains a value that this build does not know, for example one of a newer build.
-    #[error("database: the column {column} contains the unknown value {value:?}")]
+    #[error(
+        "the column {column} contains {value:?}, which this build does not know; if a newer build has \
+        written it, run a worker of that build"
+    )]
     UnknownVariant { column: &'static str, value: String },
     #[error("a value can't be stored as JSON: {0}")]
     Json(#[from] serde_json::Error),

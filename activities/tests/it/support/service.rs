@@ -101,6 +101,11 @@ impl Service {
         Calls::new(self.store.clone(), ultravox, telnyx, settings, clock_at(now))
     }
 
+    /// Sets the clock of `calls` to [`NOW`] again.
+    pub fn restart_clock(&mut self) {
+        self.calls = self.calls_at(at(NOW));
+    }
+
     /// With another API key of the provider.
     pub fn calls_with_key(&self, address: &str, key: &str) -> Calls {
         let ultravox = Ultravox::new(address.parse().unwrap(), key.into()).unwrap();

@@ -202,9 +202,9 @@ async fn call_interrupted_at_any_step_rings_and_is_recorded_at_most_once() -> Re
                     continue;
                 }
                 cases.push(Case { link, nth, side, fault: Fault::Disconnect });
-                // Nothing stops a dial request that the network delivers minutes after the worker has closed the
-                // connection: NEVER_PLACED_AFTER_SECS is longer than a network holds data.
-                if (link, nth, side) != (Link::Provider, 1, Side::Before) {
+                // A dial request must not be held: nothing stops one that arrives minutes after the worker has closed
+                // its connection, except that NEVER_PLACED_AFTER_SECS is longer than a network holds data.
+                if link == Link::Database {
                     cases.push(Case { link, nth, side, fault: Fault::Hold });
                 }
             }
