@@ -25,9 +25,9 @@ use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use sqlx::migrate::Migrate as _;
+use sqlx::migrate::{Migrate as _, MigrateError, Migration, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres};
 
 use deadline::DeadlinePassed;
 
@@ -145,13 +145,16 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// A migration fails, or has failed before.
-    pub async fn migrate(&self) -> Result<Vec<i64>, sqlx::migrate::MigrateError> {
+    /// A migration fails, has failed before, or takes longer than ten minutes.
+    pub async fn migrate(&self) -> Result<Vec<i64>, MigrateError> {
         let mut migrator = sqlx::migrate!("../migrations");
         migrator.set_ignore_missing(true);
         let options = sessions::migration_options((*self.pool.connect_options()).clone());
-        let mut conn = options.connect().await?;
-        migrator.run(&mut conn).await?;
+        let mut conn = sessions::within_limit(options.connect()).await?;
+        // Most starts find nothing to apply. They must not wait for the lock of a session that migrates: it may be dead.
+        if !is_migrated(&mut conn, &migrator).await {
+            sessions::within_migration_timeout(migrator.run(&mut conn)).await?;
+        }
         let applied = conn.list_applied_migrations(&migrator.table_name).await?;
         conn.close().await?;
         let versions = applied.into_iter().map(|migration| migration.version);
@@ -168,6 +171,24 @@ impl Store {
     pub async fn read(&self) -> Result<Transaction, StoreError> {
         Ok(Transaction { inner: self.pool.begin_with("begin read only").await?, deadline: None })
     }
+}
+
+/// Whether all migrations are applied, as this build has them. If that can't be told, the migrator says why.
+async fn is_migrated(conn: &mut PgConnection, migrator: &Migrator) -> bool {
+    let read = async {
+        let dirty = conn.dirty_version(&migrator.table_name).await?;
+        let applied = conn.list_applied_migrations(&migrator.table_name).await?;
+        Ok::<_, MigrateError>(dirty.is_none().then_some(applied).unwrap_or_default())
+    };
+    let Ok(Ok(applied)) = tokio::time::timeout(sessions::ANSWER_TIMEOUT, read).await else {
+        return false;
+    };
+    let is_applied = |migration: &Migration| {
+        applied.iter().any(|applied| {
+            applied.version == migration.version && applied.checksum == migration.checksum
+        })
+    };
+    migrator.iter().all(is_applied)
 }
 
 /// Parses an enum of the database.

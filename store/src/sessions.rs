@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
@@ -34,7 +35,9 @@ const MAX_SESSIONS: u32 = 16;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum time to wait for a new session, and for the answer of an idle one. A session that does not answer is
 /// closed: the network may have lost it without a word.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The maximum time for all migrations, and for other workers that migrate first.
+pub(crate) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(crate) fn session_options(options: PgConnectOptions) -> PgConnectOptions {
     options.options(SETTINGS)
@@ -79,6 +82,22 @@ pub(crate) async fn within_limit<T>(
         Err(_) => {
             let text = format!("the database does not answer within {ANSWER_TIMEOUT:?}");
             Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
+        }
+    }
+}
+
+/// Waits for the end of the migrations, but not for ever: the session may be dead.
+pub(crate) async fn within_migration_timeout(
+    migrations: impl Future<Output = Result<(), MigrateError>>,
+) -> Result<(), MigrateError> {
+    match timeout(MIGRATION_TIMEOUT, migrations).await {
+        Ok(result) => result,
+        Err(_) => {
+            let text = format!(
+                "they did not end within {MIGRATION_TIMEOUT:?}: another session holds the lock of the \
+                migrations or of a table (see pg_stat_activity), or this session is dead; start again"
+            );
+            Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text)).into())
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use activities::calls::{admit, record_outcome};
 use devstack::{FaultProxy, create_migrated_database};
 use futures::future::join_all;
+use sqlx::migrate::Migrate as _;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use store::deadline::{DeadlinePassed, run_until};
 use store::{Store, StoreError};
@@ -15,6 +16,8 @@ use crate::support::{Prospect, RUN, Service, TIMEOUT, User, admit_input, eventua
 /// As many attempts as sessions of a worker, and some more.
 const ATTEMPTS: usize = 24;
 const SLEEP: &str = "select pg_sleep(600)";
+/// The statement with which a session waits for the lock of the migrations.
+const LOCK: &str = "SELECT pg_advisory_lock($1)";
 
 fn after(wait: Duration) -> SystemTime {
     SystemTime::now() + wait
@@ -94,6 +97,23 @@ async fn store_migrates_a_database_of_a_newer_build() {
         execution_time) values (29990101000000, 'of a newer build', true, '\\x00', 1)";
     statement(&store, newer).await.unwrap();
     assert_eq!(store.migrate().await.unwrap(), [29_990_101_000_000]);
+}
+
+/// For example a worker that was killed while it migrated, and whose connection died without a word.
+#[tokio::test]
+async fn migrated_database_needs_no_lock_of_the_migrations() {
+    let url = create_migrated_database().await.unwrap();
+    let mut dead = PgConnection::connect(&url).await.unwrap();
+    dead.lock().await.unwrap();
+    let store = Store::connect(&url).await.unwrap();
+    let migrated = tokio::time::timeout(TIMEOUT, store.migrate()).await;
+    assert_eq!(migrated.unwrap().unwrap(), [0_i64; 0]);
+    statement(&store, "delete from _sqlx_migrations").await.unwrap();
+    let mut direct = PgConnection::connect(&url).await.unwrap();
+    tokio::select! {
+        migrated = store.migrate() => panic!("migrated without the lock: {migrated:?}"),
+        () = wait_for_sessions(&mut direct, LOCK, 1) => {}
+    }
 }
 
 #[tokio::test]
