@@ -178,11 +178,10 @@ async fn is_migrated(conn: &mut PgConnection, migrator: &Migrator) -> bool {
     let read = async {
         let dirty = conn.dirty_version(&migrator.table_name).await?;
         let applied = conn.list_applied_migrations(&migrator.table_name).await?;
-        Ok::<_, MigrateError>(dirty.is_none().then_some(applied).unwrap_or_default())
+        Ok::<_, MigrateError>((dirty, applied))
     };
-    let Ok(Ok(applied)) = tokio::time::timeout(sessions::ANSWER_TIMEOUT, read).await else {
-        return false;
-    };
+    let read = tokio::time::timeout(sessions::ANSWER_TIMEOUT, read).await;
+    let Ok(Ok((None, applied))) = read else { return false };
     let is_applied = |migration: &Migration| {
         applied.iter().any(|applied| {
             applied.version == migration.version && applied.checksum == migration.checksum
