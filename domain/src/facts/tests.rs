@@ -125,7 +125,8 @@ fn talk_that_only_the_users_system_reports_counts_unless_the_call_ended_unanswer
     let facts = DialFacts::of(said.clone());
     assert_eq!((facts.talk_secs(), facts.is_answered()), (600, true));
     for end in ends {
-        for events in [[&[end.clone()], said.as_slice()].concat(), [&said, &[end][..]].concat()] {
+        let end = [end];
+        for events in [[&end, &said[..]].concat(), [&said[..], &end].concat()] {
             let facts = DialFacts::of(events.clone());
             assert_eq!((facts.talk_secs(), facts.is_answered()), (0, false), "{events:?}");
             let summary = facts.summary();
