@@ -246,13 +246,7 @@ impl DialFacts {
     }
 
     pub fn is_answered(&self) -> bool {
-        self.answered || (self.connected && !self.ended_unanswered())
-    }
-
-    /// Whether provider or carrier report the end of a call that nobody answered. What the user's system says of a talk
-    /// does not count then.
-    fn ended_unanswered(&self) -> bool {
-        !self.answered && (self.end_reason.is_some() || self.unreached.is_some())
+        self.answered || self.connected
     }
 
     /// Whether an outcome was reported.
@@ -299,9 +293,6 @@ impl DialFacts {
 
     /// Seconds of talk by the provider's times; without them, by the user's system.
     pub fn talk_secs(&self) -> i64 {
-        if self.ended_unanswered() {
-            return 0;
-        }
         match (self.answered_at, self.ended_at) {
             (Some(answered_at), Some(ended_at)) => {
                 let millis = (ended_at - answered_at).num_milliseconds().max(0);
@@ -323,7 +314,7 @@ impl DialFacts {
             reason,
             time: winner.and_then(Report::time),
             notes,
-            answered_at: self.answered_at.or(self.connected_at.filter(|_| self.is_answered())),
+            answered_at: self.answered_at.or(self.connected_at),
             ended_at: self.ended_at,
             talk_secs: self.talk_secs(),
             superseded: self.superseded(),
@@ -346,7 +337,7 @@ impl DialFacts {
         if self.voicemail {
             return (Some(Outcome::NoResponse), Some(Reason::Voicemail), None);
         }
-        if self.is_answered() {
+        if self.answered || (self.connected && self.end_reason.is_none()) {
             return (None, Some(Reason::NoReport), None);
         }
         if let Some(cause) = self.unreached {

@@ -112,31 +112,6 @@ fn each_kind_of_call_has_its_outcome() {
     }
 }
 
-/// The provider's word wins, whichever comes first.
-#[test]
-fn talk_that_only_the_users_system_reports_counts_unless_the_call_ended_unanswered() {
-    let connected = DialEvent::Connected { at: "2025-02-25T14:00:00Z".parse().ok() };
-    let completed = DialEvent::Completed { talk_secs: Some(600) };
-    let ends = [
-        DialEvent::Unreached { cause: HangupCause::Busy },
-        DialEvent::Ended { answered_at: None, ended_at: None, reason: EndReason::Unanswered },
-    ];
-    let said = [connected, completed];
-    let facts = DialFacts::of(said.clone());
-    assert_eq!((facts.talk_secs(), facts.is_answered()), (600, true));
-    for end in ends {
-        let end = [end];
-        for events in [[&end, &said[..]].concat(), [&said[..], &end].concat()] {
-            let facts = DialFacts::of(events.clone());
-            assert_eq!((facts.talk_secs(), facts.is_answered()), (0, false), "{events:?}");
-            let summary = facts.summary();
-            assert_eq!((summary.outcome, summary.answered_at), (Some(Outcome::NoResponse), None));
-            let answered = DialEvent::Answered { at: None };
-            assert!(DialFacts::of([events, vec![answered]].concat()).is_answered());
-        }
-    }
-}
-
 /// Every subset of a call's events, since any webhook may be lost; each in every order, once, with one event
 /// repeated at any place, and twice as a whole.
 #[test]

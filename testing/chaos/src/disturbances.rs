@@ -151,6 +151,8 @@ pub fn schedule(
 struct UserMessage {
     conversation: String,
     outcome: Option<&'static str>,
+    /// Whether it reports a talk: without times of the provider it is charged.
+    reports_talk: bool,
     /// Whether it was answered 2xx. Otherwise it may have been processed all the same.
     accepted: bool,
     /// By the clock of the stack.
@@ -182,6 +184,7 @@ impl Journal {
             json!({
                 "conversation": message.conversation,
                 "outcome": message.outcome,
+                "reportsTalk": message.reports_talk,
                 "accepted": message.accepted,
                 "sentAt": message.sent_at,
             })
@@ -327,7 +330,14 @@ impl Disturber<'_> {
         let answer = self.send(devstack::development::WEBHOOK_SECRET, &body).await;
         let accepted = matches!(answer, Ok(200..=299));
         let conversation = call.clone();
-        self.journal.messages.push(UserMessage { conversation, outcome, accepted, sent_at });
+        let reports_talk = outcome.is_some() || event == UserEvent::Completed;
+        self.journal.messages.push(UserMessage {
+            conversation,
+            outcome,
+            reports_talk,
+            accepted,
+            sent_at,
+        });
         ensure!(accepted, "{answer:?} for {call}");
         Ok(())
     }

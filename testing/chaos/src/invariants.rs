@@ -31,6 +31,7 @@ const VIEWS: &str = r#"
     create temp view user_messages as
         select message->>'conversation' as conversation_id,
             message->>'outcome' as outcome,
+            (message->>'reportsTalk')::boolean as reports_talk,
             (message->>'accepted')::boolean as is_certain,
             (message->>'sentAt')::timestamptz as sent_at
         from journal, jsonb_array_elements(document->'messages') message;
@@ -176,7 +177,9 @@ const INVARIANTS: [(&str, &str, &str); 23] = [
         "dials whose charge differs from the talk",
         "select p.dial_id || ':' || p.minutes || '≠' || coalesce(c.minutes::text, 'none')
         from placed_calls p left join charges c on c.dial_id = p.dial_id
-        where p.minutes <> coalesce(c.minutes, 0)",
+        where p.minutes <> coalesce(c.minutes, 0)
+            and not (p.minutes = 0 and exists (select from user_messages m
+                where m.conversation_id = p.conversation_id and m.reports_talk))",
         TALKS,
     ),
     (

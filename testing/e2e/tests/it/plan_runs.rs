@@ -1,5 +1,6 @@
 //! Plan runs that are cancelled, and users that can't be planned.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -97,8 +98,9 @@ async fn unreadable_row_of_a_user_delays_nobody_and_has_a_decision() -> Result<(
     assert_eq!(result["failedUsers"], json!(["u01", "u03"]), "{result}");
     assert_eq!(result["skipped"], json!({"planning_failed": 2}), "{result}");
     let planned = read_conversations(&system.database).await?;
-    let planned: Vec<&str> = planned.iter().map(|call| call.id.as_str()).collect();
-    assert_eq!(planned, ["p02-1", "p04-1"]);
+    // The users are planned at the same time, so either may get the first slot.
+    let planned: BTreeSet<&str> = planned.iter().map(|call| call.id.as_str()).collect();
+    assert_eq!(planned, BTreeSet::from(["p02-1", "p04-1"]));
     let waiting: i64 = sqlx::query_scalar("select count(*) from users where planned_at is null")
         .fetch_one(&system.database)
         .await?;
