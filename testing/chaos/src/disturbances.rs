@@ -234,7 +234,9 @@ impl Disturber<'_> {
             Disturbance::ResetCall => {
                 let call = self.pick("run_id is not null", number).await?;
                 self.journal.resets.push(call.clone());
-                self.command_call("reset", &call, &["--type", "FirstWorkflowTask"]).await
+                // From the beginning, so that a recorded call is made again; or from the last step.
+                let point = ["FirstWorkflowTask", "LastWorkflowTask"][number % 2];
+                self.command_call("reset", &call, &["--type", point]).await
             }
             Disturbance::TerminateCall => {
                 let call = self.pick("recorded_at is null", number).await?;

@@ -127,10 +127,12 @@ impl Fault {
     }
 }
 
-/// Ends the faults of the provider that are still active.
+/// Ends all faults of the provider.
 pub async fn clear_faults(endpoints: &Endpoints) -> Result<()> {
-    let clear = json!({"webhooks": {}, "list_lag_secs": 0, "outage": {"status": 500, "secs": 0}});
-    set_faults(endpoints, &clear).await
+    let (status, body) =
+        devstack::delete(&format!("{}/sim/faults", endpoints.simulator_url)).await?;
+    ensure!(status == 200, "the simulator kept its faults: {body}");
+    Ok(())
 }
 
 /// Changes the faults of the provider by the JSON of `/sim/faults`.

@@ -25,6 +25,11 @@ pub async fn post(
     request("POST", url, &[&own, headers].concat(), body).await
 }
 
+/// Sends `DELETE url` as [`get`] does.
+pub async fn delete(url: &str) -> std::io::Result<(u16, String)> {
+    request("DELETE", url, &[], "").await
+}
+
 async fn request(
     method: &str,
     url: &str,

@@ -39,7 +39,7 @@ pub use error::{Error, Result};
 pub use eventually::eventually;
 pub use fault_proxies::FaultProxies;
 pub use fault_proxy::{Breakpoint, FaultProxy, Side, Step};
-pub use http::{get, post};
+pub use http::{delete, get, post};
 pub use options::{Parts, Ports, Progress, StackOptions};
 pub use postgres::{Postgres, PostgresOptions};
 pub use process::{Process, Program, Ready, StopSignal};
