@@ -1,6 +1,6 @@
 //! How often a phone number was called, and whether the law allows another call.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
 use crate::rules::Law;
 
@@ -27,11 +27,15 @@ impl PhoneUsage {
     ///
     /// A cap is reached.
     pub fn check(&self, law: &Law, time: DateTime<Utc>) -> Result<(), CapReached> {
-        let date = time.date_naive();
-        if law.cap_total(date).is_some_and(|cap| self.total >= cap) {
+        // A rule counts on every day that it may be where the callee is.
+        let dates = [time - TimeDelta::hours(12), time + TimeDelta::hours(14)];
+        let strictest = |cap: fn(&Law, NaiveDate) -> Option<i32>| {
+            dates.iter().filter_map(|time| cap(law, time.date_naive())).min()
+        };
+        if strictest(Law::cap_total).is_some_and(|cap| self.total >= cap) {
             return Err(CapReached { until: None });
         }
-        let Some(cap) = law.cap_per_day(date) else { return Ok(()) };
+        let Some(cap) = strictest(Law::cap_per_day) else { return Ok(()) };
         let day = TimeDelta::hours(24);
         let last_day: Vec<_> = self.recent.iter().filter(|at| **at > time - day).collect();
         let cap = usize::try_from(cap).unwrap_or(0);
@@ -55,9 +59,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    #[test]
-    fn daily_cap_covers_the_last_24_hours() {
-        let rule = Rule {
+    /// Three calls a day and ten in all.
+    fn rule() -> Rule {
+        Rule {
             id: "three".into(),
             jurisdiction: "*".into(),
             days: Weekdays::ALL,
@@ -66,8 +70,23 @@ mod tests {
             cap_total: Some(10),
             from: None,
             until: None,
-        };
-        let law = Law::for_phone(&[rule], "+12125550100", None);
+        }
+    }
+
+    #[test]
+    fn cap_counts_wherever_its_day_has_begun_or_not_ended() {
+        let (from, until) = ("2025-03-01".parse().ok(), "2025-03-02".parse().ok());
+        let law = Law::for_phone(&[Rule { from, until, ..rule() }], "+12125550100", None);
+        let used_up = PhoneUsage { total: 10, ..PhoneUsage::default() };
+        let allows = |time| used_up.check(&law, at(time)).is_ok();
+        // Midnight at UTC+14 and at UTC-12.
+        assert!(allows("2025-02-28T09:59:59Z") && !allows("2025-02-28T10:00:00Z"));
+        assert!(!allows("2025-03-02T11:59:59Z") && allows("2025-03-02T12:00:00Z"));
+    }
+
+    #[test]
+    fn daily_cap_covers_the_last_24_hours() {
+        let law = Law::for_phone(&[rule()], "+12125550100", None);
         let recent = ["2025-02-24T15:00:00Z", "2025-02-24T16:00:00Z", "2025-02-25T09:00:00Z"];
         let usage = PhoneUsage { recent: recent.map(at).to_vec(), total: 3 };
         let until = Some(at("2025-02-25T15:00:00Z"));
