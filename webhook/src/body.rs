@@ -9,10 +9,10 @@ use axum::http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use crate::client_key::ClientKey;
 use crate::config::LimitConfig;
 use crate::per_source_limit::{PerSourceLimit, Permit};
 use crate::problem::Problem;
+use crate::source::Source;
 
 /// Bytes that all bodies together may use. Bytes count once they arrive, so that slow clients don't
 /// reserve memory.
@@ -68,7 +68,7 @@ where
         let deadline = Instant::now() + limits.read_timeout;
         // No allocation for an announced length.
         let mut bytes = Vec::new();
-        let mut memory = limits.memory.permit(parts.extensions.get::<ClientKey>().copied());
+        let mut memory = limits.memory.permit(parts.extensions.get::<Source>().copied());
         loop {
             let frame =
                 timeout_at(deadline, body.frame()).await.map_err(|_| Problem::BodyTimeout)?;

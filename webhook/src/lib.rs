@@ -1,10 +1,9 @@
 //! The public HTTP server: receives events of the provider, the carrier, users' systems and agents,
 //! authenticates them and forwards them to the workflows.
 //!
-//! It keeps no state. Once it answers 2xx, Temporal has the event.
+//! It stores nothing. After a 2xx answer, Temporal has the event.
 
 mod body;
-mod client_key;
 pub mod config;
 mod forward;
 mod health;
@@ -17,6 +16,7 @@ mod rejection_counts;
 mod routes;
 mod server;
 pub mod signature;
+mod source;
 mod state;
 mod tls;
 
@@ -103,14 +103,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
 fn warn_of_forgery(keys: &Keys) {
     if keys.contain_published_secret() {
         warn!(
-            "A secret is the published one of the example or the local stack: ANYBODY CAN FORGE \
-            THE OUTCOME OF A CALL. Create one with `openssl rand -hex 32`."
+            "A webhook secret is a published one, from .env.example or the local stack: anybody can \
+            forge the outcome of a call. Create another one with `openssl rand -hex 32`."
         );
     }
     if keys.service_secrets.borrow().is_empty() {
         warn!(
-            "ALLOW_UNSIGNED_WEBHOOKS is true and there is no secret: ANYBODY WHO REACHES THIS \
-            SERVER CAN FORGE THE OUTCOME OF A CALL. Never run like this on a public address."
+            "ALLOW_UNSIGNED_WEBHOOKS is true and WEBHOOK_SECRETS is empty: anybody who reaches this \
+            server can forge the outcome of a call. Set WEBHOOK_SECRETS before the address is public."
         );
     }
 }

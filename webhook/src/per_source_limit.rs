@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::client_key::ClientKey;
+use crate::source::Source;
 
 pub(crate) struct PerSourceLimit {
     max_total: usize,
@@ -14,13 +14,13 @@ pub(crate) struct PerSourceLimit {
 #[derive(Default)]
 struct Used {
     total: usize,
-    by_source: HashMap<ClientKey, usize>,
+    by_source: HashMap<Source, usize>,
 }
 
 /// Units in use; dropping the permit releases them.
 pub(crate) struct Permit {
     limit: Arc<PerSourceLimit>,
-    source: Option<ClientKey>,
+    source: Option<Source>,
     units: usize,
 }
 
@@ -33,7 +33,7 @@ impl PerSourceLimit {
     }
 
     /// A permit without units. If it has no source, only the total is limited.
-    pub fn permit(self: &Arc<Self>, source: Option<ClientKey>) -> Permit {
+    pub fn permit(self: &Arc<Self>, source: Option<Source>) -> Permit {
         Permit { limit: self.clone(), source, units: 0 }
     }
 }
@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
 
-    fn source(last: u8) -> Option<ClientKey> {
-        Some(ClientKey::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))))
+    fn source(last: u8) -> Option<Source> {
+        Some(Source::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))))
     }
 
     #[test]

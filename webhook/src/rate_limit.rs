@@ -12,9 +12,9 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use ipnet::IpNet;
 use tokio::time::interval;
 
-use crate::client_key::{ClientKey, Peer, client_address, contains};
 use crate::config::LimitConfig;
 use crate::problem::Problem;
+use crate::source::{Peer, Source, client_address, contains};
 
 /// The burst of one client, in seconds' worth of its rate: the webhooks of calls that end together
 /// arrive together.
@@ -24,7 +24,7 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) struct RateLimit {
     trusted_proxies: Vec<IpNet>,
     allowed_networks: Vec<IpNet>,
-    limiter: DefaultKeyedRateLimiter<ClientKey>,
+    limiter: DefaultKeyedRateLimiter<Source>,
 }
 
 impl RateLimit {
@@ -46,14 +46,14 @@ impl RateLimit {
     /// Whether the peer may open a connection. A connection counts as a request, since a TLS
     /// handshake costs the server more than a request.
     pub fn allows_connection(&self, peer: IpAddr) -> bool {
-        self.is_trusted_proxy(peer) || self.limiter.check_key(&ClientKey::from(peer)).is_ok()
+        self.is_trusted_proxy(peer) || self.limiter.check_key(&Source::from(peer)).is_ok()
     }
 
-    fn check_request(&self, address: IpAddr) -> Result<ClientKey, Problem> {
+    fn check_request(&self, address: IpAddr) -> Result<Source, Problem> {
         if !self.allowed_networks.is_empty() && !contains(&self.allowed_networks, address) {
             return Err(Problem::Forbidden);
         }
-        let client = ClientKey::from(address);
+        let client = Source::from(address);
         self.limiter.check_key(&client).map_err(|_| Problem::RateLimited)?;
         Ok(client)
     }
@@ -69,7 +69,7 @@ impl RateLimit {
     }
 }
 
-/// Middleware that rejects a request or stores its [`ClientKey`] in the extensions.
+/// Middleware that rejects a request or stores its [`Source`] in the extensions.
 pub(crate) async fn limit_requests(
     State(rate_limit): State<Arc<RateLimit>>,
     Extension(Peer(peer)): Extension<Peer>,

@@ -38,9 +38,16 @@ impl RejectionCounts {
         let counts = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for (rejection, count) in counts {
             match rejection {
-                Rejection::Connection => warn!(count, "Connections closed: limit reached"),
+                Rejection::Connection => warn!(
+                    count,
+                    "Connections were closed: a limit of connections or of open files was reached"
+                ),
                 Rejection::Request(status) => {
-                    warn!(count, status = status.as_u16(), "Requests rejected");
+                    warn!(
+                        count,
+                        status = status.as_u16(),
+                        "Requests were rejected with this status"
+                    );
                 }
             }
         }

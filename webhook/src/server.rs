@@ -23,12 +23,12 @@ use tokio_rustls::rustls::ServerConfig;
 use tower::ServiceExt as _;
 use tracing::warn;
 
-use crate::client_key::{ClientKey, Peer};
 use crate::config::LimitConfig;
 use crate::forward::FORWARD_TIMEOUT;
 use crate::per_source_limit::{PerSourceLimit, Permit};
 use crate::rate_limit::RateLimit;
 use crate::rejection_counts::RejectionCounts;
+use crate::source::{Peer, Source};
 
 /// Limits on the head of a request. Senders of webhooks need a tenth of them.
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -97,7 +97,7 @@ impl Server {
             return None;
         }
         let is_proxy = self.rate_limit.is_trusted_proxy(peer);
-        let mut permit = connections.permit((!is_proxy).then(|| ClientKey::from(peer)));
+        let mut permit = connections.permit((!is_proxy).then(|| Source::from(peer)));
         permit.acquire(1).ok()?;
         Some(permit)
     }

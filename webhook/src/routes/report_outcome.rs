@@ -116,7 +116,7 @@ async fn forward_report(
     match forwarder.forward(event, REPORT_TIMEOUT).await {
         Ok(Forwarded::Accepted | Forwarded::Diverted) => Answer::Accepted(report),
         Ok(Forwarded::NoRunningWorkflow) => {
-            warn!("Report arrived after the call's workflow closed");
+            warn!("The call's workflow has closed: the report is recorded as a late event");
             Answer::CallOver
         }
         Err(_) => Answer::RetryLater,

@@ -15,9 +15,9 @@ pub(crate) struct Peer(pub IpAddr);
 /// The unit of limits per client: an IPv4 address or the /64 network of an IPv6 address, since one
 /// client usually owns the whole network.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientKey(IpAddr);
+pub(crate) struct Source(IpAddr);
 
-impl From<IpAddr> for ClientKey {
+impl From<IpAddr> for Source {
     fn from(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn ipv6_network_is_one_client() {
-        let key = |text: &str| ClientKey::from(text.parse::<IpAddr>().unwrap());
+        let key = |text: &str| Source::from(text.parse::<IpAddr>().unwrap());
         let same = |one: &str, other: &str| key(one) == key(other);
         assert!(same("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"));
         assert!(!same("2001:db8:1:2::1", "2001:db8:1:3::1"));
