@@ -79,7 +79,7 @@ impl BlockReason {
             Self::SettingsMissing => "A setting of the user is missing.",
             Self::WindowInvalid => "The user's calling window is invalid.",
             Self::ScriptInvalid => "The user's scripts can't be filled in.",
-            Self::PlanningFailed => "The plan of the user failed.",
+            Self::PlanningFailed => "The plan of the user failed twice, or took too long.",
             Self::DailyLimit => "The daily limit of calls is reached.",
             Self::NoMinutes => "The subscription has no minutes left.",
             Self::ProspectDeleted => "The prospect no longer exists.",
@@ -116,10 +116,12 @@ impl BlockReason {
             Self::UserDeleted | Self::ProspectDeleted => "No further call is planned.",
             Self::Paused => "Set users.paused_at and service.paused_at to null to resume.",
             Self::NoActiveSubscription => "Calls are planned once a subscription is ACTIVE.",
-            Self::SettingsMissing => "Insert the row.",
+            Self::SettingsMissing => "Insert the row that is named here.",
             Self::WindowInvalid => "Correct the row in advanced_settings.",
             Self::ScriptInvalid => "Correct the row in script_settings or agent_settings.",
-            Self::PlanningFailed => "The user is planned again when its turn comes.",
+            Self::PlanningFailed => {
+                "A later plan run plans the user again, after the other users. If it fails again, correct what the error names."
+            }
             Self::DailyLimit => "The next calls are planned on the user's next day.",
             Self::NoMinutes => "Calls are planned once the subscription has minutes again.",
             Self::ProspectNotCallable => "Set prospects.status to call the prospect again.",
@@ -129,18 +131,22 @@ impl BlockReason {
             Self::CoolingDown | Self::PhoneCoolingDown => {
                 "The prospect is planned again after the cool-down."
             }
-            Self::NotDue => "The plan run before the callback plans it.",
+            Self::NotDue => "The callback is planned by the plan run before its time.",
             Self::PhoneInvalid => "Correct prospects.phone.",
             Self::PhoneChanged | Self::TooLate | Self::AlreadyRecorded => {
                 "A later plan run plans the prospect again."
             }
-            Self::Suppressed => "Numbers on a do-not-call list are not called.",
+            Self::Suppressed => "Nothing to do: numbers on a do-not-call list are not called.",
             Self::PhoneClosed => "Set the status of that prospect to call the number again.",
             Self::PhoneBusy => "The prospect is planned again after that call.",
-            Self::PhoneCapReached => "calling_rules limits the calls to one number.",
-            Self::OutsideHours => "The plan run before the next allowed time plans it.",
-            Self::NoRoom => "A later plan run plans it.",
-            Self::TooEarly | Self::LinesBusy => "The call tries again by itself.",
+            Self::PhoneCapReached => {
+                "The prospect is planned again once calling_rules allows another call to the number."
+            }
+            Self::OutsideHours => {
+                "The call is planned by the plan run before the next calling hours."
+            }
+            Self::NoRoom => "A later plan run plans the prospect.",
+            Self::TooEarly | Self::LinesBusy => "Nothing to do: the call asks again by itself.",
         }
     }
 }

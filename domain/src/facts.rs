@@ -77,7 +77,7 @@ pub enum DialEvent {
     Voicemail,
     /// The longest possible end has passed, and nobody has reported the end.
     Vanished,
-    /// The answer to the dial request was lost, and the provider does not list the call.
+    /// It was not known whether the provider has the call, and the provider does not list it.
     NeverPlaced,
 }
 

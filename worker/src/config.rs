@@ -62,8 +62,8 @@ pub struct Config {
     pub batch_size: u32,
 
     /// Minutes between plan runs
-    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
-    pub schedule_interval: u32,
+    #[arg(long = "schedule-interval", env = "SCHEDULE_INTERVAL", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    pub schedule_interval_minutes: u32,
 
     #[command(flatten)]
     pub plans: PlanConfig,
@@ -77,8 +77,8 @@ pub struct Config {
     pub max_call_minutes: i32,
 
     /// Seconds that a phone rings
-    #[arg(long, env, default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
-    pub ring_timeout: u32,
+    #[arg(long = "ring-timeout", env = "RING_TIMEOUT", default_value_t = 25, value_parser = clap::value_parser!(u32).range(5..=120))]
+    pub ring_timeout_secs: u32,
 
     /// Seconds for which Ultravox must go on not listing a call whose request had no answer until it counts as never
     /// placed and its prospect may be called again
@@ -162,7 +162,7 @@ impl Config {
             service_url: self.service_url.as_str().trim_end_matches('/').to_owned(),
             webhook_secrets,
             voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
-            ring_timeout_secs: self.ring_timeout,
+            ring_timeout_secs: self.ring_timeout_secs,
             never_placed_after: TimeDelta::seconds(self.never_placed_after_secs.into()),
             max_call_minutes: self.max_call_minutes,
             max_concurrent_calls: self.plans.max_concurrent_calls,

@@ -35,7 +35,7 @@ const MAX_CONFLICTS: usize = 10;
 
 /// Creates the schedules, or updates them to the settings. A paused schedule stays paused.
 pub(crate) async fn sync_schedules(client: &Client, config: &Config) -> Result<()> {
-    let interval = Duration::from_secs(u64::from(config.schedule_interval) * 60);
+    let interval = Duration::from_secs(u64::from(config.schedule_interval_minutes) * 60);
     let input = plan_input(config);
     let plan =
         ScheduleAction::start_workflow(PlanCalls::run, input.clone(), TASK_QUEUE, PLAN_SCHEDULE);
@@ -45,9 +45,9 @@ pub(crate) async fn sync_schedules(client: &Client, config: &Config) -> Result<(
         ScheduleAction::start_workflow(SweepCalls::run, input.clone(), TASK_QUEUE, SWEEP_SCHEDULE);
     sync(client, SWEEP_SCHEDULE, sweep, &input, SWEEP_INTERVAL).await?;
     info!(
-        intervalMinutes = config.schedule_interval,
+        intervalMinutes = config.schedule_interval_minutes,
         batchSize = config.batch_size,
-        "Schedules match the settings"
+        "Schedules have the settings of this worker"
     );
     Ok(())
 }
@@ -166,7 +166,7 @@ fn payload(schedule: &mut Schedule) -> Option<&mut Payload> {
 fn plan_input(config: &Config) -> PlanCallsInput {
     PlanCallsInput {
         batch_size: config.batch_size,
-        interval_minutes: config.schedule_interval,
+        interval_minutes: config.schedule_interval_minutes,
         clock_offset: config.clock_offset(),
         from: None,
         so_far: PlanSummary::default(),

@@ -18,7 +18,7 @@ use crate::config::{PlanConfig, parse_database_url};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Tool {
-    /// Show what a plan run would do, without writing
+    /// Show what a plan run would do, without writing; needs --dry-run
     Plan(plan::Plan),
     /// Explain why a prospect is or is not called
     #[command(alias = "why")]
@@ -79,6 +79,6 @@ struct PlanArgs {
     plans: PlanConfig,
 
     /// Minutes between plan runs
-    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
-    schedule_interval: u32,
+    #[arg(long = "schedule-interval", env = "SCHEDULE_INTERVAL", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    schedule_interval_minutes: u32,
 }

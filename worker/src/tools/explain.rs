@@ -24,7 +24,7 @@ impl Explain {
     pub(super) async fn run(self) -> Result<()> {
         let store = self.store.connect().await?;
         let planning = Planning::new(store.clone(), self.plan.plans.settings(), self.store.clock());
-        let interval = TimeDelta::minutes(i64::from(self.plan.schedule_interval));
+        let interval = TimeDelta::minutes(i64::from(self.plan.schedule_interval_minutes));
         let now = self.store.now();
         let prospect = ProspectId::new(self.prospect.as_str());
         let lines = explain(&store, &planning, &prospect, now, interval).await?;

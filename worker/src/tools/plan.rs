@@ -59,7 +59,7 @@ impl Plan {
         let store = self.store.connect().await?;
         let planning = Planning::new(store, self.plan.plans.settings(), self.store.clock());
         let from = self.at.unwrap_or_else(|| self.store.now());
-        let until = from + TimeDelta::minutes(i64::from(self.plan.schedule_interval));
+        let until = from + TimeDelta::minutes(i64::from(self.plan.schedule_interval_minutes));
         let users = match &self.user {
             Some(user) => vec![UserId::new(user.as_str())],
             None => {
