@@ -152,7 +152,10 @@ async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Fail
             Ok(DialResult::Rejected { detail })
         }
         Created::Unknown(error) => {
-            warn!(error, "The answer to the dial request was lost");
+            warn!(
+                error,
+                "It is not known whether the provider has the call: it is looked up, and the request is not repeated"
+            );
             Ok(DialResult::Unknown)
         }
     }

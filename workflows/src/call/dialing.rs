@@ -82,13 +82,13 @@ async fn admit_and_dial(ctx: &mut WorkflowContext<Call>) -> Result<Next, Workflo
         Admission::Denied { reason, detail } => return Ok(requeue(reason, detail)),
     };
     ctx.state_mut(|call| call.set_dial(dial.clone()));
-    if let Some(dialed) = skip_dial(ctx, &dial).await? {
+    if let Some(dialed) = dial_without_request(ctx, &dial).await? {
         return Ok(Next::Return(dialed));
     }
     show(ctx, CallState::Dialing, "Sending the dial request to the provider");
     let result = match send_dial(ctx, &dial).await? {
-        Sent::Answered(result) => result,
-        Sent::CancelledBefore => {
+        SendResult::Answered(result) => result,
+        SendResult::CancelledBefore => {
             let over = ctx.state(|call| must_not_dial(&call.facts));
             let end = (!over).then_some(RunEnd::Cancelled);
             return Ok(Next::Return(Dialed::NotMade(end)));
@@ -119,7 +119,7 @@ async fn admit_and_dial(ctx: &mut WorkflowContext<Call>) -> Result<Next, Workflo
 }
 
 /// What is known of an admitted dial that makes a request unnecessary or forbids it.
-async fn skip_dial(
+async fn dial_without_request(
     ctx: &WorkflowContext<Call>,
     dial: &Admitted,
 ) -> Result<Option<Dialed>, WorkflowTermination> {
@@ -160,7 +160,7 @@ fn at_least_one_second_ahead(ctx: &WorkflowContext<Call>, time: DateTime<Utc>) -
     time.max(now(ctx) + TimeDelta::seconds(1))
 }
 
-enum Sent {
+enum SendResult {
     Answered(DialResult),
     /// The call was cancelled or ended before a request was sent.
     CancelledBefore,
@@ -171,7 +171,7 @@ enum Sent {
 async fn send_dial(
     ctx: &WorkflowContext<Call>,
     dial: &Admitted,
-) -> Result<Sent, WorkflowTermination> {
+) -> Result<SendResult, WorkflowTermination> {
     let dial_ref = || ctx.state(|call| call.dial_ref(dial));
     let token = WorkflowCancellationToken::new();
     let mut dialing =
@@ -182,15 +182,15 @@ async fn send_dial(
         detached_from_cancellation()
     ));
     select! {
-        result = dialing => return Ok(Sent::Answered(result?)),
+        result = dialing => return Ok(SendResult::Answered(result?)),
         _ = cancellation => {}
         _ = over => {}
     }
     token.cancel();
     let cancel = ctx.execute_activity(CancelDial, dial_ref(), presets::database("cancel_dial"));
     Ok(match cancel.await? {
-        CancelDialResult::NotSent => Sent::CancelledBefore,
-        CancelDialResult::Sent => Sent::Answered(DialResult::Unknown),
+        CancelDialResult::NotSent => SendResult::CancelledBefore,
+        CancelDialResult::Sent => SendResult::Answered(DialResult::Unknown),
     })
 }
 

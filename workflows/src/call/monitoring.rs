@@ -97,7 +97,7 @@ fn show_action(ctx: &WorkflowContext<Call>, action: NextAction, cancelled: bool)
     let details = match (action, stage) {
         (NextAction::HangUp, _) if cancelled => "Cancelled: hanging up",
         (NextAction::HangUp, _) => "The call lasts longer than it may: hanging up",
-        (_, Stage::Unknown) => "The dial request has no clear answer: looking for the call",
+        (_, Stage::Unknown) => "It is not known whether the provider has the call: looking it up",
         (_, Stage::Ringing) => "Ringing",
         (_, Stage::Talking) => "Talking",
         (_, Stage::Over) => "The call is over",

@@ -125,7 +125,7 @@ async fn dial_request_delayed_for_more_than_ten_seconds_is_not_sent() -> Result<
     tokio::time::sleep(Duration::from_secs(11)).await;
     proxies.database.resume();
     wait_for_state(&system, "call/p1-id-1", "ringing").await;
-    let unknown = "The dial request has no clear answer: looking for the call";
+    let unknown = "It is not known whether the provider has the call: looking it up";
     assert_eq!(query_progress(&system, "call/p1-id-1").await?["details"], unknown);
     assert_eq!(system.calls_placed().await?, Vec::<Value>::new());
     Ok(())
