@@ -35,7 +35,7 @@ create table admission_decisions (
     user_id text not null,
     prospect_id text not null,
     decision text not null
-        constraint admission_decisions_verdict_known check (decision in ('admitted', 'deferred', 'denied')),
+        constraint admission_decisions_decision_known check (decision in ('admitted', 'deferred', 'denied')),
     reason text,
     detail text,
     retry_at timestamptz,

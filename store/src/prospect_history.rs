@@ -19,7 +19,7 @@ pub struct ProspectSummary {
     pub attempts_used_up: bool,
 }
 
-pub struct CallSummary {
+pub struct PastCall {
     pub id: String,
     pub slot: DateTime<Utc>,
     pub status: String,
@@ -56,12 +56,9 @@ pub async fn prospect(
 }
 
 /// Reads the latest calls to a prospect, in order.
-pub async fn calls(
-    conn: &mut PgConnection,
-    id: &ProspectId,
-) -> Result<Vec<CallSummary>, StoreError> {
+pub async fn calls(conn: &mut PgConnection, id: &ProspectId) -> Result<Vec<PastCall>, StoreError> {
     let mut calls = sqlx::query_as!(
-        CallSummary,
+        PastCall,
         r#"select id, slot, status::text as "status!", outcome::text, reason, notes
         from conversations where prospect_id = $1 order by sequence desc limit $2"#,
         id.as_str(),

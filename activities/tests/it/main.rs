@@ -13,7 +13,7 @@ mod interleavings;
 mod late_events;
 mod lines;
 mod periods;
-mod phone_verdict;
+mod phone_decision;
 mod plan_runs;
 mod planning;
 mod record_outcome;

@@ -1,4 +1,4 @@
-//! One number of several prospects of a user: a verdict or a callback of one of them holds for all.
+//! One number of several prospects of a user: a decision or a callback of one of them holds for all.
 
 use activities::calls::{admit, dial, record_outcome};
 use domain::BlockReason;
@@ -52,7 +52,7 @@ async fn deny_reason(service: &Service, conversation: &str) -> Option<BlockReaso
 }
 
 #[tokio::test]
-async fn number_with_a_verdict_is_not_called_through_another_row() {
+async fn number_whose_callee_has_decided_is_not_called_through_another_row() {
     for status in ["BOOKED", "NOT_INTERESTED", "DO_NOT_CALL"] {
         for spelling in
             [PHONE, "(212) 555-0166", "1-212-555-0166", "001 212 5550166", " +1 (212) 5550166"]
@@ -76,7 +76,7 @@ async fn number_with_a_verdict_is_not_called_through_another_row() {
 }
 
 #[tokio::test]
-async fn verdict_after_the_plan_denies_admission_and_request() {
+async fn decision_after_the_plan_denies_admission_and_request() {
     let service = shared_number().await;
     for id in ["second", "other"] {
         let user = if id == "second" { "user1-id" } else { "user2-id" };
@@ -119,9 +119,9 @@ async fn number_rests_after_every_outcome() {
     }
 }
 
-/// The number that was dialled keeps the verdict, whatever becomes of the row that had it.
+/// The number that was dialled keeps the decision, whatever becomes of the row that had it.
 #[tokio::test]
-async fn verdict_outlives_a_change_of_the_number_and_of_the_row() {
+async fn decision_outlives_a_change_of_the_number_and_of_the_row() {
     for change in [
         "update prospects set phone = '+12125550177' where id = 'first'",
         "delete from prospects where id = 'first'",
