@@ -25,11 +25,15 @@ use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use sqlx::migrate::{Migrate as _, MigrateError, Migration, Migrator};
+use sqlx::migrate::{AppliedMigration, Migrate as _, MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool, Postgres};
+use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
+use tokio::time::timeout;
 
 use deadline::DeadlinePassed;
+
+/// How often the applied migrations are read until the database counts as not answering.
+const MIGRATION_READS: usize = 5;
 
 /// A connection that the functions of this crate take.
 pub use sqlx::PgConnection as Connection;
@@ -145,20 +149,40 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// A migration fails, has failed before, or takes longer than ten minutes.
+    /// A migration fails, has failed before, or takes longer than ten minutes; or the database does not answer.
     pub async fn migrate(&self) -> Result<Vec<i64>, MigrateError> {
         let mut migrator = sqlx::migrate!("../migrations");
         migrator.set_ignore_missing(true);
-        let options = sessions::migration_options((*self.pool.connect_options()).clone());
-        let mut conn = sessions::within_limit(options.connect()).await?;
+        let mut applied = self.applied_migrations(&migrator).await?;
         // Most starts find nothing to apply. They must not wait for the lock of a session that migrates: it may be dead.
-        if !is_migrated(&mut conn, &migrator).await {
+        if !is_complete(&migrator, &applied) {
+            let options = sessions::migration_options((*self.pool.connect_options()).clone());
+            let mut conn = sessions::within_limit(options.connect()).await?;
             sessions::within_migration_timeout(migrator.run(&mut conn)).await?;
+            applied = self.applied_migrations(&migrator).await?;
         }
-        let applied = conn.list_applied_migrations(&migrator.table_name).await?;
-        conn.close().await?;
         let versions = applied.into_iter().map(|migration| migration.version);
         Ok(versions.filter(|version| !migrator.version_exists(*version)).collect())
+    }
+
+    /// Reads the migrations that are applied; none if they can't be read or one has failed: the migrator says why.
+    async fn applied_migrations(
+        &self,
+        migrator: &Migrator,
+    ) -> Result<Vec<AppliedMigration>, sqlx::Error> {
+        for _ in 0..MIGRATION_READS {
+            let mut conn = self.pool.acquire().await?;
+            let read = async {
+                let dirty = conn.dirty_version(&migrator.table_name).await?;
+                let applied = conn.list_applied_migrations(&migrator.table_name).await?;
+                Ok::<_, MigrateError>(if dirty.is_none() { applied } else { Vec::new() })
+            };
+            // A session that falls silent is replaced by another one.
+            if let Ok(read) = timeout(sessions::ANSWER_TIMEOUT, read).await {
+                return Ok(read.unwrap_or_default());
+            }
+        }
+        Err(sessions::no_answer())
     }
 
     /// Starts a transaction. It has the deadline of the attempt that begins it, see [`deadline::run_until`].
@@ -173,21 +197,13 @@ impl Store {
     }
 }
 
-/// Whether all migrations are applied, as this build has them. If that can't be told, the migrator says why.
-async fn is_migrated(conn: &mut PgConnection, migrator: &Migrator) -> bool {
-    let read = async {
-        let dirty = conn.dirty_version(&migrator.table_name).await?;
-        let applied = conn.list_applied_migrations(&migrator.table_name).await?;
-        Ok::<_, MigrateError>((dirty, applied))
-    };
-    let read = tokio::time::timeout(sessions::ANSWER_TIMEOUT, read).await;
-    let Ok(Ok((None, applied))) = read else { return false };
-    let is_applied = |migration: &Migration| {
+/// Whether all migrations are applied, as this build has them.
+fn is_complete(migrator: &Migrator, applied: &[AppliedMigration]) -> bool {
+    migrator.iter().all(|migration| {
         applied.iter().any(|applied| {
             applied.version == migration.version && applied.checksum == migration.checksum
         })
-    };
-    migrator.iter().all(is_applied)
+    })
 }
 
 /// Parses an enum of the database.

@@ -77,13 +77,12 @@ pub(crate) async fn open_single(options: PgConnectOptions) -> Result<PgPool, sql
 pub(crate) async fn within_limit<T>(
     answer: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    match timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => answer,
-        Err(_) => {
-            let text = format!("the database does not answer within {ANSWER_TIMEOUT:?}");
-            Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
-        }
-    }
+    timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+pub(crate) fn no_answer() -> sqlx::Error {
+    let text = format!("the database does not answer within {ANSWER_TIMEOUT:?}");
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
 }
 
 /// Waits for the end of the migrations, but not for ever: the session may be dead.

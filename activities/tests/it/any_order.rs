@@ -2,7 +2,7 @@
 //!
 //! `ORDERS=100000 cargo xtask test -p activities -- any_order` sets the number of cases; the default is smaller.
 
-use activities::calls::{apply_late_event, record_outcome};
+use activities::calls::{admit, apply_late_event, record_outcome};
 use domain::call_log::RunEnd;
 use domain::facts::{DialEvent, EndReason, HangupCause};
 use domain::report::{Report, ReportSource, ReportedOutcome};
@@ -11,15 +11,19 @@ use fastrand::Rng;
 use futures::future::join_all;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
-use workflows::activities::calls::{LateEventInput, ReceivedEvent, RecordInput};
+use workflows::activities::calls::{EndedRun, LateEventInput, ReceivedEvent, RecordInput};
 use workflows::events::{CallEvent, EventMessage};
 
 use crate::support::{
-    Prospect, Service, User, at, minutes_after, rejected, requeued, run_ended, said, said_of, talk,
+    Prospect, RUN, Service, User, admit_input, admitted, at, minutes_after, rejected, requeued,
+    said_of, talk, unanswered,
 };
 
 const CALL: &str = "p1-id-1";
 const DIAL: &str = "p1-id-1.1";
+const SECOND_DIAL: &str = "p1-id-1.2";
+/// The run after a reset, which makes the second dial.
+const SECOND_RUN: &str = "run-2";
 const DEFAULT_CASES: u64 = 200;
 const RUNS: u64 = 4;
 
@@ -34,13 +38,14 @@ async fn any_order_overlap_and_repetition_gives_the_rows_of_the_fold() {
 
 async fn try_cases(seed: u64, cases: u64) -> u64 {
     let (mut service, mut rng) = (Service::start().await, Rng::with_seed(seed));
-    keep_admitted_call(&service).await;
+    keep_admitted_calls(&service).await;
     for case in 0..cases {
         // The call must be admitted within minutes of its slot.
         service.restart_clock();
-        let mut messages = choose_messages(&mut rng);
         let state = *rng.choice(STATES).unwrap();
         let reopened = rng.bool();
+        let dials: &[&str] = if reopened { &[DIAL, SECOND_DIAL] } else { &[DIAL] };
+        let mut messages = choose_messages(&mut rng, dials);
         set_up(&service, state, reopened).await;
         record_outcome::run(&service.calls, &all_in_one(&messages)).await.unwrap();
         let expected = rows_at_rest(&service).await;
@@ -113,47 +118,67 @@ const CHANGED: &[&str] = &[
     "call_events",
 ];
 
-/// Admits a call, and keeps its rows for [`set_up`].
-async fn keep_admitted_call(service: &Service) {
+/// Admits a call, makes it again after its record, and keeps both for [`set_up`].
+async fn keep_admitted_calls(service: &Service) {
     service.due_call(User::default(), Prospect::default()).await;
-    service.admit(CALL).await;
+    assert_eq!(service.admit(CALL).await, DIAL);
+    keep_rows(service, "admitted").await;
+    service.execute("update dials set state = 'SENT', sent_at = intended_at").await;
+    record_outcome::run(&service.calls, &unanswered(CALL)).await.unwrap();
+    let again = admit::run(&service.calls, &admit_input(CALL, SECOND_RUN)).await.unwrap();
+    assert_eq!(admitted(again).dial_id, SECOND_DIAL);
+    keep_rows(service, "reopened").await;
+}
+
+async fn keep_rows(service: &Service, name: &str) {
     for table in CHANGED {
-        service.execute(format!("create table admitted_{table} as table {table}")).await;
+        service.execute(format!("create table {name}_{table} as table {table}")).await;
     }
 }
 
-/// The admitted call, with its dial in this state; reopened once before, if wanted.
+/// An admitted call, with its last dial in this state; the second one of a call that was made again, if wanted.
 async fn set_up(service: &Service, state: &str, reopened: bool) {
+    let name = if reopened { "reopened" } else { "admitted" };
     let restore = CHANGED.iter().map(|table| {
-        format!("delete from {table}; insert into {table} overriding system value table admitted_{table};")
+        format!(
+            "delete from {table}; insert into {table} overriding system value table {name}_{table};"
+        )
     });
     let restore: String = restore.collect();
     let sent = if state == "INTENDED" { "null" } else { "intended_at" };
-    let generation = i32::from(reopened);
     // Without triggers and foreign keys: the rows are as they were.
     let script = format!(
         "begin; set local session_replication_role = replica; {restore}
-        update conversations set generation = {generation};
-        update dials set generation = {generation}, state = '{state}', sent_at = {sent}; commit"
+        update dials set state = '{state}', sent_at = {sent} where closed_at is null; commit"
     );
     sqlx::raw_sql(AssertSqlSafe(script)).execute(&service.database).await.unwrap();
 }
 
 /// Up to eight messages of all senders; the ends of runs come first.
-fn choose_messages(rng: &mut Rng) -> Vec<RecordInput> {
+fn choose_messages(rng: &mut Rng, dials: &[&str]) -> Vec<RecordInput> {
     let mut chosen = Vec::new();
     if rng.u8(..3) == 0 {
         let ends =
             [RunEnd::Cancelled, requeued(Reason::Denied), requeued(Reason::TooLate), rejected()];
-        chosen.push(run_ended(CALL, true, rng.choice(ends).unwrap()));
+        let dial = *rng.choice(dials).unwrap();
+        let run = if dial == DIAL { RUN } else { SECOND_RUN };
+        chosen.push(RecordInput {
+            ended_run: Some(EndedRun {
+                run_id: Some(run.to_owned()),
+                dial_id: Some(dial.into()),
+                end: rng.choice(ends).unwrap(),
+            }),
+            ..RecordInput::new(CALL.into())
+        });
     }
     for _ in 0..rng.usize(1..8) {
-        chosen.push(message(rng));
+        chosen.push(message(rng, dials));
     }
     chosen
 }
 
-fn message(rng: &mut Rng) -> RecordInput {
+fn message(rng: &mut Rng, dials: &[&str]) -> RecordInput {
+    let dial = rng.choice(dials).copied();
     let report = |outcome, source, days: i64, notes: &str| {
         let time = Some(minutes_after(days * 24 * 60));
         let reported = ReportedOutcome { outcome, time, notes: Some(notes.to_owned()) };
@@ -163,10 +188,10 @@ fn message(rng: &mut Rng) -> RecordInput {
     let completed = |talk_secs| DialEvent::Completed { talk_secs };
     let unanswered =
         DialEvent::Ended { answered_at: None, ended_at: None, reason: EndReason::Unanswered };
-    let of_dial = |event: DialEvent| said(CALL, [event]);
+    let of_dial = |event: DialEvent| said_of(dial, CALL, [event]);
     let of_user = |events: Vec<DialEvent>| said_of(None, CALL, events);
     match rng.u8(..20) {
-        0 => of_dial(DialEvent::Placed { provider_call_id: "provider-1".to_owned() }),
+        0 => of_dial(DialEvent::Placed { provider_call_id: format!("id of {dial:?}") }),
         1 => of_dial(DialEvent::Answered { at: Some(at("2025-02-25T14:00:30Z")) }),
         2 => of_dial(talk(240)),
         3 => of_dial(unanswered),
@@ -220,12 +245,4 @@ async fn rows_at_rest(service: &Service) -> Value {
         format!("(select jsonb_agg(to_jsonb(t) order by to_jsonb(t)) from ({query}) t)")
     });
     service.row(format!("select jsonb_build_array({}) as tables", rows.join(", "))).await
-}
-
-#[tokio::test]
-async fn dial_of_the_call_has_the_id_that_the_cases_name() {
-    let service = Service::start().await;
-    keep_admitted_call(&service).await;
-    set_up(&service, "SENT", false).await;
-    assert_eq!(service.row("select id from dials").await["id"], DIAL);
 }

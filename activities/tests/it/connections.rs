@@ -18,6 +18,9 @@ const ATTEMPTS: usize = 24;
 const SLEEP: &str = "select pg_sleep(600)";
 /// The statement with which a session waits for the lock of the migrations.
 const LOCK: &str = "SELECT pg_advisory_lock($1)";
+/// The first statement that reads the applied migrations.
+const READ_MIGRATIONS: &str =
+    "SELECT version FROM _sqlx_migrations WHERE success = false ORDER BY version LIMIT 1";
 
 fn after(wait: Duration) -> SystemTime {
     SystemTime::now() + wait
@@ -33,11 +36,16 @@ async fn statement(store: &Store, statement: &str) -> Result<(), StoreError> {
 async fn proxied_store() -> (FaultProxy, Store, PgConnection) {
     let url = create_migrated_database().await.unwrap();
     let direct = PgConnection::connect(&url).await.unwrap();
-    let mut url = Url::parse(&url).unwrap();
+    let (proxy, store) = proxied(&url).await;
+    (proxy, store, direct)
+}
+
+/// A store that reaches its database through a proxy.
+async fn proxied(url: &str) -> (FaultProxy, Store) {
+    let mut url = Url::parse(url).unwrap();
     let proxy = FaultProxy::start(url.port_or_known_default().unwrap()).await.unwrap();
     url.set_port(Some(proxy.port())).unwrap();
-    let store = Store::connect(url.as_str()).await.unwrap();
-    (proxy, store, direct)
+    (proxy, Store::connect(url.as_str()).await.unwrap())
 }
 
 /// Waits until this many sessions are in `statement`.
@@ -114,6 +122,26 @@ async fn migrated_database_needs_no_lock_of_the_migrations() {
         migrated = store.migrate() => panic!("migrated without the lock: {migrated:?}"),
         () = wait_for_sessions(&mut direct, LOCK, 1) => {}
     }
+}
+
+/// A worker that starts while the network loses its connections.
+#[tokio::test]
+async fn migrations_are_read_on_another_session_if_one_falls_silent() {
+    let url = create_migrated_database().await.unwrap();
+    let (proxy, store) = proxied(&url).await;
+    let mut direct = PgConnection::connect(&url).await.unwrap();
+    let mut holder = PgConnection::connect(&url).await.unwrap();
+    let mut lock = holder.begin().await.unwrap();
+    let locked = "lock table _sqlx_migrations in access exclusive mode";
+    sqlx::query(locked).execute(&mut *lock).await.unwrap();
+    let silence = async {
+        wait_for_sessions(&mut direct, READ_MIGRATIONS, 1).await;
+        assert!(proxy.silence() > 0);
+        lock.rollback().await.unwrap();
+    };
+    let migrated = tokio::time::timeout(TIMEOUT, store.migrate());
+    let (migrated, ()) = tokio::join!(migrated, silence);
+    assert_eq!(migrated.unwrap().unwrap(), [0_i64; 0]);
 }
 
 #[tokio::test]

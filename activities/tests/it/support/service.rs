@@ -115,10 +115,13 @@ impl Service {
 
     /// Empties the tables for the next case of a test.
     pub async fn clear(&self) {
-        let script = "delete from users; delete from plans; delete from conversations;
-            delete from appointments; delete from minute_ledger; delete from suppressions;
-            delete from plan_decisions; update service set paused_at = null";
-        sqlx::raw_sql(script).execute(&self.database).await.unwrap();
+        for table in
+            ["users", "plans", "conversations", "appointments", "minute_ledger", "suppressions"]
+        {
+            self.execute(format!("delete from {table}")).await;
+        }
+        self.execute("delete from plan_decisions").await;
+        self.execute("update service set paused_at = null").await;
     }
 
     /// Inserts a user and a prospect with a call that is due now; its id is `p1-id-1`.
