@@ -5,7 +5,7 @@ mod cluster;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -14,6 +14,8 @@ use url::Url;
 
 use crate::process::Process;
 use crate::{Error, Program, Ready, Result, StopSignal, TempDir, Tools, ports, workspace};
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 pub struct PostgresOptions {
@@ -128,8 +130,16 @@ impl Postgres {
 
     /// Stops the server if it runs and starts it again on the same cluster and port.
     pub async fn restart(&mut self) -> Result<()> {
-        self.local_process()?.restart().await?;
-        self.wait_until_ready().await
+        let deadline = Instant::now() + START_TIMEOUT;
+        loop {
+            self.local_process()?.restart().await?;
+            match self.wait_until_ready().await {
+                // After SIGKILL the sessions of the old server end by themselves. Until then they hold its memory.
+                Err(Error::EndedEarly { tail, .. })
+                    if tail.contains("still in use") && Instant::now() < deadline => {}
+                started => return started,
+            }
+        }
     }
 
     /// Stops the server without waiting for clients to disconnect.
@@ -145,9 +155,7 @@ impl Postgres {
     async fn wait_until_ready(&mut self) -> Result<()> {
         let options = connect_options(&self.url)?;
         let check = async || PgConnection::connect_with(&options).await.is_ok();
-        self.local_process()?
-            .wait_until("it accepts a connection", Duration::from_secs(60), check)
-            .await
+        self.local_process()?.wait_until("it accepts a connection", START_TIMEOUT, check).await
     }
 
     async fn connect(&self) -> Result<PgConnection> {
