@@ -147,7 +147,18 @@ create table unread_messages (
 comment on table unread_messages is 'Authenticated messages with a word that the build which received them does not know. A sweep of a newer build reads them.';
 create unique index unread_messages_once on unread_messages (conversation_id, md5(message::text));
 
--- A live dial that is deleted with its conversation releases its reserved minutes.
+-- Without the row of a live dial, its phone could be dialled again while it rings.
+create function keep_live_dial() returns trigger language plpgsql as $$
+begin
+    raise exception 'the call of conversation % is live', old.conversation_id
+        using hint = 'Delete it once the call is over. To end the call, cancel its workflow call/'
+            || old.conversation_id || '.';
+end $$;
+create trigger dials_keep_live before delete on dials
+    for each row when (old.closed_at is null and old.state in ('SENT', 'PLACED'))
+    execute function keep_live_dial();
+
+-- A dial that is deleted with its conversation before its request is sent releases its reserved minutes.
 create function release_minutes_of_deleted_dial() returns trigger language plpgsql as $$
 begin
     insert into minute_ledger (subscription_id, conversation_id, dial_id, kind, minutes)

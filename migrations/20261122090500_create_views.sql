@@ -98,5 +98,5 @@ create view callees as
         ) found) as phone_cools_down_until
     from prospects p;
 comment on view callees is 'Prospects with what planning and admission read of them.';
-comment on column callees.phone_closed_by is 'Another prospect of the user that has the number, or was dialled at it, and booked, refused or opted out. What a person has decided counts for each row of the user that has the number. A deleted prospect counts by its calls.';
+comment on column callees.phone_closed_by is 'Another prospect of the user that has the number, or was dialled at it, and booked, declined or opted out. What a person has decided counts for each row of the user that has the number. A deleted prospect counts by its calls.';
 comment on column callees.phone_cools_down_until is 'Until when the number cools down after calls to other prospects of the user: their cool-down, without one a day after the call, and the callbacks that they asked for.';

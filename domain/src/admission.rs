@@ -32,7 +32,7 @@ pub struct Callee<'a> {
     pub state: Option<&'a str>,
     /// Whether the number is on a do-not-call list.
     pub suppressed: bool,
-    /// Another prospect of the user with this number that booked, refused or opted out.
+    /// Another prospect of the user with this number that booked, declined or opted out.
     pub phone_closed_by: Option<&'a ProspectId>,
 }
 

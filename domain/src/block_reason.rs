@@ -53,7 +53,7 @@ pub enum BlockReason {
     /// The prospect's number was changed after the call was admitted.
     PhoneChanged,
     Suppressed,
-    /// Another prospect of the user with the number booked, refused or opted out.
+    /// Another prospect of the user with the number booked, declined or opted out.
     PhoneClosed,
     PhoneBusy,
     /// The number cools down after a call to another prospect of the user.
@@ -94,7 +94,7 @@ impl BlockReason {
             Self::PhoneChanged => "The prospect's phone number changed after admission.",
             Self::Suppressed => "The phone number is on a do-not-call list.",
             Self::PhoneClosed => {
-                "Another prospect with the same phone number booked, refused or opted out."
+                "Another prospect with the same phone number booked, declined or opted out."
             }
             Self::PhoneBusy => "A call to the same phone number is planned or in progress.",
             Self::PhoneCoolingDown => {

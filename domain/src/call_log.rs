@@ -97,7 +97,7 @@ impl FoldedCall {
 
 /// Folds the log of a conversation.
 ///
-/// The outcome is the weightiest report of all dials. Without one it is how the last dial went since the call was last
+/// The outcome is the report that ranks highest, of all dials. Without one it is how the last dial went since the call was last
 /// reopened, and what the user's system says of it; without that, how the run ended.
 pub fn fold(log: &CallLog<'_>) -> FoldedCall {
     let present = log.dials.iter().rfind(|dial| dial.generation == log.generation);

@@ -76,6 +76,11 @@ impl ConversationId {
     pub fn nth(prospect: &ProspectId, n: i32) -> Self {
         Self(format!("{prospect}-{n}"))
     }
+
+    /// The prospect of this conversation; `None` if the text is not a conversation id.
+    pub fn prospect(&self) -> Option<ProspectId> {
+        counted(&self.0, '-').map(ProspectId::new)
+    }
 }
 
 impl DialId {
@@ -86,10 +91,15 @@ impl DialId {
 
     /// The conversation of this dial; `None` if the text is not a dial id.
     pub fn conversation(&self) -> Option<ConversationId> {
-        let (conversation, n) = self.0.rsplit_once('.')?;
-        let counts = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
-        (counts && !conversation.is_empty()).then(|| ConversationId::new(conversation))
+        counted(&self.0, '.').map(ConversationId::new)
     }
+}
+
+/// What comes before a separator and a count.
+fn counted(id: &str, separator: char) -> Option<&str> {
+    let (before, n) = id.rsplit_once(separator)?;
+    let counts = !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+    (counts && !before.is_empty()).then_some(before)
 }
 
 #[cfg(test)]
@@ -102,13 +112,16 @@ mod tests {
         assert_eq!(conversation.as_str(), "p1-id-3");
         let dial = DialId::nth(&conversation, 1);
         assert_eq!(dial.as_str(), "p1-id-3.1");
-        assert_eq!(dial.conversation(), Some(conversation));
+        assert_eq!(dial.conversation(), Some(conversation.clone()));
+        assert_eq!(conversation.prospect(), Some(ProspectId::new("p1-id")));
     }
 
     #[test]
     fn other_text_has_no_conversation() {
         for text in ["", "p1-id-3", "p1.x", ".1", "p1."] {
             assert_eq!(DialId::new(text).conversation(), None, "{text:?}");
+            let conversation = ConversationId::new(text.replace('.', "-").replace("id-3", "id"));
+            assert_eq!(conversation.prospect(), None, "{conversation}");
         }
     }
 }

@@ -58,7 +58,7 @@ pub struct Candidate {
     pub has_open_conversation: bool,
     /// Whether another prospect with this number has an open conversation.
     pub phone_busy: bool,
-    /// Another prospect of the user with this number that booked, refused or opted out.
+    /// Another prospect of the user with this number that booked, declined or opted out.
     pub phone_closed_by: Option<ProspectId>,
     /// Until when the number cools down after calls to other prospects of the user.
     pub phone_cool_down_until: Option<DateTime<Utc>>,

@@ -26,7 +26,7 @@ const SEEDS: &str = include_str!("../../migrations/20261122090300_create_rules.s
 const PLACES: &str = include_str!("../data/jurisdictions.tsv");
 const RUN: TimeDelta = TimeDelta::minutes(30);
 const PER_DAY: i32 = 200;
-/// Promises younger than this may be outstanding at the end.
+/// Callbacks younger than this may be open at the end.
 const OUTSTANDING: TimeDelta = TimeDelta::days(30);
 
 /// Synthetic numbers of twenty countries outside North America.

@@ -303,6 +303,28 @@ pub async fn suppress(conn: &mut PgConnection, new: &NewSuppression<'_>) -> Resu
     Ok(())
 }
 
+/// Puts a prospect and its number on the do-not-call list of its user, for an opt-out whose conversation was deleted.
+/// Returns whether there is such a prospect.
+pub async fn opt_prospect_out(
+    conn: &mut PgConnection,
+    prospect_id: &ProspectId,
+    conversation_id: &ConversationId,
+) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"with opted_out as (
+            update prospects set status = 'DO_NOT_CALL' where id = $1 returning user_id, phone
+        ), suppressed as (
+            insert into suppressions (user_id, phone, reason, conversation_id)
+            select user_id, phone, 'asked on a call', $2 from opted_out
+            on conflict (user_id, phone) do nothing
+        )
+        select exists (select 1 from opted_out) as "found!""#,
+        prospect_id.as_str(),
+        conversation_id.as_str()
+    );
+    Ok(found.fetch_one(conn).await?)
+}
+
 /// Whether a number is on a do-not-call list of the user or of all users.
 pub async fn is_suppressed(
     conn: &mut PgConnection,

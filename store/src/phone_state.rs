@@ -12,7 +12,7 @@ pub struct PhoneState {
     pub usage: PhoneUsage,
     /// Whether another call to the number is in progress.
     pub busy: bool,
-    /// Another prospect of the user with this number that booked, refused or opted out.
+    /// Another prospect of the user with this number that booked, declined or opted out.
     pub closed_by: Option<ProspectId>,
     /// Until when the number cools down after calls to other prospects of the user.
     pub cool_down_until: Option<DateTime<Utc>>,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::admission::Callee;
-use domain::ids::{ConversationId, ProspectId};
+use domain::ids::{ConversationId, ProspectId, UserId};
 use domain::status::ProspectStatus;
 use sqlx::PgConnection;
 
@@ -16,7 +16,7 @@ pub struct ProspectState {
     pub status: ProspectStatus,
     /// The end of the prospect's cool-down.
     pub next_call_at: Option<DateTime<Utc>>,
-    /// Another prospect of the user with this number that booked, refused or opted out.
+    /// Another prospect of the user with this number that booked, declined or opted out.
     pub phone_closed_by: Option<ProspectId>,
     pub time_zone: Option<String>,
     /// The prospect's state, such as `US-FL`.
@@ -38,6 +38,12 @@ impl ProspectState {
             phone_closed_by: self.phone_closed_by.as_ref(),
         }
     }
+}
+
+/// The user of a prospect; `None` if the prospect was deleted.
+pub async fn owner(conn: &mut PgConnection, id: &ProspectId) -> Result<Option<UserId>, StoreError> {
+    let user = sqlx::query_scalar!("select user_id from prospects where id = $1", id.as_str());
+    Ok(user.fetch_optional(conn).await?.map(UserId::from))
 }
 
 /// Reads a prospect; `None` if it was deleted. `conversation`: its dials do not count as attempts.

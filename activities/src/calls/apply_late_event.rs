@@ -1,7 +1,7 @@
 //! `calls.apply_late_event`: events for which no workflow runs.
 
 use domain::ids::{ConversationId, DialId, UserId};
-use store::{Connection, StoreError, conversations, dials};
+use store::{Connection, StoreError, conversations, dials, prospects};
 use temporalio_client::Client;
 use temporalio_client::errors::WorkflowInteractionError;
 use temporalio_client::tonic::{Code, Status};
@@ -29,6 +29,14 @@ pub async fn run(calls: &Calls, input: &LateEventInput) -> Result<LateEventResul
     let mut tx = calls.store.begin().await?;
     let Some(conversation) = conversations::lock(&mut tx, id).await? else {
         warn!("An event arrived for an unknown conversation");
+        let user = match id.prospect() {
+            Some(prospect) => prospects::owner(&mut tx, &prospect).await?,
+            None => None,
+        };
+        if let Some(received) = user.and_then(|user| record_input(id, &input.message, &user)) {
+            record_outcome::record(calls, &mut tx, &received).await?;
+            tx.commit().await?;
+        }
         return Ok(LateEventResult::UnknownConversation);
     };
     Span::current().record("userId", display(&conversation.user_id));

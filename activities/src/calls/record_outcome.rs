@@ -15,7 +15,7 @@ use store::dials::{self, Dial, DialState, DialUpdate};
 use store::outcomes::{self, ClosedConversation, NewSuppression, ProspectUpdate};
 use store::{Connection, StoreError, rules};
 use tracing::field::display;
-use tracing::{Span, error, info, instrument};
+use tracing::{Span, error, info, instrument, warn};
 use workflows::activities::calls::{RecordInput, Recorded};
 
 use super::{Calls, record_ids};
@@ -44,6 +44,7 @@ pub(super) async fn record(
 ) -> Result<Recorded, StoreError> {
     let id = &input.conversation_id;
     let Some(conversation) = conversations::lock(conn, id).await? else {
+        keep_opt_out(conn, input).await?;
         return Ok(Recorded::default());
     };
     record_ids(&conversation.user_id, &conversation.prospect_id, id);
@@ -87,6 +88,19 @@ pub(super) async fn record(
         );
     }
     Ok(Recorded { closed: true, changed, outcome, reason, minutes })
+}
+
+/// Keeps the only thing that counts without the row of the conversation, which a user has deleted.
+async fn keep_opt_out(conn: &mut Connection, input: &RecordInput) -> Result<(), StoreError> {
+    let id = &input.conversation_id;
+    let events = input.events.iter().map(|received| received.event.clone());
+    if DialFacts::of(events).opted_out()
+        && let Some(prospect) = id.prospect()
+        && outcomes::opt_prospect_out(conn, &prospect, id).await?
+    {
+        warn!("The conversation was deleted; the opt-out in it counts all the same");
+    }
+    Ok(())
 }
 
 fn new_events(input: &RecordInput) -> Vec<NewEvent> {

@@ -108,6 +108,7 @@ async fn call_that_is_listed_late_is_found_then() {
 #[tokio::test]
 async fn deleted_dial_is_not_found_and_hangs_up_without_error() {
     let (provider, service) = placed(LIVE, 50).await;
+    service.execute("update dials set closed_at = now()").await;
     service.execute("delete from conversations").await;
     let status = fetch(&service).await;
     assert!(status.provider_call_id.is_none());

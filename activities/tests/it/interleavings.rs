@@ -162,7 +162,7 @@ async fn record_outcome(service: &Service, record: &RecordInput) {
             Err(error) => assert!(error.to_string().contains("minutes_left"), "{error}"),
         }
     }
-    panic!("not settled: {record:?}");
+    panic!("not recorded: {record:?}");
 }
 
 async fn check(service: &Service, seed: u64) {

@@ -171,6 +171,16 @@ async fn event_of_an_open_conversation_without_workflow_is_recorded_at_once() {
         LateEventResult::UnknownConversation
     );
     let word = json!({"kind": "completed", "report": {"outcome": "DO_NOT_CALL"}});
+    // A deleted conversation; only the user of its prospect may say something of it.
+    for (user, suppressed) in [("user2-id", 0), ("user1-id", 1)] {
+        let message = json!({"userId": user, "event": word});
+        let input = LateEventInput { conversation_id: ConversationId::new("p1-id-7"), message };
+        let applied = apply_late_event::run(&service.calls, &input).await.unwrap();
+        assert_eq!(applied, LateEventResult::UnknownConversation);
+        assert_eq!(service.rows("select phone from suppressions").await.len(), suppressed);
+    }
+    service.execute("delete from suppressions").await;
+    service.execute("update prospects set status = 'INITIAL'").await;
     let message = json!({"userId": "user1-id", "event": word});
     let input = LateEventInput { conversation_id: ConversationId::new("p1-id-1"), message };
     let applied = apply_late_event::run(&service.calls, &input).await.unwrap();

@@ -67,7 +67,7 @@ async fn number_whose_callee_has_decided_is_not_called_through_another_row() {
             assert_eq!(
                 service.row(decision).await,
                 json!({"reason": "phone_closed", "detail":
-                    "Another prospect with the same phone number booked, refused or opted out. It is first."})
+                    "Another prospect with the same phone number booked, declined or opted out. It is first."})
             );
             // It is the user's own affair.
             assert_eq!(planned(&service, "run", "user2-id").await, ["other"]);

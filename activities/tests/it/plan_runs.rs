@@ -145,7 +145,7 @@ async fn user_that_cannot_be_planned_goes_to_the_end_of_the_order() {
     assert_eq!(
         decision.await,
         json!({"user_id": "a", "prospect_id": null, "reason": "planning_failed",
-            "detail": "The plan of the user failed. a row is unreadable."})
+            "detail": "The plan of the user failed twice, or took too long. a row is unreadable."})
     );
     let page = PickUsersInput { limit: 5, planned_before: minutes_after(30), except: vec![] };
     assert_eq!(pick_users(&service.planning, &page).await.unwrap(), ["b", "a"]);

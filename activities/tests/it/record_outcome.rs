@@ -37,7 +37,7 @@ fn voicemail() -> RecordInput {
 }
 
 async fn conversation(service: &Service) -> Value {
-    let query = "select status, outcome, reason, recorded_at is not null as settled
+    let query = "select status, outcome, reason, recorded_at is not null as recorded
         from conversations";
     service.row(query).await
 }
@@ -121,10 +121,10 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
         }
         let mut tables = Vec::new();
         for _ in 0..2 {
-            let settled = record_outcome::run(&service.calls, &record).await.unwrap();
-            assert_eq!(settled.minutes, minutes, "{outcome}");
+            let recorded = record_outcome::run(&service.calls, &record).await.unwrap();
+            assert_eq!(recorded.minutes, minutes, "{outcome}");
             let row = json!({"status": status, "outcome": outcome, "reason": reason,
-                "settled": true});
+                "recorded": true});
             assert_eq!(conversation(&service).await, row);
             assert_eq!(prospect(&service).await, moved, "{outcome}");
             assert_eq!(service.minutes_left("sub-user1-id").await, i64::from(600 - minutes));
@@ -185,8 +185,8 @@ async fn collected_transcript_is_not_replaced() {
 #[tokio::test]
 async fn charge_is_limited_by_the_reservation() {
     let service = placed().await;
-    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 3_600)).await.unwrap();
-    assert_eq!(settled.minutes, 10);
+    let recorded = record_outcome::run(&service.calls, &talked("p1-id-1", 3_600)).await.unwrap();
+    assert_eq!(recorded.minutes, 10);
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -10"]);
     assert_eq!(service.minutes_left("sub-user1-id").await, 590);
 }
@@ -201,7 +201,7 @@ async fn requeued_call_leaves_its_prospect_unchanged() {
         for _ in 0..2 {
             record_outcome::run(&service.calls, &record).await.unwrap();
             let row = json!({"status": "CANCELLED", "outcome": null, "reason": reason.into_str(),
-                "settled": true});
+                "recorded": true});
             assert_eq!(conversation(&service).await, row);
             let untouched = json!({"status": "INITIAL", "due": null, "times": 0,
                 "contacted": false});
@@ -230,12 +230,12 @@ async fn prospect_of_a_call_that_was_never_placed_cools_down() {
     let record = said("p1-id-1", [DialEvent::NeverPlaced]);
     record_outcome::run(&service.calls, &record).await.unwrap();
     let row = json!({"status": "CANCELLED", "outcome": null, "reason": "never_placed",
-        "settled": true});
+        "recorded": true});
     assert_eq!(conversation(&service).await, row);
     assert_eq!(dial(&service).await, json!({"state": "NOT_PLACED", "over": true}));
-    let resting =
-        "select status, next_call_at > now() - interval '10 years' as rests from prospects";
-    assert_eq!(service.row(resting).await, json!({"status": "INITIAL", "rests": true}));
+    let cooling_down =
+        "select status, next_call_at > now() - interval '10 years' as cools_down from prospects";
+    assert_eq!(service.row(cooling_down).await, json!({"status": "INITIAL", "cools_down": true}));
 }
 
 #[tokio::test]
@@ -246,8 +246,8 @@ async fn event_that_proves_a_call_occupies_its_line_again() {
     record_outcome::run(&service.calls, &said("p1-id-1", [proof])).await.unwrap();
     assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": false}));
     assert_eq!(conversation(&service).await["reason"], "never_placed");
-    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 61)).await.unwrap();
-    assert_eq!((settled.minutes, settled.reason), (2, Some(Reason::NoReport)));
+    let recorded = record_outcome::run(&service.calls, &talked("p1-id-1", 61)).await.unwrap();
+    assert_eq!((recorded.minutes, recorded.reason), (2, Some(Reason::NoReport)));
     assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": true}));
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -2"]);
 }
@@ -259,9 +259,9 @@ async fn word_of_the_users_system_closes_the_conversation_but_not_the_dial() {
         said_of(None, "p1-id-1", [DialEvent::Completed { talk_secs: Some(240) }]),
     ] {
         let service = placed().await;
-        let settled = record_outcome::run(&service.calls, &word).await.unwrap();
-        assert!(settled.closed);
-        assert_eq!(settled.minutes, 0, "nothing is charged before the dial is over");
+        let recorded = record_outcome::run(&service.calls, &word).await.unwrap();
+        assert!(recorded.closed);
+        assert_eq!(recorded.minutes, 0, "nothing is charged before the dial is over");
         assert_eq!(dial(&service).await, json!({"state": "PLACED", "over": false}));
         assert_eq!(service.entries().await, ["reserve -10"]);
         // Its longest possible end passes, and nobody has reported the end.
@@ -280,8 +280,8 @@ async fn nothing_is_charged_for_a_call_that_the_provider_never_had() {
             .execute(format!("update dials set state = '{state}', provider_call_id = null"))
             .await;
         let word = said_of(None, "p1-id-1", [DialEvent::Completed { talk_secs: Some(240) }]);
-        let settled = record_outcome::run(&service.calls, &word).await.unwrap();
-        assert_eq!((settled.closed, settled.minutes), (true, 0), "{state}");
+        let recorded = record_outcome::run(&service.calls, &word).await.unwrap();
+        assert_eq!((recorded.closed, recorded.minutes), (true, 0), "{state}");
         assert_eq!(service.entries().await, ["reserve -10", "release 10"]);
     }
 }
@@ -291,8 +291,8 @@ async fn times_of_the_users_system_do_not_change_the_charge() {
     let service = placed().await;
     let early = DialEvent::Connected { at: Some(minutes_after(-10)) };
     record_outcome::run(&service.calls, &said_of(None, "p1-id-1", [early])).await.unwrap();
-    let settled = record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
-    assert_eq!(settled.minutes, 4);
+    let recorded = record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
+    assert_eq!(recorded.minutes, 4);
 }
 
 #[tokio::test]
@@ -347,7 +347,7 @@ async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
         for _ in 0..2 {
             record_outcome::run(&service.calls, &record).await.unwrap();
             let row = json!({"status": "CANCELLED", "outcome": null,
-                "reason": "cancelled_by_operator", "settled": true});
+                "reason": "cancelled_by_operator", "recorded": true});
             assert_eq!(conversation(&service).await, row);
             let untouched = json!({"status": "INITIAL", "due": null, "times": 0,
                 "contacted": contacted});
@@ -366,14 +366,14 @@ async fn outcome_replaces_a_lesser_end_but_not_the_reverse() {
         .await
         .unwrap();
     let booked = json!({"status": "COMPLETED", "outcome": "APPOINTMENT_SET", "reason": null,
-        "settled": true});
+        "recorded": true});
     for lesser in [
         never_placed,
         run_ended("p1-id-1", true, requeued(Reason::Denied)),
         run_ended("p1-id-1", true, RunEnd::Cancelled),
     ] {
-        let settled = record_outcome::run(&service.calls, &lesser).await.unwrap();
-        assert_eq!(settled.minutes, 4);
+        let recorded = record_outcome::run(&service.calls, &lesser).await.unwrap();
+        assert_eq!(recorded.minutes, 4);
         assert_eq!(conversation(&service).await, booked);
     }
     assert_eq!(prospect(&service).await["status"], "BOOKED");
@@ -415,8 +415,8 @@ async fn call_that_ends_before_its_dial_is_recorded() {
     let completed = DialEvent::Completed { talk_secs: Some(240) };
     let record = said_of(None, "p1-id-1", [completed, report(Outcome::AppointmentSet)]);
     for _ in 0..2 {
-        let settled = record_outcome::run(&service.calls, &record).await.unwrap();
-        assert_eq!(settled.minutes, 0, "nothing was reserved for it");
+        let recorded = record_outcome::run(&service.calls, &record).await.unwrap();
+        assert_eq!(recorded.minutes, 0, "nothing was reserved for it");
     }
     assert_eq!(prospect(&service).await["status"], "BOOKED");
     assert_eq!(service.rows("select * from appointments").await.len(), 1);
@@ -448,10 +448,9 @@ async fn other_prospects_with_a_suppressed_number_are_not_called() {
 async fn deleted_rows_do_not_prevent_the_record() {
     let service = Service::start().await;
     for (change, status) in [
-        ("delete from prospects", Some("COMPLETED")),
-        ("delete from users", Some("COMPLETED")),
-        ("delete from subscriptions", Some("COMPLETED")),
-        ("delete from conversations", None),
+        ("delete from prospects", "COMPLETED"),
+        ("delete from users", "COMPLETED"),
+        ("delete from subscriptions", "COMPLETED"),
     ] {
         place(&service).await;
         service.execute(change).await;
@@ -460,18 +459,58 @@ async fn deleted_rows_do_not_prevent_the_record() {
                 .await
                 .unwrap();
         }
-        let rows = service.rows("select status from conversations").await;
-        let expected = status.map(|status| json!({"status": status}));
-        assert_eq!(rows, Vec::from_iter(expected), "{change}");
+        let row = service.row("select status from conversations").await;
+        assert_eq!(row, json!({"status": status}), "{change}");
     }
 }
 
 #[tokio::test]
-async fn conversation_deleted_in_progress_releases_its_minutes() {
-    let service = placed().await;
+async fn conversation_deleted_before_the_request_releases_its_minutes() {
+    let service = Service::start().await;
+    service.due_call(User::default(), Prospect::default()).await;
+    service.admit("p1-id-1").await;
     service.execute(r#"DELETE FROM "Conversation""#).await;
     record_outcome::run(&service.calls, &talked("p1-id-1", 0)).await.unwrap();
     assert_eq!(service.minutes_left("sub-user1-id").await, 600);
+}
+
+/// Otherwise its phone could be dialled again while it rings.
+#[tokio::test]
+async fn live_call_is_deleted_only_once_it_is_over() {
+    let service = placed().await;
+    for state in ["SENT", "PLACED"] {
+        service.execute(format!("update dials set state = '{state}'")).await;
+        for delete in
+            [r#"DELETE FROM "Conversation""#, "delete from conversations", "delete from dials"]
+        {
+            let error = service.try_execute(delete).await.unwrap_err().to_string();
+            assert!(
+                error.contains("the call of conversation p1-id-1 is live"),
+                "{delete}: {error}"
+            );
+        }
+    }
+    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
+    assert_eq!(service.execute(r#"DELETE FROM "Conversation""#).await, 1);
+}
+
+#[tokio::test]
+async fn opt_out_counts_although_its_conversation_was_deleted() {
+    let service = placed().await;
+    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
+    service.execute(r#"DELETE FROM "Conversation""#).await;
+    let other = reported("p1-id-1", Outcome::NotInterested);
+    record_outcome::run(&service.calls, &other).await.unwrap();
+    assert_eq!(service.row("select status from prospects").await["status"], "NOT_RESPONDED");
+    for _ in 0..2 {
+        let opt_out = reported("p1-id-1", Outcome::DoNotCall);
+        record_outcome::run(&service.calls, &opt_out).await.unwrap();
+        let rows = "select p.status, s.user_id, s.phone, s.conversation_id from prospects p
+            join suppressions s on s.phone = p.phone";
+        let expected = json!({"status": "DO_NOT_CALL", "user_id": "user1-id",
+            "phone": "+1234567890", "conversation_id": "p1-id-1"});
+        assert_eq!(service.row(rows).await, expected);
+    }
 }
 
 #[tokio::test]
@@ -491,9 +530,9 @@ async fn only_a_ringing_conversation_is_marked_answered() {
 async fn concurrent_records_charge_once() {
     let service = placed().await;
     let (early, record) = (service.calls_at(minutes_after(5)), talked("p1-id-1", 240));
-    let settled =
+    let recorded =
         futures::future::join_all((0..6).map(|_| record_outcome::run(&early, &record))).await;
-    assert!(settled.into_iter().all(|settled| settled.unwrap().minutes == 4));
+    assert!(recorded.into_iter().all(|recorded| recorded.unwrap().minutes == 4));
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -4"]);
 }
 
