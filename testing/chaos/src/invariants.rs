@@ -143,7 +143,7 @@ const INVARIANTS: [(&str, &str, &str); 23] = [
         MESSAGES,
     ),
     (
-        "outcomes that weigh less than what was reported",
+        "outcomes that rank below what was reported",
         "select c.id || ': ' || coalesce(c.outcome::text, 'none') || ' instead of ' || said.outcome
         from conversations c
         join lateral (select r.outcome, k.rank from reports r join ranks k using (outcome)

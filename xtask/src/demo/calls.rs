@@ -63,7 +63,7 @@ mod tests {
         data::load(&mut database, &Clock::starting_at_15_utc()).await.unwrap();
         assert_eq!(read_all(&mut database).await.unwrap(), []);
 
-        let settled = "
+        let recorded = "
             insert into conversations
                 (id, user_id, prospect_id, sequence, status, slot, plan_run, outcome, recorded_at)
             values ('p1-id-1', 'user1-id', 'p1-id', 1, 'COMPLETED', now(), 'run', 'APPOINTMENT_SET', now());
@@ -71,7 +71,7 @@ mod tests {
             values ('sub1-id', 'p1-id-1', 'p1-id-1.1', 'reserve', -10),
                 ('sub1-id', 'p1-id-1', 'p1-id-1.1', 'release', 10),
                 ('sub1-id', 'p1-id-1', 'p1-id-1.1', 'charge', -4)";
-        sqlx::raw_sql(settled).execute(&mut database).await.unwrap();
+        sqlx::raw_sql(recorded).execute(&mut database).await.unwrap();
 
         let calls = read_all(&mut database).await.unwrap();
         let [call] = calls.as_slice() else { panic!("{calls:?}") };
