@@ -22,7 +22,7 @@ pub use invariants::Report;
 #[derive(Clone, Debug, clap::Parser)]
 #[command(about = "Place calls while random faults are injected, then check the invariants")]
 pub struct Options {
-    /// Number of calls
+    /// Number of prospects; most of them are called, some twice
     #[arg(long, default_value_t = 500)]
     pub calls: usize,
     /// Seed of the fault schedule
