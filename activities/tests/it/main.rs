@@ -6,6 +6,7 @@ mod admit;
 mod any_order;
 mod concurrent_admission;
 mod connections;
+mod deleted_rows;
 mod dial;
 mod extreme_values;
 mod fetch_status;

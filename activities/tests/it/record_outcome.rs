@@ -12,26 +12,6 @@ use crate::support::{
     minutes_after, rejected, report, reported, requeued, run_ended, said, said_of, talk, talked,
 };
 
-/// A placed call.
-async fn placed() -> Service {
-    let service = Service::start().await;
-    place(&service).await;
-    service
-}
-
-/// Empties the tables and inserts a placed call.
-async fn place(service: &Service) {
-    service.clear().await;
-    service.due_call(User::default(), Prospect::default()).await;
-    service.admit("p1-id-1").await;
-    service
-        .execute(
-            "update dials set state = 'PLACED', sent_at = intended_at,
-            provider_call_id = 'provider-1'",
-        )
-        .await;
-}
-
 fn voicemail() -> RecordInput {
     said("p1-id-1", [talk(0), DialEvent::Voicemail])
 }
@@ -115,7 +95,7 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
             2,
         ),
     ] {
-        place(&service).await;
+        service.place_call().await;
         if status == "FAILED" {
             service.execute("update dials set state = 'NOT_PLACED', provider_call_id = null").await;
         }
@@ -151,7 +131,7 @@ async fn each_outcome_updates_its_prospect_and_is_recorded_once() {
 
 #[tokio::test]
 async fn facts_of_a_call_are_stored() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let leg_started = DialEvent::LegStarted { carrier_call_id: "v3:leg".to_owned() };
     let record = RecordInput {
         transcript: Some("Agent: Hello?".to_owned()),
@@ -174,7 +154,7 @@ async fn facts_of_a_call_are_stored() {
 
 #[tokio::test]
 async fn collected_transcript_is_not_replaced() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     service.execute("update conversations set transcript = 'Agent: collected'").await;
     let record = RecordInput { transcript: Some("sent along".to_owned()), ..talked("p1-id-1", 60) };
     record_outcome::run(&service.calls, &record).await.unwrap();
@@ -184,7 +164,7 @@ async fn collected_transcript_is_not_replaced() {
 
 #[tokio::test]
 async fn charge_is_limited_by_the_reservation() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let recorded = record_outcome::run(&service.calls, &talked("p1-id-1", 3_600)).await.unwrap();
     assert_eq!(recorded.minutes, 10);
     assert_eq!(service.entries().await, ["reserve -10", "release 10", "charge -10"]);
@@ -215,7 +195,7 @@ async fn requeued_call_leaves_its_prospect_unchanged() {
 
 /// A request whose answer was lost.
 async fn sent() -> Service {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     service.execute("update dials set state = 'SENT', provider_call_id = null").await;
     service
 }
@@ -258,7 +238,7 @@ async fn word_of_the_users_system_closes_the_conversation_but_not_the_dial() {
         failed_by_user("p1-id-1"),
         said_of(None, "p1-id-1", [DialEvent::Completed { talk_secs: Some(240) }]),
     ] {
-        let service = placed().await;
+        let service = Service::with_placed_call().await;
         let recorded = record_outcome::run(&service.calls, &word).await.unwrap();
         assert!(recorded.closed);
         assert_eq!(recorded.minutes, 0, "nothing is charged before the dial is over");
@@ -275,7 +255,7 @@ async fn word_of_the_users_system_closes_the_conversation_but_not_the_dial() {
 #[tokio::test]
 async fn nothing_is_charged_for_a_call_that_the_provider_never_had() {
     for state in ["INTENDED", "NOT_PLACED"] {
-        let service = placed().await;
+        let service = Service::with_placed_call().await;
         service
             .execute(format!("update dials set state = '{state}', provider_call_id = null"))
             .await;
@@ -288,7 +268,7 @@ async fn nothing_is_charged_for_a_call_that_the_provider_never_had() {
 
 #[tokio::test]
 async fn times_of_the_users_system_do_not_change_the_charge() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let early = DialEvent::Connected { at: Some(minutes_after(-10)) };
     record_outcome::run(&service.calls, &said_of(None, "p1-id-1", [early])).await.unwrap();
     let recorded = record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
@@ -303,7 +283,7 @@ async fn report_ends_a_call_that_waits_and_not_one_that_talks() {
     assert!(record_outcome::run(&service.calls, &by_user).await.unwrap().closed);
     let admission = admit::run(&service.calls, &admit_input("p1-id-1", RUN)).await.unwrap();
     assert!(format!("{admission:?}").contains("AlreadyRecorded"), "{admission:?}");
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let said = said("p1-id-1", [report(Outcome::DoNotCall)]);
     assert!(!record_outcome::run(&service.calls, &said).await.unwrap().closed);
     // The number is suppressed at once.
@@ -312,7 +292,7 @@ async fn report_ends_a_call_that_waits_and_not_one_that_talks() {
 
 #[tokio::test]
 async fn every_report_is_found_in_the_notes() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
         .await
         .unwrap();
@@ -342,7 +322,7 @@ async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
         (0, &["reserve -10", "release 10"][..], false),
         (90, &["reserve -10", "release 10", "charge -2"], true),
     ] {
-        place(&service).await;
+        service.place_call().await;
         let record = cancelled("p1-id-1", secs);
         for _ in 0..2 {
             record_outcome::run(&service.calls, &record).await.unwrap();
@@ -359,7 +339,7 @@ async fn cancelled_call_charges_its_talk_and_only_touches_the_prospect() {
 
 #[tokio::test]
 async fn outcome_replaces_a_lesser_end_but_not_the_reverse() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let never_placed = said("p1-id-1", [DialEvent::NeverPlaced]);
     record_outcome::run(&service.calls, &never_placed).await.unwrap();
     record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
@@ -381,7 +361,7 @@ async fn outcome_replaces_a_lesser_end_but_not_the_reverse() {
 
 #[tokio::test]
 async fn callback_after_the_first_record_counts() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     record_outcome::run(&service.calls, &talked("p1-id-1", 240)).await.unwrap();
     for _ in 0..2 {
         record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::CallbackRequested))
@@ -401,7 +381,7 @@ async fn opted_out_prospect_stays_opted_out() {
         Outcome::NoResponse,
         Outcome::Failed,
     ] {
-        place(&service).await;
+        service.place_call().await;
         service.execute("update prospects set status = 'DO_NOT_CALL'").await;
         record_outcome::run(&service.calls, &reported("p1-id-1", outcome)).await.unwrap();
         assert_eq!(prospect(&service).await["status"], "DO_NOT_CALL", "{outcome}");
@@ -436,7 +416,7 @@ async fn number_is_suppressed_without_a_dial() {
 
 #[tokio::test]
 async fn other_prospects_with_a_suppressed_number_are_not_called() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let same_number = Prospect { id: "p2-id".to_owned(), ..Prospect::default() };
     service.due_call_of(same_number).await;
     record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::DoNotCall)).await.unwrap();
@@ -445,77 +425,8 @@ async fn other_prospects_with_a_suppressed_number_are_not_called() {
 }
 
 #[tokio::test]
-async fn deleted_rows_do_not_prevent_the_record() {
-    let service = Service::start().await;
-    for (change, status) in [
-        ("delete from prospects", "COMPLETED"),
-        ("delete from users", "COMPLETED"),
-        ("delete from subscriptions", "COMPLETED"),
-    ] {
-        place(&service).await;
-        service.execute(change).await;
-        for _ in 0..2 {
-            record_outcome::run(&service.calls, &reported("p1-id-1", Outcome::AppointmentSet))
-                .await
-                .unwrap();
-        }
-        let row = service.row("select status from conversations").await;
-        assert_eq!(row, json!({"status": status}), "{change}");
-    }
-}
-
-#[tokio::test]
-async fn conversation_deleted_before_the_request_releases_its_minutes() {
-    let service = Service::start().await;
-    service.due_call(User::default(), Prospect::default()).await;
-    service.admit("p1-id-1").await;
-    service.execute(r#"DELETE FROM "Conversation""#).await;
-    record_outcome::run(&service.calls, &talked("p1-id-1", 0)).await.unwrap();
-    assert_eq!(service.minutes_left("sub-user1-id").await, 600);
-}
-
-/// Otherwise its phone could be dialled again while it rings.
-#[tokio::test]
-async fn live_call_is_deleted_only_once_it_is_over() {
-    let service = placed().await;
-    for state in ["SENT", "PLACED"] {
-        service.execute(format!("update dials set state = '{state}'")).await;
-        for delete in
-            [r#"DELETE FROM "Conversation""#, "delete from conversations", "delete from dials"]
-        {
-            let error = service.try_execute(delete).await.unwrap_err().to_string();
-            assert!(
-                error.contains("the call of conversation p1-id-1 is live"),
-                "{delete}: {error}"
-            );
-        }
-    }
-    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
-    assert_eq!(service.execute(r#"DELETE FROM "Conversation""#).await, 1);
-}
-
-#[tokio::test]
-async fn opt_out_counts_although_its_conversation_was_deleted() {
-    let service = placed().await;
-    record_outcome::run(&service.calls, &talked("p1-id-1", 10)).await.unwrap();
-    service.execute(r#"DELETE FROM "Conversation""#).await;
-    let other = reported("p1-id-1", Outcome::NotInterested);
-    record_outcome::run(&service.calls, &other).await.unwrap();
-    assert_eq!(service.row("select status from prospects").await["status"], "NOT_RESPONDED");
-    for _ in 0..2 {
-        let opt_out = reported("p1-id-1", Outcome::DoNotCall);
-        record_outcome::run(&service.calls, &opt_out).await.unwrap();
-        let rows = "select p.status, s.user_id, s.phone, s.conversation_id from prospects p
-            join suppressions s on s.phone = p.phone";
-        let expected = json!({"status": "DO_NOT_CALL", "user_id": "user1-id",
-            "phone": "+1234567890", "conversation_id": "p1-id-1"});
-        assert_eq!(service.row(rows).await, expected);
-    }
-}
-
-#[tokio::test]
 async fn only_a_ringing_conversation_is_marked_answered() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     for _ in 0..2 {
         mark_answered::run(&service.calls, &conversation_ref("p1-id-1")).await.unwrap();
         assert_eq!(conversation(&service).await["status"], "IN_PROGRESS");
@@ -528,7 +439,7 @@ async fn only_a_ringing_conversation_is_marked_answered() {
 
 #[tokio::test]
 async fn concurrent_records_charge_once() {
-    let service = placed().await;
+    let service = Service::with_placed_call().await;
     let (early, record) = (service.calls_at(minutes_after(5)), talked("p1-id-1", 240));
     let recorded =
         futures::future::join_all((0..6).map(|_| record_outcome::run(&early, &record))).await;

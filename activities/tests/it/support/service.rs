@@ -64,6 +64,13 @@ impl Service {
         Self::at_address(&provider.url, Some(telnyx(&provider.url)), url).await
     }
 
+    /// Without a provider, with a placed call; its id is `p1-id-1`.
+    pub async fn with_placed_call() -> Self {
+        let service = Self::start().await;
+        service.place_call().await;
+        service
+    }
+
     async fn at_address(ultravox: &str, telnyx: Option<Telnyx>, service_url: &str) -> Self {
         let url = create_migrated_database().await.unwrap();
         let store = Store::connect(&url).await.unwrap();
@@ -124,6 +131,16 @@ impl Service {
         }
         self.execute("delete from plan_decisions").await;
         self.execute("update service set paused_at = null").await;
+    }
+
+    /// Empties the tables and inserts a placed call; its id is `p1-id-1`.
+    pub async fn place_call(&self) {
+        self.clear().await;
+        self.due_call(User::default(), Prospect::default()).await;
+        self.admit("p1-id-1").await;
+        let placed = "update dials set state = 'PLACED', sent_at = intended_at,
+            provider_call_id = 'provider-1'";
+        self.execute(placed).await;
     }
 
     /// Inserts a user and a prospect with a call that is due now; its id is `p1-id-1`.
