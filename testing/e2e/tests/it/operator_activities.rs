@@ -104,10 +104,11 @@ async fn paused_dial_is_not_retried_until_unpaused() -> Result<()> {
 async fn outcome_rejected_by_the_database_is_recorded_after_the_repair() -> Result<()> {
     for command in ["reset", "unpause"] {
         let system = start_system(&[]).await?;
+        // Of the statements that record an outcome, this one comes in each, also without the agent's report.
         let fault = "create function fail() returns trigger language plpgsql as
             $$ begin raise exception 'the disk is full'; end $$;
-            create trigger fail before insert on appointments
-            execute function fail();";
+            create trigger fail before update on conversations for each row
+            when (new.status = 'COMPLETED') execute function fail();";
         sqlx::raw_sql(fault).execute(&system.database).await?;
         run_plan(&system, Plan::at(system.now())).await?;
         wait_for_failures(&system, "record_outcome", "Database", 1).await;
