@@ -58,6 +58,17 @@ id!(
     /// A customer of the service: owner of prospects, settings and a subscription.
     UserId
 );
+/// The longest id of a prospect in bytes, if an address can contain it as it is.
+pub const MAX_PROSPECT_BYTES: usize = 64;
+/// The longest other id of a prospect in bytes.
+const MAX_ENCODED_PROSPECT_BYTES: usize = 40;
+/// Conversations of one prospect that ids are laid out for: more than a plan run every five minutes for a year.
+pub const MAX_CONVERSATIONS: i32 = 99_999;
+/// Dials of one conversation that ids are laid out for: each is a reset by an operator.
+pub const MAX_DIALS: i32 = 999;
+/// The longest id of a dial in bytes: the prospect's id, `-`, five digits, `.`, three digits.
+pub const MAX_DIAL_BYTES: usize = MAX_PROSPECT_BYTES + 10;
+
 id!(
     /// A person to be called.
     ProspectId
@@ -70,6 +81,30 @@ id!(
     /// One request to ring a phone: `<conversation id>.<n>`, n counting its dials from 1.
     DialId
 );
+
+/// The text is no id of a prospect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an id has at most {MAX_PROSPECT_BYTES} letters, digits and -._~, or at most {MAX_ENCODED_PROSPECT_BYTES} bytes with \
+    other characters, and no control characters"
+)]
+pub struct InvalidProspectId;
+
+impl ProspectId {
+    /// Checks a new id, as the table does: ids become part of addresses, headers and file names.
+    pub fn parse(text: &str) -> Result<Self, InvalidProspectId> {
+        let max = if is_url_safe(text) { MAX_PROSPECT_BYTES } else { MAX_ENCODED_PROSPECT_BYTES };
+        let is_readable = |c: char| !c.is_control() && c != char::REPLACEMENT_CHARACTER;
+        let valid = (1..=max).contains(&text.len()) && text.chars().all(is_readable);
+        valid.then(|| Self::new(text)).ok_or(InvalidProspectId)
+    }
+}
+
+/// Whether an address can contain a text as it is (RFC 3986, unreserved characters).
+pub fn is_url_safe(text: &str) -> bool {
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_safe)
+}
 
 impl ConversationId {
     /// The id of a prospect's n-th conversation, counted from 1.
@@ -114,6 +149,19 @@ mod tests {
         assert_eq!(dial.as_str(), "p1-id-3.1");
         assert_eq!(dial.conversation(), Some(conversation.clone()));
         assert_eq!(conversation.prospect(), Some(ProspectId::new("p1-id")));
+    }
+
+    #[test]
+    fn prospect_id_is_short_and_printable() {
+        for valid in ["p1-id", "Kö 1/2", &"a".repeat(64), &"é".repeat(20)] {
+            assert!(ProspectId::parse(valid).is_ok(), "{valid}");
+        }
+        for invalid in
+            ["", "a\tb", "\u{fffd}", "\u{85}", &"a".repeat(65), &"é".repeat(21), &"a b".repeat(14)]
+        {
+            let sentence = ProspectId::parse(invalid).unwrap_err().to_string();
+            assert!(sentence.contains("at most 64") && sentence.contains("40 bytes"), "{sentence}");
+        }
     }
 
     #[test]

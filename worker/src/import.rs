@@ -5,7 +5,7 @@ use std::io::Read;
 use std::str::FromStr as _;
 
 use domain::hours::parse_zone;
-use domain::ids::UserId;
+use domain::ids::{ProspectId, UserId};
 use domain::phone::PhoneNumber;
 use phonenumber::country;
 
@@ -13,8 +13,6 @@ use store::imports::{self, NewProspect};
 use store::{Store, StoreError};
 
 const LINES_PER_INSERT: usize = 5_000;
-/// As in the constraint of the table.
-const MAX_ID_CHARS: usize = 200;
 const MAX_NAME_CHARS: usize = 500;
 
 /// Why nothing was imported.
@@ -185,8 +183,8 @@ impl<File: Read> Lines<File> {
         }
         let phone = text(Some(self.columns.phone)).ok_or("the number is missing")?;
         let id = text(self.columns.id);
-        if id.is_some_and(|id| id.chars().count() > MAX_ID_CHARS) {
-            return Err(format!("the id is longer than {MAX_ID_CHARS} characters"));
+        if let Some(id) = id {
+            ProspectId::parse(id).map_err(|error| error.to_string())?;
         }
         let time_zone = text(self.columns.time_zone);
         if let Some(zone) = time_zone {
