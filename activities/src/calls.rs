@@ -10,6 +10,7 @@ pub mod fetch_status;
 pub mod hang_up;
 pub mod mark_answered;
 pub mod record_outcome;
+mod rejection;
 pub mod reschedule;
 mod settings;
 pub mod sweep;

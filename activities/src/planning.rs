@@ -57,14 +57,18 @@ impl Planning {
     /// What is left of the interval of a run, in whole seconds: a run that comes late plans nothing in the past.
     fn remaining(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> PlanInterval {
         let now = self.clock.now();
-        let next_second = now.trunc_subsecs(0) + TimeDelta::seconds(1);
         let on_time = now < until && now < from + MAX_START_DELAY;
-        PlanInterval { from: if on_time { from } else { from.max(next_second) }, until }
+        PlanInterval { from: if on_time { from } else { from.max(next_second(now)) }, until }
     }
 
     fn pacing(&self, planned: Vec<DateTime<Utc>>) -> Pacing {
         Pacing::new(self.settings.max_concurrent_calls, self.settings.calls_per_minute, planned)
     }
+}
+
+/// The whole second after a time.
+fn next_second(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.trunc_subsecs(0) + TimeDelta::seconds(1)
 }
 
 /// How long after its nominal time a run is still on time.

@@ -81,6 +81,8 @@ pub struct AdmissionContext<'a> {
     pub phone_usage: &'a PhoneUsage,
     /// Whether another call to the number is in progress.
     pub phone_busy: bool,
+    /// Why the provider's rejections keep this call from being made now.
+    pub provider_block: Option<Block>,
     /// Until when the number cools down after calls to other prospects of the user.
     pub phone_cool_down_until: Option<DateTime<Utc>>,
     /// The end of the prospect's cool-down, unless the call is made again by an operator.
@@ -159,6 +161,9 @@ pub fn decide(c: &AdmissionContext<'_>) -> Decision {
     let soon = c.now + RETRY_DELAY;
     if c.paused {
         return defer(Block::until(Paused, soon));
+    }
+    if let Some(block) = &c.provider_block {
+        return defer(block.clone());
     }
     if c.phone_busy {
         return defer(Block::until(PhoneBusy, soon));

@@ -34,6 +34,8 @@ pub enum BlockReason {
     SettingsMissing,
     WindowInvalid,
     ScriptInvalid,
+    /// The provider has rejected the last calls of the user, or of several users.
+    ProviderRejects,
     PlanningFailed,
     DailyLimit,
     NoMinutes,
@@ -79,6 +81,9 @@ impl BlockReason {
             Self::SettingsMissing => "A setting of the user is missing.",
             Self::WindowInvalid => "The user's calling window is invalid.",
             Self::ScriptInvalid => "The user's scripts can't be filled in.",
+            Self::ProviderRejects => {
+                "The provider has rejected the last calls; one trial call at a time is made."
+            }
             Self::PlanningFailed => "The plan of the user failed twice, or took too long.",
             Self::DailyLimit => "The daily limit of calls is reached.",
             Self::NoMinutes => "The subscription has no minutes left.",
@@ -119,6 +124,9 @@ impl BlockReason {
             Self::SettingsMissing => "Insert the row that is named here.",
             Self::WindowInvalid => "Correct the row in advanced_settings.",
             Self::ScriptInvalid => "Correct the row in script_settings or agent_settings.",
+            Self::ProviderRejects => {
+                "Correct what the provider names, in the user's settings or in the account. A trial call is made by itself; once the provider accepts it, calls go on."
+            }
             Self::PlanningFailed => {
                 "A later plan run plans the user again, after the other users. If it fails again, correct what the error names."
             }

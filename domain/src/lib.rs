@@ -18,6 +18,7 @@ pub mod phone;
 pub mod phone_usage;
 pub mod phone_zones;
 pub mod priority;
+pub mod provider_pause;
 pub mod report;
 pub mod rules;
 pub mod script;

@@ -78,6 +78,8 @@ pub struct PlanContext<'a> {
     /// Whether a prospect without a determined time zone is skipped.
     pub strict: bool,
     pub pacing: Pacing,
+    /// Whether only a trial call is made, because the provider has rejected the last calls.
+    pub trial: bool,
     /// The user's share of the slots that all users of the run want; `None` if there are enough. Callbacks don't count.
     pub share: Option<usize>,
 }
@@ -126,7 +128,10 @@ pub fn plan(context: PlanContext<'_>, mut candidates: Vec<Candidate>) -> Vec<Dec
 
     let callbacks =
         checked.iter().filter(|(c, eligible)| eligible.is_ok() && c.priority.callback).count();
-    let (max_calls, limit) = context.budget.max_calls();
+    let (max_calls, limit) = match context.budget.max_calls() {
+        (2.., _) if context.trial => (1, BlockReason::ProviderRejects),
+        limited => limited,
+    };
     let mut spacing = EvenSpacing::new(&context, &checked, max_calls.saturating_sub(callbacks));
     let mut left = context.budget;
     let mut planned = 0;

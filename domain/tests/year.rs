@@ -335,6 +335,7 @@ impl Year<'_> {
             budget: Budget { calls: PER_DAY - self.today.1, minutes: 100_000 },
             rules: self.law.rules,
             strict: false,
+            trial: false,
             pacing: Pacing::new(100, 1_000, []),
             share: None,
         };
@@ -385,6 +386,7 @@ impl Year<'_> {
                 phone_usage: &usage,
                 phone_busy: false,
                 phone_cool_down_until: None,
+                provider_block: None,
                 calls_left_today: PER_DAY - self.today.1,
                 minutes_left: 1_000,
                 max_call_minutes: 10,

@@ -42,6 +42,8 @@ pub struct Dial {
     pub carrier_call_id: Option<String>,
     /// Why the provider did not place the call.
     pub rejection: Option<String>,
+    /// Whether the rejection concerns the user's settings or the account, not the prospect.
+    pub rejection_concerns_settings: bool,
     /// When the request was sent.
     pub sent_at: Option<DateTime<Utc>>,
     /// The first of the lookups in a row that did not find the call.
@@ -82,6 +84,7 @@ struct Row {
     provider_call_id: Option<String>,
     carrier_call_id: Option<String>,
     rejection: Option<String>,
+    rejection_concerns_settings: bool,
     sent_at: Option<DateTime<Utc>>,
     not_found_at: Option<DateTime<Utc>>,
     answered_at: Option<DateTime<Utc>>,
@@ -111,6 +114,7 @@ impl TryFrom<Row> for Dial {
             provider_call_id: row.provider_call_id,
             carrier_call_id: row.carrier_call_id,
             rejection: row.rejection,
+            rejection_concerns_settings: row.rejection_concerns_settings,
             sent_at: row.sent_at,
             not_found_at: row.not_found_at,
             answered_at: row.answered_at,
@@ -128,8 +132,8 @@ macro_rules! select_dials {
             r#"select d.id, d.conversation_id, d.user_id, d.prospect_id, d.state::text as "state!",
                 d.phone, d.subscription_id, d.reserved_minutes, d.dial_deadline, d.generation,
                 d.join_timeout_secs, d.max_duration_secs, d.provider_call_id, d.carrier_call_id,
-                d.rejection, d.sent_at, d.not_found_at, d.answered_at, d.transcript_read_at,
-                d.closed_at,
+                d.rejection, d.rejection_concerns_settings, d.sent_at, d.not_found_at,
+                d.answered_at, d.transcript_read_at, d.closed_at,
                 c.status::text as "conversation_status!"
             from dials d join conversations c on c.id = d.conversation_id "#
                 + $rest,
@@ -330,16 +334,21 @@ pub async fn mark_placed(
     Ok(())
 }
 
-/// Marks the dial as rejected by the provider for good.
+/// Marks the dial as rejected by the provider for good. A dial whose rejection concerns the user's settings or the account
+/// counts as never sent.
 pub async fn mark_rejected(
     conn: &mut PgConnection,
     id: &DialId,
     rejection: &str,
+    concerns_settings: bool,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "update dials set state = 'NOT_PLACED', rejection = $2 where id = $1 and state = 'SENT'",
+        "update dials set state = 'NOT_PLACED', rejection = $2, rejection_concerns_settings = $3,
+            sent_at = case when $3 then null else sent_at end
+        where id = $1 and state = 'SENT'",
         id.as_str(),
-        rejection
+        rejection,
+        concerns_settings
     )
     .execute(conn)
     .await?;

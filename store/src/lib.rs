@@ -15,6 +15,7 @@ pub mod phone_state;
 pub mod plans;
 pub mod prospect_history;
 pub mod prospects;
+pub mod provider_rejections;
 pub mod rules;
 mod sessions;
 pub mod suppressions;

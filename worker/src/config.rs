@@ -85,6 +85,11 @@ pub struct Config {
     #[arg(long, env, default_value_t = 120, value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub never_placed_after_secs: u32,
 
+    /// Calls of a user that Ultravox rejects in a row, for another reason than the number, until calls pause and one trial
+    /// call at a time is made
+    #[arg(long, env, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=1_000))]
+    pub pause_after_rejections: i32,
+
     /// Voices of Ultravox for the plain words that users write, as female=Jessica,male=Mark
     #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
         value_parser = parse_voice)]
@@ -167,6 +172,7 @@ impl Config {
             max_call_minutes: self.max_call_minutes,
             max_concurrent_calls: self.plans.max_concurrent_calls,
             strict_calling_hours: self.plans.strict_calling_hours,
+            pause_after_rejections: self.pause_after_rejections,
             decision_days: self.decision_days,
         }
     }

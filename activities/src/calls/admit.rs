@@ -4,6 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::admission::{self, AdmissionContext, Callee};
 use domain::ids::{ConversationId, DialId};
 use domain::minutes;
+use domain::provider_pause::Rejections;
 use domain::rules::Rule;
 use domain::status::ConversationStatus;
 use domain::{Block, BlockReason};
@@ -14,7 +15,7 @@ use store::lines::{self, Lines};
 use store::phone_state::{self, PhoneState};
 use store::prospects::{self, ProspectState};
 use store::users::{self, Profile, UserState};
-use store::{Connection, StoreError, rules};
+use store::{Connection, StoreError, provider_rejections, rules};
 use tracing::field::display;
 use tracing::{Span, info, instrument};
 use workflows::activities::calls::{Admission, AdmitInput, Admitted};
@@ -165,7 +166,10 @@ async fn evaluate(
     let phone = &call.prospect.phone;
     let phone = phone_state::phone_state(conn, phone, prospect_id, call.id, now).await?;
     let rules = rules::calling_rules(conn).await?;
-    let context = call.context(&calls.settings, now, today, &lines, &phone, &rules);
+    let pauses = provider_rejections::pauses(conn, user_id).await?;
+    let mut context = call.context(&calls.settings, now, today, &lines, &phone, &rules);
+    let blocks = pauses.iter().filter_map(|pause| pause.check(call.id, now));
+    context.provider_block = blocks.max_by_key(|block| block.until);
     let budget = Some(Budget {
         calls_left: context.calls_left_today,
         minutes_left: context.minutes_left,
@@ -179,9 +183,29 @@ async fn evaluate(
         }
         admission::Decision::Admit { reserve_minutes, dial_deadline } => {
             let admitted = reserve(calls, conn, call, reserve_minutes, dial_deadline, now).await?;
+            start_trial(calls, conn, call, &pauses, now).await?;
             Ok(Decision { admission: Admission::Admitted(admitted), reason: None, budget })
         }
     }
+}
+
+/// Lets further calls wait for this one, if the provider has rejected the last calls.
+async fn start_trial(
+    calls: &Calls,
+    conn: &mut Connection,
+    call: &PendingCall<'_>,
+    pauses: &[Rejections],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    let user_id = &call.conversation.user_id;
+    for pause in pauses.iter().filter(|pause| pause.trial.as_ref() != Some(call.id)) {
+        let Some(next) = pause.next_trial_at(calls.settings.pause_after_rejections, now) else {
+            continue;
+        };
+        provider_rejections::set_trial(conn, pause.scope, user_id, next, Some(call.id)).await?;
+        info!("This is a trial call: the provider has rejected the last calls");
+    }
+    Ok(())
 }
 
 /// Inserts the dial of an admitted call, or extends the one that was admitted before and not sent.
@@ -275,6 +299,7 @@ impl PendingCall<'_> {
             phone_usage: &phone.usage,
             phone_busy: phone.busy,
             phone_cool_down_until: phone.cool_down_until,
+            provider_block: None,
             next_call_at: self.prospect.next_call_at.filter(|_| !self.reopened),
             calls_left_today: self.profile.per_day - calls_today,
             minutes_left: self.profile.minutes_left + held_minutes,

@@ -18,6 +18,7 @@ use workflows::activities::calls::{DialRef, DialResult};
 
 use super::agent_script::fill_script;
 use super::fetch_status::mark_placed;
+use super::rejection::{self, rejected_for_settings};
 use super::settings::issue_token;
 use super::{Calls, record_ids};
 use crate::failure::Failure;
@@ -73,7 +74,10 @@ async fn prepare(calls: &Calls, dial_id: &DialId) -> Result<Prepared, StoreError
         }
         (DialState::NotPlaced, _) => {
             let detail = dial.rejection.unwrap_or_else(|| "the call was not placed".to_owned());
-            return Ok(Prepared::Done(DialResult::Rejected { detail }));
+            return Ok(Prepared::Done(match dial.rejection_concerns_settings {
+                true => rejected_for_settings(&detail),
+                false => DialResult::Rejected { detail },
+            }));
         }
         (DialState::Intended, _) => {}
     }
@@ -141,16 +145,15 @@ async fn send(calls: &Calls, prepared: &PreparedDial) -> Result<DialResult, Fail
             Ok(retry_or_deny(calls, dial, delay))
         }
         Created::NotPlaced(error) => {
-            mark_not_sent(calls, &dial.id).await?;
+            let mut tx = calls.store.begin().await?;
+            dials::mark_not_sent(&mut tx, &dial.id).await?;
+            if error.is_rejection() {
+                rejection::count(calls, &mut tx, dial, &error.to_string()).await?;
+            }
+            tx.commit().await?;
             Err(error.into())
         }
-        Created::Rejected(detail) => {
-            let mut tx = calls.store.begin().await?;
-            dials::mark_rejected(&mut tx, &dial.id, &detail).await?;
-            tx.commit().await?;
-            warn!("The provider has rejected the call; see the notes");
-            Ok(DialResult::Rejected { detail })
-        }
+        Created::Rejected(detail) => Ok(rejection::store(calls, dial, detail).await?),
         Created::Unknown(error) => {
             warn!(
                 error,

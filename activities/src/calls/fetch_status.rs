@@ -1,7 +1,7 @@
 //! `calls.fetch_status`: what the provider knows of a dial.
 
-use store::StoreError;
 use store::dials::{self, Dial};
+use store::{StoreError, provider_rejections};
 use tracing::instrument;
 use workflows::activities::calls::{DialRef, ProviderStatus};
 
@@ -74,5 +74,6 @@ pub(super) async fn mark_placed(
 ) -> Result<(), StoreError> {
     let mut tx = calls.store.begin().await?;
     dials::mark_placed(&mut tx, &dial.id, provider_call_id).await?;
+    provider_rejections::delete(&mut tx, &dial.user_id).await?;
     tx.commit().await
 }

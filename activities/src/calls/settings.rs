@@ -32,6 +32,8 @@ pub struct CallSettings {
     pub max_concurrent_calls: i32,
     /// Whether callees without a determined time zone are denied.
     pub strict_calling_hours: bool,
+    /// Calls of a user that the provider rejects in a row, for another reason than the number, until calls pause.
+    pub pause_after_rejections: i32,
     /// Days after which decisions are deleted.
     pub decision_days: u32,
 }

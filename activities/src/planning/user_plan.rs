@@ -6,16 +6,17 @@ use chrono::{DateTime, Utc};
 use domain::hours::DailyWindow;
 use domain::ids::{ConversationId, ProspectId};
 use domain::pacing::Pacing;
+use domain::provider_pause::Rejections;
 use domain::rules::Rule;
 use domain::slots::{self, Budget, Candidate, Decision, PlanContext, PlanInterval};
 use domain::{Block, BlockReason};
 use store::candidates::{self, CandidateFilter};
 use store::plans::{self, NewConversation, NewDecision};
 use store::users::{self, UserState};
-use store::{Connection, StoreError, rules};
+use store::{Connection, StoreError, provider_rejections, rules};
 use workflows::activities::planning::PlanUserInput;
 
-use super::Planning;
+use super::{Planning, next_second};
 
 /// The plan of one user.
 pub enum UserPlan {
@@ -34,6 +35,8 @@ pub(super) struct PlanBasis {
     /// The sequence numbers of the prospects' next conversations.
     sequences: BTreeMap<ProspectId, i32>,
     rules: Vec<Rule>,
+    /// Whether only a trial call is made, because the provider has rejected the last calls.
+    trial: bool,
 }
 
 /// Reads what the plan of a user is made from, or why the user as a whole is skipped.
@@ -49,6 +52,16 @@ pub(super) async fn read_basis(
         UserState::Ready(profile) => profile,
         UserState::Blocked(block) => return Ok(Err(block)),
     };
+    let mut interval = *interval;
+    let pauses = provider_rejections::pauses(conn, &input.user_id).await?;
+    let pause = pauses.iter().filter_map(Rejections::block).max_by_key(|block| block.until);
+    let trial = pause.is_some();
+    if let Some(pause) = pause {
+        match pause.until.map(next_second).filter(|trial_at| *trial_at < interval.until) {
+            Some(trial_at) => interval.from = interval.from.max(trial_at),
+            None => return Ok(Err(pause)),
+        }
+    }
     let day_start = profile.window.day_start(interval.from);
     let usage = plans::usage(conn, &input.user_id, day_start).await?;
     let budget = Budget {
@@ -67,8 +80,8 @@ pub(super) async fn read_basis(
         numbered.iter().map(|c| (c.candidate.priority.prospect.clone(), c.next_sequence)).collect();
     let candidates = numbered.into_iter().map(|c| c.candidate).collect();
     let rules = rules::calling_rules(conn).await?;
-    let (interval, window) = (*interval, profile.window);
-    Ok(Ok(PlanBasis { interval, window, budget, candidates, sequences, rules }))
+    let window = profile.window;
+    Ok(Ok(PlanBasis { interval, window, budget, candidates, sequences, rules, trial }))
 }
 
 impl PlanBasis {
@@ -85,6 +98,7 @@ impl PlanBasis {
             rules: &self.rules,
             strict: planning.settings.strict_calling_hours,
             pacing,
+            trial: self.trial,
             share,
         };
         UserPlan::Decided(slots::plan(context, self.candidates), self.sequences)

@@ -21,6 +21,13 @@ pub enum UltravoxError {
     Unreachable(#[source] reqwest::Error),
 }
 
+impl UltravoxError {
+    /// Whether the provider rejects the account, rather than failing.
+    pub fn is_rejection(&self) -> bool {
+        matches!(self, Self::KeyRejected { .. } | Self::UnexpectedAnswer { status: 400..=499, .. })
+    }
+}
+
 impl From<reqwest::Error> for UltravoxError {
     fn from(error: reqwest::Error) -> Self {
         Self::Unreachable(error.without_url())

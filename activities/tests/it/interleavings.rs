@@ -87,7 +87,10 @@ async fn run_sets(seed: u64, sets: u64) -> u64 {
 
 /// Up to four steps for existing conversations, sometimes the same one twice.
 async fn choose(service: &Service, rng: &mut Rng) -> Vec<Step> {
+    // Nobody talks about a call whose request never left: that it was made would count it in hindsight.
     let query = "select c.id, c.status::text, c.slot from conversations c
+        where c.status in ('SCHEDULED', 'DIALING', 'IN_PROGRESS') or not exists (
+            select 1 from dials d where d.conversation_id = c.id and d.sent_at is null)
         order by c.sequence desc, c.id limit 24";
     let all: Vec<(String, String, DateTime<Utc>)> =
         sqlx::query_as(query).fetch_all(&service.database).await.unwrap();

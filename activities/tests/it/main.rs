@@ -17,6 +17,7 @@ mod periods;
 mod phone_decision;
 mod plan_runs;
 mod planning;
+mod provider_rejections;
 mod record_outcome;
 mod repetition;
 mod reschedule;

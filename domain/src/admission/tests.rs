@@ -33,6 +33,7 @@ fn admissible() -> AdmissionContext<'static> {
         phone_usage: &NO_USAGE,
         phone_busy: false,
         phone_cool_down_until: None,
+        provider_block: None,
         next_call_at: None,
         calls_left_today: 1,
         minutes_left: 600,
@@ -79,7 +80,7 @@ fn dial_deadline_is_before_the_end_of_the_window() {
 fn every_rule_denies_on_its_own() {
     use BlockReason::*;
     type Change = fn(&mut AdmissionContext<'static>);
-    let cases: [(Change, BlockReason); 16] = [
+    let cases: [(Change, BlockReason); 17] = [
         (|c| c.now = at("2025-02-25T14:15:00Z"), TooLate),
         (|c| c.callee.status = ProspectStatus::Booked, ProspectNotCallable),
         (|c| c.callee.status = ProspectStatus::DoNotCall, ProspectNotCallable),
@@ -93,6 +94,10 @@ fn every_rule_denies_on_its_own() {
         (|c| c.callee.phone = "+13105550100", OutsideHours),
         (|c| (c.callee.phone, c.strict) = ("+88355501001", true), ZoneUndetermined),
         (|c| c.phone_cool_down_until = Some(at("2025-02-25T14:15:01Z")), PhoneCoolingDown),
+        (
+            |c| c.provider_block = Some(Block::until(ProviderRejects, at("2025-02-25T14:15:01Z"))),
+            ProviderRejects,
+        ),
         (|c| c.next_call_at = Some(at("2025-02-25T14:15:01Z")), CoolingDown),
         (|c| c.callee.phone_closed_by = Some(&OTHER), PhoneClosed),
         (|c| c.rules = &*CLOSED, OutsideHours),

@@ -27,7 +27,8 @@ fn planned_at(
     candidates: Vec<Candidate>,
 ) -> Vec<Decision> {
     let (window, rules, share) = (&new_york(), &[], None);
-    let context = PlanContext { interval, window, budget, rules, strict: false, pacing, share };
+    let context =
+        PlanContext { interval, window, budget, rules, strict: false, trial: false, pacing, share };
     plan(context, candidates)
 }
 
@@ -239,6 +240,7 @@ fn share_limits_the_spread_calls_and_leaves_callbacks() {
         budget: AMPLE,
         rules: &[],
         strict: false,
+        trial: false,
         pacing,
         share: Some(2),
     };
@@ -263,6 +265,7 @@ fn users_with_equal_shares_get_all_slots_however_many_they_are() {
                 budget: Budget { calls: 500, minutes: 500 },
                 rules: &[],
                 strict: false,
+                trial: false,
                 pacing: Pacing::new(5, 600, taken.clone()),
                 share: Some(share),
             };

@@ -29,7 +29,7 @@ pub struct CreateFault {
     pub slow_ms: Option<u64>,
     /// Answer 429; no call is created.
     pub refuse_429: Option<RetryAfter>,
-    /// Answer 401, 402 or 403; no call is created.
+    /// Answer 400, 401, 402, 403 or 422; no call is created.
     pub refuse: Option<u16>,
     /// The number of requests that the fault still applies to; 1 if absent.
     pub times: Option<u64>,
@@ -212,8 +212,8 @@ fn check(change: &FaultChange) -> anyhow::Result<()> {
         let are_server_errors =
             statuses.iter().flatten().all(|status| (500..=599).contains(status));
         ensure!(are_server_errors, "an injected status must be from 500 to 599");
-        let is_client_error = fault.refuse.is_none_or(|status| (401..=403).contains(&status));
-        ensure!(is_client_error, "refuse must be 401, 402 or 403");
+        let is_client_error = fault.refuse.is_none_or(|status| matches!(status, 400..=403 | 422));
+        ensure!(is_client_error, "refuse must be 400, 401, 402, 403 or 422");
     }
     Ok(())
 }

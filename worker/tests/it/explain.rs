@@ -30,6 +30,10 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
         UserDeleted | ProspectDeleted | ProspectNotCallable | ScriptInvalid | PhoneChanged
         | PlanningFailed | TooEarly | TooLate | LinesBusy | AlreadyRecorded => return None,
         Paused => "update users set paused_at = now()",
+        ProviderRejects => {
+            "insert into provider_rejections (user_id, in_a_row, users, last_dial_id, detail, rejected_at, trial_at)
+            values ('user1-id', 3, '{user1-id}', 'p1-id-1.1', 'unknown voice', '2025-02-25 13:00Z', '2025-02-26')"
+        }
         NoActiveSubscription => "update subscriptions set status = 'PAUSED'",
         SettingsMissing => "delete from agent_settings",
         WindowInvalid => "update advanced_settings set calling_days = '{}'",

@@ -87,6 +87,7 @@ impl Service {
             max_concurrent_calls: 5,
             max_call_minutes: 10,
             strict_calling_hours: false,
+            pause_after_rejections: 3,
             decision_days: 30,
         };
         let clock = clock_at(at(NOW));
@@ -130,6 +131,7 @@ impl Service {
             self.execute(format!("delete from {table}")).await;
         }
         self.execute("delete from plan_decisions").await;
+        self.execute("delete from provider_rejections").await;
         self.execute("update service set paused_at = null").await;
     }
 
