@@ -127,7 +127,7 @@ impl EventForwarder {
         let digest = Sha256::digest(payload.to_string());
         // A workflow takes a limited number of signals. Temporal drops a repeated request.
         let options = WorkflowSignalOptions::builder().request_id(hex::encode(digest)).build();
-        match handle.signal(Call::call_event, payload.clone(), options).await {
+        match handle.signal(Call::call_event, payload.clone().into(), options).await {
             Ok(()) => Ok(Forwarded::Accepted),
             // Without this arm a missing namespace would look like a closed workflow.
             Err(WorkflowInteractionError::NotFound(status))
@@ -166,7 +166,7 @@ impl EventForwarder {
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
             .static_summary(format!("Late event of call {conversation}"))
             .build();
-        match self.client.start_workflow(LateEvent::run, input, options).await {
+        match self.client.start_workflow(LateEvent::run, input.into(), options).await {
             Ok(_) | Err(WorkflowStartError::AlreadyStarted { .. }) => Ok(()),
             Err(error) => Err(ForwardError::StartLateEvent(error)),
         }

@@ -37,12 +37,20 @@ const MAX_CONFLICTS: usize = 10;
 pub(crate) async fn sync_schedules(client: &Client, config: &Config) -> Result<()> {
     let interval = Duration::from_secs(u64::from(config.schedule_interval_minutes) * 60);
     let input = plan_input(config);
-    let plan =
-        ScheduleAction::start_workflow(PlanCalls::run, input.clone(), TASK_QUEUE, PLAN_SCHEDULE);
+    let plan = ScheduleAction::start_workflow(
+        PlanCalls::run,
+        input.clone().into(),
+        TASK_QUEUE,
+        PLAN_SCHEDULE,
+    );
     sync(client, PLAN_SCHEDULE, plan, &input, interval).await?;
     let input = SweepCallsInput { limit: MAX_SWEPT_CALLS };
-    let sweep =
-        ScheduleAction::start_workflow(SweepCalls::run, input.clone(), TASK_QUEUE, SWEEP_SCHEDULE);
+    let sweep = ScheduleAction::start_workflow(
+        SweepCalls::run,
+        input.clone().into(),
+        TASK_QUEUE,
+        SWEEP_SCHEDULE,
+    );
     sync(client, SWEEP_SCHEDULE, sweep, &input, SWEEP_INTERVAL).await?;
     info!(
         intervalMinutes = config.schedule_interval_minutes,

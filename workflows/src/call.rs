@@ -23,12 +23,13 @@ use crate::activities::calls::{Admitted, ConversationRef, DialRef, ReceivedEvent
 use crate::attributes;
 use crate::clock::ClockOffset;
 use crate::events::{self, Received};
+use crate::input::{Input, InvalidInput};
 use dialing::Dialed;
 
 /// Why the slot was not moved, as a sentence.
 type RescheduleError = Box<dyn std::error::Error + Send + Sync>;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CallInput {
     /// The conversation; its row exists before the workflow starts.
@@ -85,6 +86,10 @@ pub struct Progress {
 #[workflow]
 pub struct Call {
     input: CallInput,
+    /// Why the workflow has no input.
+    invalid_input: Option<InvalidInput>,
+    /// Why the last signal that can't be read was skipped, as a sentence.
+    skipped_signal: Option<String>,
     state: CallState,
     details: String,
     dial: Option<Admitted>,
@@ -110,9 +115,15 @@ pub struct Call {
 #[workflow_methods]
 impl Call {
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, input: CallInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, input: Input<CallInput>) -> Self {
+        let (input, invalid_input) = match input.into_result() {
+            Ok(input) => (input, None),
+            Err(error) => (CallInput::default(), Some(error)),
+        };
         Self {
             input,
+            invalid_input,
+            skipped_signal: None,
             state: CallState::Waiting,
             details: String::new(),
             dial: None,
@@ -131,6 +142,9 @@ impl Call {
     /// Waits for the slot, dials, monitors the call to its end and records the outcome.
     #[run(name = "Call")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<CallResult> {
+        if let Some(error) = ctx.state(|call| call.invalid_input.clone()) {
+            return Err(error.into_termination());
+        }
         let (end, dial) = match dialing::wait_and_dial(ctx).await? {
             Dialed::Live(dial) => (monitoring::monitor(ctx, &dial).await, Some(dial)),
             Dialed::NotMade(end) => (end, None),
@@ -142,9 +156,21 @@ impl Call {
         }
     }
 
-    /// Takes an event from the webhook server.
+    /// Takes an event from the webhook server. A signal that can't be read is skipped, and shown in the details.
     #[signal(name = "call_event")]
-    pub fn call_event(&mut self, _ctx: &mut SyncWorkflowContext<Self>, payload: serde_json::Value) {
+    pub fn call_event(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        payload: Input<serde_json::Value>,
+    ) {
+        let payload = match payload.into_result() {
+            Ok(payload) => payload,
+            Err(error) => {
+                self.skipped_signal = Some(format!("A signal was skipped: it {error}."));
+                ctx.set_current_details(self.full_details());
+                return;
+            }
+        };
         let message = match events::parse_message(&payload, &self.input.user_id) {
             Received::Event(message) => message,
             Received::Unread => {
@@ -204,6 +230,14 @@ impl Call {
 }
 
 impl Call {
+    /// The details, and the last signal that was skipped.
+    fn full_details(&self) -> String {
+        match &self.skipped_signal {
+            None => self.details.clone(),
+            Some(skipped) => format!("{}\n\n{skipped}", self.details),
+        }
+    }
+
     /// Keeps an event, unless it is a repetition.
     fn receive(&mut self, dial_id: Option<DialId>, event: DialEvent) {
         let received = ReceivedEvent { dial_id, event };
@@ -265,11 +299,11 @@ impl Call {
 /// the outcome, which saves an event.
 fn show(ctx: &WorkflowContext<Call>, state: CallState, details: impl Into<String>) {
     let details = details.into();
-    ctx.set_current_details(details.clone());
-    let changed = ctx.state_mut(|call| {
+    let (changed, details) = ctx.state_mut(|call| {
         call.details = details;
-        std::mem::replace(&mut call.state, state) != state
+        (std::mem::replace(&mut call.state, state) != state, call.full_details())
     });
+    ctx.set_current_details(details);
     let searchable = !matches!(state, CallState::Recording | CallState::Recorded);
     if changed && searchable {
         ctx.upsert_search_attributes([attributes::CALL_STATE.value_set(state.into_str().into())]);

@@ -1,7 +1,6 @@
 //! The signal by which the webhook server passes events to a call's workflow.
 //!
-//! A signal that can't be decoded would block its workflow for good. So the workflow takes any JSON, parses it and
-//! ignores what it does not understand.
+//! The workflow ignores what it does not understand.
 
 use chrono::{DateTime, Utc};
 use domain::facts::{DialEvent, EndReason, HangupCause};

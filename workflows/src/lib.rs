@@ -8,6 +8,7 @@ pub mod call;
 pub mod clock;
 pub mod events;
 pub mod ids;
+pub mod input;
 pub mod late_event;
 pub mod plan_calls;
 mod presets;

@@ -24,6 +24,7 @@ use crate::activities::planning::{
 };
 use crate::call::{Call, CallInput, CallState};
 use crate::clock::{self, ClockOffset};
+use crate::input::Input;
 use crate::{attributes, ids, presets};
 
 /// Child workflows started at once.
@@ -98,20 +99,20 @@ pub struct PlanSummary {
 /// The workflow of one plan run.
 #[workflow]
 pub struct PlanCalls {
-    input: PlanCallsInput,
+    input: Input<PlanCallsInput>,
 }
 
 #[workflow_methods]
 impl PlanCalls {
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, input: PlanCallsInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, input: Input<PlanCallsInput>) -> Self {
         Self { input }
     }
 
     /// Plans the users whose turn it is, then the due callbacks of other users, and starts the calls.
     #[run(name = "PlanCalls")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PlanSummary> {
-        let mut input = ctx.state(|run| run.input.clone());
+        let mut input = ctx.state(|run| run.input.get())?;
         let from = input.from.unwrap_or_else(|| nominal_time(ctx, input.clock_offset));
         input.from = Some(from);
         input.so_far.from = Some(from);
@@ -202,7 +203,7 @@ impl PlanRun<'_> {
     fn continue_as_new(&self) -> Result<(), WorkflowTermination> {
         // The next run of the workflow does not get the request for cancellation.
         let input = PlanCallsInput { cancelled: self.is_cancelled(), ..self.input.clone() };
-        match self.ctx.continue_as_new(input, ContinueAsNewOptions::default())? {}
+        match self.ctx.continue_as_new(input.into(), ContinueAsNewOptions::default())? {}
     }
 
     /// Picks the next page of users; returns them, and whether it is the last page. A planned user is not picked again.

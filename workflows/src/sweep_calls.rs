@@ -6,6 +6,7 @@ use temporalio_workflow::{
 };
 
 use crate::activities::calls::{Sweep, SweepInput, SweepResult};
+use crate::input::Input;
 use crate::presets;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -18,20 +19,20 @@ pub struct SweepCallsInput {
 /// The workflow of one sweep. A terminated workflow runs no code of its own, so its call is recorded here.
 #[workflow]
 pub struct SweepCalls {
-    input: SweepCallsInput,
+    input: Input<SweepCallsInput>,
 }
 
 #[workflow_methods]
 impl SweepCalls {
     #[init]
-    pub fn new(_ctx: &WorkflowContextView, input: SweepCallsInput) -> Self {
+    pub fn new(_ctx: &WorkflowContextView, input: Input<SweepCallsInput>) -> Self {
         Self { input }
     }
 
     /// Records the calls that have no workflow any more.
     #[run(name = "SweepCalls")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<SweepResult> {
-        let limit = ctx.state(|sweep| sweep.input.limit);
+        let SweepCallsInput { limit } = ctx.state(|sweep| sweep.input.get())?;
         Ok(ctx.execute_activity(Sweep, SweepInput { limit }, presets::sweep()).await?)
     }
 }

@@ -114,7 +114,7 @@ async fn collect_reports(calls: &Calls, dial_id: &DialId) -> Result<bool, StoreE
 /// Passes the event on to the workflow of the call, if one runs by now: it may have started meanwhile.
 pub async fn pass_on(client: &Client, input: &LateEventInput) -> Result<(), Failure> {
     let handle = client.get_workflow_handle::<Call>(call_workflow(&input.conversation_id));
-    match handle.signal(Call::call_event, input.message.clone(), Default::default()).await {
+    match handle.signal(Call::call_event, input.message.clone().into(), Default::default()).await {
         Ok(()) | Err(WorkflowInteractionError::NotFound(_)) => Ok(()),
         // For example the workflow has as many signals as Temporal allows. The records have the event.
         Err(WorkflowInteractionError::Rpc(status)) if takes_no_signal(&status) => Ok(()),

@@ -78,7 +78,7 @@ pub async fn start_calls(
                 clock_offset,
             };
             let options = WorkflowStartOptions::new(TASK_QUEUE, id.clone()).build();
-            client.start_workflow(Call::run, input, options).await?;
+            client.start_workflow(Call::run, input.into(), options).await?;
             Ok(id)
         })
         .buffer_unordered(MAX_CONCURRENT_STARTS)

@@ -152,7 +152,7 @@ async fn send_bare(
             let id = &ids[(sender * share + n) % ids.len()];
             let began = std::time::Instant::now();
             let handle = client.get_workflow_handle::<Call>(id.clone());
-            handle.signal(Call::call_event, message.clone(), Default::default()).await?;
+            handle.signal(Call::call_event, message.clone().into(), Default::default()).await?;
             latencies.push(began.elapsed());
         }
         Ok(latencies)

@@ -35,6 +35,7 @@ mod shutdown;
 mod suppressed;
 mod tls;
 mod tools;
+mod unreadable_input;
 mod unsigned;
 mod user_secrets;
 mod worker_killed;
