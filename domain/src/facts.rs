@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::IntoStaticStr;
 
-use crate::report::{Report, ReportSource};
+use crate::report::{Report, ReportSource, ReportedOutcome};
 use crate::status::{Outcome, Reason};
 
 /// Why the provider ended the call. The order counts: of two reasons for one call, the later variant is kept.
@@ -69,6 +69,8 @@ pub enum DialEvent {
     Failed { reason: Option<String> },
     /// The agent or the user's system reports an outcome.
     Reported(Report),
+    /// The agent or the user's system reports an outcome that can't be taken, in these words.
+    ReportRefused { source: ReportSource, text: String },
     /// The carrier has started the telephone leg.
     LegStarted { carrier_call_id: String },
     /// The carrier did not reach the callee.
@@ -94,16 +96,32 @@ pub enum EventSource {
     Service,
 }
 
+impl From<ReportSource> for EventSource {
+    fn from(source: ReportSource) -> Self {
+        match source {
+            ReportSource::Agent => Self::Agent,
+            ReportSource::User => Self::User,
+        }
+    }
+}
+
 impl DialEvent {
+    /// The event of a report. One that is invalid counts for the notes only.
+    pub fn of_report(reported: ReportedOutcome, source: ReportSource) -> Self {
+        let notes = reported.notes.clone().map(|notes| format!(" ({notes})")).unwrap_or_default();
+        match Report::new(reported, source) {
+            Ok(report) => Self::Reported(report),
+            Err(error) => Self::ReportRefused { source, text: format!("{error}{notes}") },
+        }
+    }
+
     pub fn source(&self) -> EventSource {
         match self {
             Self::Placed { .. } | Self::Answered { .. } | Self::Ended { .. } => {
                 EventSource::Provider
             }
-            Self::Reported(report) => match report.source() {
-                ReportSource::Agent => EventSource::Agent,
-                ReportSource::User => EventSource::User,
-            },
+            Self::Reported(report) => report.source().into(),
+            Self::ReportRefused { source, .. } => (*source).into(),
             Self::LegStarted { .. } | Self::Unreached { .. } | Self::Voicemail => {
                 EventSource::Carrier
             }
@@ -136,6 +154,7 @@ pub struct DialFacts {
     vanished: bool,
     never_placed: bool,
     reports: BTreeSet<Report>,
+    refused_reports: BTreeSet<String>,
 }
 
 /// How a call went.
@@ -156,13 +175,18 @@ pub struct CallSummary {
     /// The reports that lost against [`outcome`](Self::outcome).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub superseded: Vec<Report>,
+    /// What was reported and can't be taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused_reports: Vec<String>,
 }
 
 impl CallSummary {
-    /// The notes, with a line for each superseded report.
+    /// The notes, with a line for each report that was superseded or can't be taken.
     pub fn full_notes(&self) -> Option<String> {
         let superseded = self.superseded.iter().map(|report| format!("also reported: {report}"));
-        let lines: Vec<String> = self.notes.iter().cloned().chain(superseded).collect();
+        let refused = self.refused_reports.iter().map(|text| format!("not taken: {text}"));
+        let lines: Vec<String> =
+            self.notes.iter().cloned().chain(superseded).chain(refused).collect();
         (!lines.is_empty()).then(|| lines.join("\n"))
     }
 }
@@ -209,6 +233,9 @@ impl DialFacts {
             }
             DialEvent::Reported(report) => {
                 self.reports.insert(report);
+            }
+            DialEvent::ReportRefused { text, .. } => {
+                self.refused_reports.insert(text);
             }
             DialEvent::LegStarted { carrier_call_id } => {
                 keep_min(&mut self.carrier_call_id, Some(carrier_call_id));
@@ -318,6 +345,7 @@ impl DialFacts {
             ended_at: self.ended_at,
             talk_secs: self.talk_secs(),
             superseded: self.superseded(),
+            refused_reports: self.refused_reports.iter().cloned().collect(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::hours::is_plausible;
@@ -25,6 +25,9 @@ pub const REPORTABLE: [Outcome; 4] = [
     Outcome::NotInterested,
     Outcome::DoNotCall,
 ];
+
+/// How far ahead an appointment or a callback may be: with a later time, the year is usually wrong.
+pub const MAX_TIME_AHEAD: TimeDelta = TimeDelta::days(366);
 
 /// A reported outcome, not validated yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -66,6 +69,23 @@ impl TryFrom<UncheckedReport> for Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} needs the time that was agreed on")]
 pub struct MissingTime(pub Outcome);
+
+impl ReportedOutcome {
+    /// Moves a time that nobody can mean, more than [`MAX_TIME_AHEAD`] from now, to the notes.
+    #[must_use]
+    pub fn checked_at(self, now: DateTime<Utc>) -> Self {
+        let is_far = |time: &DateTime<Utc>| *time > now + MAX_TIME_AHEAD || !is_plausible(*time);
+        match self.time.filter(is_far) {
+            None => self,
+            Some(time) => {
+                let time = time.format("%Y-%m-%d %H:%M UTC");
+                let notes = self.notes.map(|notes| format!(": {notes}")).unwrap_or_default();
+                let notes = Some(format!("for {time}, which can't be meant{notes}"));
+                Self { time: None, notes, ..self }
+            }
+        }
+    }
+}
 
 impl Report {
     /// Validates a report. The time of an outcome that has none is dropped.

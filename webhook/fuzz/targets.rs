@@ -71,7 +71,7 @@ pub fn user_webhook(input: &[u8]) {
     let conversation = query_parameter(&query, "conversationId");
     let user = query_parameter(&query, "userId").map(UserId::new);
     let Ok(body) = parse_object(body) else { return };
-    if let Ok(event) = user_webhook::read_event(&body, conversation.as_deref(), user) {
+    if let Ok(event) = user_webhook::read_event(&body, conversation.as_deref(), user, now()) {
         assert_round_trip(&event);
     }
 }

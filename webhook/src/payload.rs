@@ -38,11 +38,16 @@ pub struct RoutedEvent {
 /// Parses a body that must be a JSON object. If a key is repeated, the last value counts. What can't
 /// be stored of a text, such as half an emoji, becomes U+FFFD: the rest of the event matters.
 pub fn parse_object(body: &[u8]) -> Result<Map<String, Value>, Malformed> {
-    match serde_json::from_str(&repair_json(body)) {
+    match serde_json::from_str(&repair_json(without_mark(body))) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(Malformed::new("body", "must be a JSON object")),
         Err(error) => Err(Malformed::new("body", format!("is not JSON: {error}"))),
     }
+}
+
+/// The text after a byte order mark, which some senders write.
+fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 /// A decoded parameter of a query string.

@@ -75,6 +75,21 @@ fn user_webhooks() -> [Value; 3] {
     ]
 }
 
+fn now() -> DateTime<Utc> {
+    "2026-05-01T12:00:00Z".parse().unwrap()
+}
+
+#[test]
+fn byte_order_mark_before_a_body_is_skipped() {
+    for document in user_webhooks().into_iter().chain([provider_webhook(), carrier_event()]) {
+        let body = format!("\u{feff}{document}");
+        assert_eq!(Value::Object(parse_object(body.as_bytes()).unwrap()), document);
+    }
+    let body = format!("\u{feff}{}", carrier_event());
+    let dial = Some(DialId::new("p1-1.1"));
+    assert!(carrier::read_event(body.as_bytes(), dial).unwrap().is_some());
+}
+
 #[test]
 fn bad_text_in_any_field_is_replaced_or_rejected() {
     for bad in BAD_TEXTS {
@@ -93,7 +108,7 @@ fn bad_text_in_any_field_is_replaced_or_rejected() {
         for webhook in user_webhooks() {
             for document in documents_with(bad, &webhook) {
                 let body = parse_object(document.as_bytes()).unwrap();
-                if let Ok(event) = user_webhook::read_event(&body, None, None) {
+                if let Ok(event) = user_webhook::read_event(&body, None, None, now()) {
                     assert_storable(&event.message, &document);
                 }
             }
@@ -103,10 +118,9 @@ fn bad_text_in_any_field_is_replaced_or_rejected() {
 
 #[test]
 fn bad_text_in_free_text_loses_no_outcome() {
-    let now: DateTime<Utc> = "2026-05-01T12:00:00Z".parse().unwrap();
     for bad in BAD_TEXTS {
         let document = format!(r#"{{"outcome":"DO_NOT_CALL","notes":"never again{bad}"}}"#);
-        let report = read_report(&parse_object(document.as_bytes()).unwrap(), now).unwrap();
+        let report = read_report(&parse_object(document.as_bytes()).unwrap(), now()).unwrap();
         assert_eq!(report.reported.notes.as_deref(), Some("never again\u{fffd}"));
 
         let document = format!(
@@ -114,7 +128,7 @@ fn bad_text_in_free_text_loses_no_outcome() {
                 "outcome":{{"type":"DO_NOT_CALL","notes":"{bad}"}}}}"#
         );
         let body = parse_object(document.as_bytes()).unwrap();
-        let event = user_webhook::read_event(&body, None, None).unwrap();
+        let event = user_webhook::read_event(&body, None, None, now()).unwrap();
         let CallEvent::Completed { transcript, report, .. } = event.message.event else {
             panic!("{event:?}")
         };

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use domain::facts::{DialEvent, EndReason, HangupCause};
 use domain::ids::{DialId, UserId};
-use domain::report::{Report, ReportSource, ReportedOutcome};
+use domain::report::{ReportSource, ReportedOutcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -147,11 +147,11 @@ impl CallEvent {
             }
             Self::Completed { talk_secs, transcript: text, report } => {
                 transcript = text;
-                let report = report.and_then(|report| reported(report, ReportSource::User));
+                let report = report.map(|report| DialEvent::of_report(report, ReportSource::User));
                 report.into_iter().chain([DialEvent::Completed { talk_secs }]).collect()
             }
             Self::Failed { reason } => vec![DialEvent::Failed { reason }],
-            Self::Reported(report) => reported(report, ReportSource::Agent).into_iter().collect(),
+            Self::Reported(report) => vec![DialEvent::of_report(report, ReportSource::Agent)],
             Self::Carrier { carrier_call_id, unreached, machine } => {
                 let started = carrier_call_id
                     .map(|carrier_call_id| DialEvent::LegStarted { carrier_call_id });
@@ -162,10 +162,6 @@ impl CallEvent {
         };
         (events, transcript)
     }
-}
-
-fn reported(outcome: ReportedOutcome, source: ReportSource) -> Option<DialEvent> {
-    Report::new(outcome, source).ok().map(DialEvent::Reported)
 }
 
 fn placed(provider_call_id: Option<String>) -> Option<DialEvent> {

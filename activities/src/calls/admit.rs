@@ -140,7 +140,7 @@ async fn decide(
         return Ok(BlockReason::ProspectDeleted.into());
     };
     let follow_up = prospect.attempts > 0;
-    if let Err(block) = fill_script(&calls.settings, &profile, &prospect.name, follow_up) {
+    if let Err(block) = fill_script(&calls.settings, &profile, &prospect, follow_up) {
         return Ok(block.into());
     }
     let call = PendingCall { id, conversation, reopened, profile: *profile, prospect, dial };

@@ -2,6 +2,7 @@
 
 use domain::script::{ScriptError, Values, fill};
 use domain::{Block, BlockReason};
+use store::prospects::ProspectState;
 use store::users::Profile;
 
 use super::CallSettings;
@@ -15,13 +16,14 @@ use crate::ultravox::AgentScript;
 pub(super) fn fill_script(
     settings: &CallSettings,
     profile: &Profile,
-    prospect_name: &str,
+    prospect: &ProspectState,
     follow_up: bool,
 ) -> Result<AgentScript, Block> {
     let values = Values {
-        prospect_name: prospect_name.to_owned(),
+        prospect_name: prospect.name.clone(),
         user_name: profile.name.clone(),
         company_name: profile.company_name.clone(),
+        custom: prospect.custom.clone(),
     };
     let instructions = if follow_up { &profile.follow_up } else { &profile.initial };
     let filled = |text: &str| fill(text, &values).map_err(|error| to_block(&error));

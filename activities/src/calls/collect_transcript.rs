@@ -1,9 +1,10 @@
 //! `calls.collect_transcript`: the transcript, and the reports in it.
 
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use domain::callee_zones::spoken_zone;
 use domain::facts::DialEvent;
-use domain::report::{Report, ReportSource, ReportedOutcome};
+use domain::report::ReportSource;
 use store::dials::Dial;
 use store::users::{self, UserState};
 use store::{StoreError, outcomes, prospects};
@@ -13,7 +14,7 @@ use workflows::activities::calls::{DialRef, ReceivedEvent, RecordInput, Recorded
 use super::fetch_status::find_call;
 use super::{Calls, record_outcome};
 use crate::failure::Failure;
-use crate::ultravox::UltravoxError;
+use crate::ultravox::{Transcript, UltravoxError};
 
 /// Stores the transcript of a dial's call and records the reports of its tool calls, in one transaction.
 #[instrument(
@@ -29,25 +30,27 @@ pub async fn run(calls: &Calls, input: &DialRef) -> Result<Recorded, Failure> {
     let call = call.ok_or_else(|| UltravoxError::NotFound(dial.id.clone()))?;
     let zone = agent_zone(calls, &dial).await?;
     let transcript = calls.ultravox.read_transcript(&call.call_id, zone).await?;
+    let text = transcript.text.clone();
     let received = |event| ReceivedEvent { dial_id: Some(dial.id.clone()), event };
     let record = RecordInput {
-        events: into_events(transcript.reports, transcript.voicemail).map(received).collect(),
+        events: into_events(transcript, calls.clock.now()).map(received).collect(),
         ..RecordInput::new(dial.conversation_id.clone())
     };
     let mut tx = calls.store.begin().await?;
     // The lock order: the conversation, then its dials.
     let recorded = record_outcome::record(calls, &mut tx, &record).await?;
-    outcomes::store_transcript(&mut tx, &dial, &transcript.text, calls.clock.now()).await?;
+    outcomes::store_transcript(&mut tx, &dial, &text, calls.clock.now()).await?;
     tx.commit().await?;
     Ok(recorded)
 }
 
-/// The reports in the messages of a call as events; invalid ones are ignored.
-fn into_events(reports: Vec<ReportedOutcome>, voicemail: bool) -> impl Iterator<Item = DialEvent> {
-    let reports = reports.into_iter().filter_map(|reported| {
-        Report::new(reported, ReportSource::Agent).ok().map(DialEvent::Reported)
-    });
-    reports.chain(voicemail.then_some(DialEvent::Voicemail))
+/// The reports in the messages of a call as events.
+fn into_events(transcript: Transcript, now: DateTime<Utc>) -> impl Iterator<Item = DialEvent> {
+    let reports = transcript
+        .reports
+        .into_iter()
+        .map(move |reported| DialEvent::of_report(reported.checked_at(now), ReportSource::Agent));
+    reports.chain(transcript.voicemail.then_some(DialEvent::Voicemail))
 }
 
 /// The zone that the agent was given; `None` if it is no longer known.

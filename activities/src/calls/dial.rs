@@ -110,7 +110,7 @@ async fn prepare(calls: &Calls, dial_id: &DialId) -> Result<Prepared, StoreError
     // The agent gets one zone; times are reported with their offset.
     let zone = zones.first().copied().unwrap_or(profile.window.zone());
     let follow_up = prospect.attempts > 0;
-    let script = match fill_script(&calls.settings, &profile, &prospect.name, follow_up) {
+    let script = match fill_script(&calls.settings, &profile, &prospect, follow_up) {
         Ok(script) => script,
         Err(block) => return Ok(deny(block)),
     };

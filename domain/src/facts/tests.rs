@@ -152,6 +152,40 @@ fn repeated_event_changes_nothing() {
 }
 
 #[test]
+fn report_that_can_not_be_taken_is_in_the_notes() {
+    let now: DateTime<Utc> = "2025-02-25T14:00:00Z".parse().unwrap();
+    for (time, words) in [
+        ("+10000-01-01T23:58:59Z", "for +10000-01-01 23:58 UTC, which can't be meant: at the café"),
+        ("-0002-12-31T10:00:00Z", "for -0002-12-31"),
+        ("2026-02-27T14:00:00Z", "for 2026-02-27 14:00 UTC"),
+    ] {
+        for outcome in [Outcome::AppointmentSet, Outcome::CallbackRequested] {
+            let reported = ReportedOutcome {
+                outcome,
+                time: Some(time.parse().unwrap()),
+                notes: Some("at the café".to_owned()),
+            };
+            let event = DialEvent::of_report(reported.checked_at(now), ReportSource::User);
+            let summary =
+                DialFacts::of([event, DialEvent::Completed { talk_secs: Some(60) }]).summary();
+            assert_eq!((summary.outcome, summary.reason), (None, Some(Reason::NoReport)));
+            let notes = summary.full_notes().unwrap();
+            assert!(notes.starts_with(&format!("not taken: {outcome} ")), "{notes}");
+            assert!(notes.contains(words) && notes.contains("at the café"), "{notes}");
+        }
+    }
+    let within = ReportedOutcome {
+        outcome: Outcome::AppointmentSet,
+        time: Some(now + chrono::TimeDelta::days(366)),
+        notes: None,
+    };
+    assert!(matches!(
+        DialEvent::of_report(within.checked_at(now), ReportSource::Agent),
+        DialEvent::Reported(_)
+    ));
+}
+
+#[test]
 fn losing_report_is_listed_as_superseded() {
     let both = DialFacts::of([report(Outcome::CallbackRequested), report(Outcome::DoNotCall)]);
     let notes = both.summary().full_notes();

@@ -1,9 +1,9 @@
 //! The arguments of the agent's tool `report_outcome`. A model writes them, so an invalid argument
 //! is answered with a sentence that the agent can act on.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::hours::{parse_local_time, parse_zone};
-use domain::report::{REPORTABLE, Report, ReportSource, ReportedOutcome};
+use domain::report::{MAX_TIME_AHEAD, REPORTABLE, Report, ReportSource, ReportedOutcome};
 use domain::status::Outcome;
 use domain::text::repair_json;
 use serde::Deserialize;
@@ -11,9 +11,6 @@ use serde_json::{Map, Value, json};
 
 use super::fields::LenientText;
 
-/// How far ahead an appointment or callback may be. If a model gives a later time, the year is
-/// usually wrong.
-const MAX_TIME_AHEAD: TimeDelta = TimeDelta::days(366);
 /// Notes are cut after this many characters.
 const MAX_NOTES_CHARS: usize = 2_000;
 

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 use workflows::events::{CallEvent, EventMessage};
 
 use super::fields::Text;
-use super::{JsonObject, Malformed, RoutedEvent, parse_object, required, validate_id};
+use super::{
+    JsonObject, Malformed, RoutedEvent, parse_object, required, validate_id, without_mark,
+};
 
 /// The object `data` of a call-control event.
 #[derive(Deserialize)]
@@ -36,7 +38,7 @@ struct Detection {
 ///
 /// `dial` comes from the callback URL that we gave to Telnyx: the body has no field of ours.
 pub fn read_event(body: &[u8], dial: Option<DialId>) -> Result<Option<RoutedEvent>, Malformed> {
-    let is_json = body.trim_ascii_start().starts_with(b"{");
+    let is_json = without_mark(body).trim_ascii_start().starts_with(b"{");
     let event = if is_json { read_call_control(&parse_object(body)?) } else { read_texml(body) }?;
     let Some(event) = event else { return Ok(None) };
     let dial = required(dial, "dial")?;
@@ -52,7 +54,8 @@ fn read_texml(body: &[u8]) -> Result<Option<CallEvent>, Malformed> {
     let field = |name: &str| fields.get(name).map(String::as_str).filter(|text| !text.is_empty());
     let leg = read_leg("CallSid", field("CallSid").map(str::to_owned))?;
     if let Some(answered_by) = field("AnsweredBy") {
-        return Ok(answered_by.starts_with("machine").then(|| machine(leg)));
+        let is_machine = ["machine", "fax"].iter().any(|word| answered_by.starts_with(word));
+        return Ok(is_machine.then(|| machine(leg)));
     }
     let cause = match field("CallStatus").unwrap_or_default() {
         "initiated" => return Ok(leg.map(leg_started)),
@@ -83,7 +86,7 @@ fn read_call_control(body: &Map<String, Value>) -> Result<Option<CallEvent>, Mal
         },
         Some("call.machine.detection.ended" | "call.machine.premium.detection.ended") => {
             let result = payload.read::<Detection>()?.result.0;
-            (result.as_deref() == Some("machine")).then(|| machine(leg))
+            matches!(result.as_deref(), Some("machine" | "fax_detected")).then(|| machine(leg))
         }
         _ => None,
     };
@@ -147,7 +150,9 @@ mod tests {
             ("CallStatus=failed&HangupCause=new", Some(unreached(leg(), HangupCause::Failed))),
             ("AnsweredBy=machine_start", Some(machine(leg()))),
             ("AnsweredBy=machine", Some(machine(leg()))),
+            ("AnsweredBy=fax", Some(machine(leg()))),
             ("AnsweredBy=human", None),
+            ("AnsweredBy=unknown", None),
             ("CallStatus=unknown", None),
             ("", None),
         ] {

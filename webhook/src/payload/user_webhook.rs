@@ -1,6 +1,7 @@
 //! User webhook v1, sent by a user's own system:
 //! `{"eventType": "call.completed", "conversationId": "…", …}`.
 
+use chrono::{DateTime, Utc};
 use domain::ids::{ConversationId, UserId};
 use domain::report::ReportedOutcome;
 use domain::status::Outcome;
@@ -66,11 +67,13 @@ struct Notes {
 ///
 /// `query_id` is the conversation id of the query string; the body may omit its own. If `user` is
 /// set, the event is signed with that user's secret: it applies to calls of that user only, and
-/// `query_id`, which the signature does not cover, is ignored.
+/// `query_id`, which the signature does not cover, is ignored. A time too far from `now` is moved
+/// to the notes.
 pub fn read_event(
     body: &Map<String, Value>,
     query_id: Option<&str>,
     user: Option<UserId>,
+    now: DateTime<Utc>,
 ) -> Result<RoutedEvent, Malformed> {
     let body = JsonObject::root(body);
     let Webhook { event_type, conversation_id } = body.read()?;
@@ -85,7 +88,7 @@ pub fn read_event(
         }
         "call.completed" => {
             let Completed { duration, transcript } = body.read()?;
-            let report = read_report(&body)?;
+            let report = read_report(&body)?.map(|report| report.checked_at(now));
             CallEvent::Completed { talk_secs: duration.0, transcript: transcript.0, report }
         }
         "call.failed" => {
@@ -141,8 +144,12 @@ mod tests {
 
     use super::*;
 
+    fn now() -> DateTime<Utc> {
+        "2025-02-25T14:00:00Z".parse().unwrap()
+    }
+
     fn read_json(body: Value) -> Result<RoutedEvent, Malformed> {
-        read_event(body.as_object().unwrap(), None, None)
+        read_event(body.as_object().unwrap(), None, None, now())
     }
 
     #[test]
@@ -176,14 +183,15 @@ mod tests {
     #[test]
     fn conversation_id_is_read_from_the_query_string() {
         let body = json!({"eventType": "call.failed"});
-        let read = |query| read_event(body.as_object().unwrap(), query, None);
+        let read = |query| read_event(body.as_object().unwrap(), query, None, now());
         assert_eq!(read(Some("C1")).unwrap().conversation.as_str(), "C1");
         assert_eq!(read(None).unwrap_err().field, "conversationId");
         assert_eq!(read(Some("")).unwrap_err().field, "conversationId");
-        let of_user = read_event(body.as_object().unwrap(), Some("C1"), Some(UserId::new("u1")));
+        let of_user =
+            read_event(body.as_object().unwrap(), Some("C1"), Some(UserId::new("u1")), now());
         assert_eq!(of_user.unwrap_err().field, "conversationId");
         let both = json!({"eventType": "call.failed", "conversationId": "C2"});
-        assert!(read_event(both.as_object().unwrap(), Some("C1"), None).is_err());
+        assert!(read_event(both.as_object().unwrap(), Some("C1"), None, now()).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use domain::ids::UserId;
 use serde_json::{Map, Value};
 use tracing::field::display;
@@ -35,7 +35,7 @@ pub(super) async fn receive_event(
     let payload = parse_object(&body)?;
     // Release its memory before the wait for Temporal.
     drop(body);
-    match read_event(&payload, &query, user)? {
+    match read_event(&payload, &query, user, state.clock_offset.apply(Utc::now()))? {
         Some(event) => forward_event(&state.forwarder, &event).await,
         None => {
             info!("Event ignored: not about a call of this service");
@@ -48,6 +48,7 @@ fn read_event(
     payload: &Map<String, Value>,
     query: &str,
     user: Option<UserId>,
+    now: DateTime<Utc>,
 ) -> Result<Option<RoutedEvent>, Problem> {
     if payload.contains_key("event") {
         return match user {
@@ -57,7 +58,7 @@ fn read_event(
         };
     }
     let query_id = query_parameter(query, "conversationId");
-    Ok(Some(user_webhook::read_event(payload, query_id.as_deref(), user)?))
+    Ok(Some(user_webhook::read_event(payload, query_id.as_deref(), user, now)?))
 }
 
 fn verify_signature(
