@@ -100,6 +100,15 @@ fn extremes(data_type: &str) -> &'static [&'static str] {
             "'{1900-01-01,2199-12-31}'",
             "array_fill('2025-02-25'::date, array[1000000])",
         ],
+        "jsonb" => &[
+            "'{}'",
+            "'null'",
+            "'[1]'",
+            "'1e400'",
+            r#"'{"a": null, "b": {"c": [1e400]}, "{": "{"}'"#,
+            "jsonb_build_object('a', repeat('x', 19000))",
+            "jsonb_build_object('a', repeat('x', 1000000))",
+        ],
         "prospect_status" => &[
             "'INITIAL'",
             "'RESCHEDULED'",

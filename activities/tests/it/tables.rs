@@ -40,7 +40,7 @@ async fn users_statements_work_word_for_word() {
             json!({"id": "p1-id", "name": "Prospect1", "phone": "+1234567890",
                 "userid": "user1-id", "status": "INITIAL", "lastcontacted": null,
                 "rescheduledfor": null, "timezone": null, "state": null, "notes": null,
-                "nextcallat": null}),
+                "nextcallat": null, "custom": {}}),
         ),
         (
             r#"select * from "Setting""#,
