@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 pub use answer::{Created, retry_after};
 pub use error::UltravoxError;
-pub use request::{AgentScript, CallRequest, OUTCOME_TOOL};
+pub use request::{AgentScript, CARRIER_PATH, CallRequest, OUTCOME_TOOL};
 pub use transcript::Transcript;
 pub use wire::Call;
 use wire::{Message, Page};

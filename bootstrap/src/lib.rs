@@ -14,27 +14,37 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
+use settings::SettingsError;
 pub use shutdown::shutdown_signal;
 
 /// Settings of a process that logs.
-pub trait Settings: Parser {
+pub trait Settings {
     /// The folder for log files; `None` for standard output only.
     fn log_dir(&self) -> Option<&Path>;
+
+    /// What is wrong with settings that depend on each other, as sentences that name them.
+    fn problems(&self) -> Vec<String>;
 }
 
 /// The main function of a process: reads the settings and runs.
-pub async fn main<S: Settings, F: Future<Output = Result<()>>>(run: fn(S) -> F) -> ExitCode {
-    match settings::read_settings::<S>(std::env::args_os()) {
+pub async fn main<S: Parser + Settings, F: Future<Output = Result<()>>>(
+    run: fn(S) -> F,
+) -> ExitCode {
+    match settings::read_settings::<S>() {
         Ok(settings) => run_with_logs(settings, run).await,
         Err(error) => error.print(),
     }
 }
 
-/// Sets up logging and runs; an error is reported in one line.
+/// Checks the settings, sets up logging and runs; an error ends as one line of the log.
 pub async fn run_with_logs<S: Settings, F: Future<Output = Result<()>>>(
     settings: S,
     run: fn(S) -> F,
 ) -> ExitCode {
+    let problems = settings.problems();
+    if !problems.is_empty() {
+        return SettingsError::Invalid(problems).print();
+    }
     if let Err(error) = logs::init(settings.log_dir()) {
         eprintln!("error: {error}");
         return ExitCode::FAILURE;
@@ -43,7 +53,6 @@ pub async fn run_with_logs<S: Settings, F: Future<Output = Result<()>>>(
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -13,8 +13,9 @@ const SECRET_LENGTH: std::ops::RangeInclusive<usize> = 16..=120;
 
 #[derive(Clone, Debug, Args)]
 pub struct SecretSettings {
-    /// Secrets that sign webhooks, separated by commas; all are accepted, the first one signs
-    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = parse_webhook_secret)]
+    /// Secrets that sign webhooks, of 16 to 120 characters, separated by commas; all are accepted, the first one signs
+    #[arg(long, env, hide_env_values = true, value_delimiter = ',', value_parser = parse_webhook_secret,
+        required_unless_present_any = ["webhook_secrets_file", "allow_unsigned_webhooks"])]
     pub webhook_secrets: Vec<SecretString>,
 
     /// File with these secrets, one per line, instead of WEBHOOK_SECRETS; reloaded when it changes
@@ -28,18 +29,14 @@ pub struct SecretSettings {
 }
 
 impl SecretSettings {
-    /// Checks settings that depend on each other.
-    pub fn check(&self) -> Result<()> {
+    /// What is wrong with settings that depend on each other.
+    pub fn problems(&self) -> Vec<String> {
         match (&self.webhook_secrets[..], &self.webhook_secrets_file) {
-            ([], None) if !self.allow_unsigned_webhooks => bail!(
-                "WEBHOOK_SECRETS is missing; set one or more secrets of 16 to 120 characters, \
-                separated by commas, or WEBHOOK_SECRETS_FILE, or ALLOW_UNSIGNED_WEBHOOKS=true to \
-                test on one machine"
-            ),
-            ([_, ..], Some(_)) => {
-                bail!("WEBHOOK_SECRETS and WEBHOOK_SECRETS_FILE are both set; remove one of them")
-            }
-            _ => Ok(()),
+            ([_, ..], Some(_)) => vec![
+                "WEBHOOK_SECRETS and WEBHOOK_SECRETS_FILE are both set; remove one of them"
+                    .to_owned(),
+            ],
+            _ => Vec::new(),
         }
     }
 
@@ -132,10 +129,8 @@ mod tests {
             webhook_secrets_file: file.map(PathBuf::from),
             allow_unsigned_webhooks: false,
         };
-        assert!(settings(&["a"], None).check().is_ok());
-        assert!(settings(&[], Some("f")).check().is_ok());
-        for wrong in [settings(&[], None), settings(&["a"], Some("f"))] {
-            assert!(wrong.check().unwrap_err().to_string().contains("WEBHOOK_SECRETS"));
-        }
+        assert_eq!(settings(&["a"], None).problems(), Vec::<String>::new());
+        assert_eq!(settings(&[], Some("f")).problems(), Vec::<String>::new());
+        assert!(settings(&["a"], Some("f")).problems()[0].contains("both set"));
     }
 }

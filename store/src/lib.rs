@@ -5,9 +5,11 @@
 pub mod call_events;
 pub mod candidates;
 pub mod conversations;
+pub mod database_url;
 pub mod deadline;
 pub mod decisions;
 pub mod dials;
+mod error_text;
 pub mod imports;
 pub mod lines;
 pub mod outcomes;
@@ -27,10 +29,10 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use sqlx::migrate::{AppliedMigration, Migrate as _, MigrateError, Migrator};
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions as _, Connection as _, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, Postgres};
 use tokio::time::timeout;
 
+use database_url::DatabaseUrl;
 use deadline::DeadlinePassed;
 
 /// How often the applied migrations are read until the database counts as not answering.
@@ -73,15 +75,11 @@ impl DerefMut for Transaction {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is unreachable, or a statement failed.
-    #[error(transparent)]
+    #[error("{}", error_text::describe(.0))]
     Database(sqlx::Error),
     /// A statement violates this constraint: repeating it does not help.
-    #[error("the database constraint {constraint} is violated: {source}")]
-    Constraint {
-        constraint: String,
-        #[source]
-        source: sqlx::Error,
-    },
+    #[error("the database constraint {constraint} is violated: {}", error_text::describe(.cause))]
+    Constraint { constraint: String, cause: sqlx::Error },
     /// A column contains a value that this build does not know, for example one of a newer build.
     #[error(
         "the column {column} contains {value:?}, which this build does not know; if a newer build has \
@@ -112,12 +110,36 @@ impl StoreError {
 }
 
 impl From<sqlx::Error> for StoreError {
-    fn from(source: sqlx::Error) -> Self {
-        let constraint = source.as_database_error().and_then(|error| error.constraint());
+    fn from(cause: sqlx::Error) -> Self {
+        let constraint = cause.as_database_error().and_then(|error| error.constraint());
         match constraint.map(str::to_owned) {
-            Some(constraint) => Self::Constraint { constraint, source },
-            None => Self::Database(source),
+            Some(constraint) => Self::Constraint { constraint, cause },
+            None => Self::Database(cause),
         }
+    }
+}
+
+/// Why the database can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("{}", error_text::describe(.0))]
+    Unreachable(sqlx::Error),
+    #[error("{}", error_text::describe(.0))]
+    Migrate(MigrateError),
+    /// The sessions are not as the service needs them: a pooler is in between.
+    #[error("{0}")]
+    UnusableSessions(&'static str),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unreachable(error)
+    }
+}
+
+impl From<MigrateError> for OpenError {
+    fn from(error: MigrateError) -> Self {
+        Self::Migrate(error)
     }
 }
 
@@ -125,6 +147,7 @@ impl From<sqlx::Error> for StoreError {
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    schema: Option<String>,
 }
 
 impl Store {
@@ -132,17 +155,15 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// The URL is invalid, or the database can't be reached.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        let options = sessions::session_options(url.parse::<PgConnectOptions>()?);
-        // One connection outside the pool first: the pool would retry and report only a timeout.
-        sessions::within_limit(options.connect()).await?.close().await?;
-        Ok(Self { pool: sessions::open_pool(options).await? })
-    }
-
-    /// Uses an open pool.
-    pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+    /// The database can't be reached, or a pooler between does not keep sessions.
+    pub async fn connect(url: &DatabaseUrl, max_sessions: u32) -> Result<Self, OpenError> {
+        let options = sessions::session_options(url.options.clone());
+        // Connections outside the pool first: the pool would retry and report only a timeout.
+        let mut conn = sessions::within_limit(options.connect()).await?;
+        sessions::check(&mut conn, &options).await?;
+        conn.close().await?;
+        let pool = sessions::open_pool(options, max_sessions).await?;
+        Ok(Self { pool, schema: url.schema.clone() })
     }
 
     /// Applies the migrations. Safe to run from several workers at once. Returns the versions of the applied migrations
@@ -151,7 +172,7 @@ impl Store {
     /// # Errors
     ///
     /// A migration fails, has failed before, or takes longer than ten minutes; or the database does not answer.
-    pub async fn migrate(&self) -> Result<Vec<i64>, MigrateError> {
+    pub async fn migrate(&self) -> Result<Vec<i64>, OpenError> {
         let mut migrator = sqlx::migrate!("../migrations");
         migrator.set_ignore_missing(true);
         let mut applied = self.applied_migrations(&migrator).await?;
@@ -159,6 +180,11 @@ impl Store {
         if !is_complete(&migrator, &applied) {
             let options = sessions::migration_options((*self.pool.connect_options()).clone());
             let mut conn = sessions::within_limit(options.connect()).await?;
+            if let Some(schema) = &self.schema {
+                // The name is plain, see `DatabaseUrl`.
+                let create = AssertSqlSafe(format!("create schema if not exists {schema}"));
+                sqlx::raw_sql(create).execute(&mut conn).await?;
+            }
             sessions::within_migration_timeout(migrator.run(&mut conn)).await?;
             applied = self.applied_migrations(&migrator).await?;
         }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use sqlx::migrate::MigrateError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection as _, PgConnection, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use tokio::time::timeout;
 
-/// Settings of every session. They win over those of the role and of the database.
+use crate::OpenError;
+
+/// Settings of every session; the first four are those of PostgreSQL, the others of its TCP connections. They win over those of the role and of the database.
 const SETTINGS: [(&str, &str); 8] = [
     // A row that a user keeps locked stops one call, not a session.
     ("lock_timeout", "3s"),
@@ -30,7 +32,6 @@ const MIGRATION_SETTINGS: [(&str, &str); 3] = [
     ("idle_in_transaction_session_timeout", "0"),
 ];
 
-const MAX_SESSIONS: u32 = 16;
 /// The maximum time to wait for a free session.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum time to wait for a new session, and for the answer of an idle one. A session that does not answer is
@@ -47,10 +48,61 @@ pub(crate) fn migration_options(options: PgConnectOptions) -> PgConnectOptions {
     options.options(MIGRATION_SETTINGS)
 }
 
+/// Checks that the settings hold, and that a session is one of the server: a pooler may drop the settings, or give each
+/// transaction another session.
+///
+/// # Errors
+///
+/// A pooler is in between that the service can't work with.
+pub(crate) async fn check(
+    conn: &mut PgConnection,
+    options: &PgConnectOptions,
+) -> Result<(), OpenError> {
+    const DROPPED: &str = "the sessions do not have the service's settings, such as lock_timeout: a \
+        connection pooler drops them; connect to PostgreSQL itself, or give the role these settings \
+        (docs/operations.md)";
+    const SHARED: &str = "a connection pooler gives each transaction another session; connect to \
+        PostgreSQL itself, or use the pooler's session mode";
+    for (name, value) in &SETTINGS[..4] {
+        let equal = "select current_setting($1)::interval = $2::interval";
+        let holds = match value.ends_with('s') {
+            true => {
+                within_limit(
+                    sqlx::query_scalar::<_, bool>(equal)
+                        .bind(name)
+                        .bind(value)
+                        .fetch_one(&mut *conn),
+                )
+                .await?
+            }
+            false => {
+                let setting = sqlx::query_scalar::<_, String>("select current_setting($1)");
+                within_limit(setting.bind(name).fetch_one(&mut *conn)).await? == *value
+            }
+        };
+        if !holds {
+            return Err(OpenError::UnusableSessions(DROPPED));
+        }
+    }
+    // Another client takes the server's session that was used last, if there is a pooler that shares them.
+    let pid = || sqlx::query_scalar::<_, i32>("select pg_backend_pid()");
+    let before = within_limit(pid().fetch_one(&mut *conn)).await?;
+    let mut other = within_limit(options.connect()).await?;
+    let mut occupied = other.begin().await?;
+    within_limit(pid().fetch_one(&mut *occupied)).await?;
+    let after = within_limit(pid().fetch_one(&mut *conn)).await?;
+    occupied.rollback().await?;
+    other.close().await?;
+    if before == after { Ok(()) } else { Err(OpenError::UnusableSessions(SHARED)) }
+}
+
 /// Opens a pool whose sessions are checked when they are taken and when they come back.
-pub(crate) async fn open_pool(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+pub(crate) async fn open_pool(
+    options: PgConnectOptions,
+    max_sessions: u32,
+) -> Result<PgPool, sqlx::Error> {
     PgPoolOptions::new()
-        .max_connections(MAX_SESSIONS)
+        .max_connections(max_sessions)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         // The pool's own check has no time limit.
         .test_before_acquire(false)

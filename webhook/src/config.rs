@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
 use bootstrap::secrets::SecretSettings;
 use clap::{Parser, value_parser};
 use ipnet::IpNet;
@@ -118,26 +117,24 @@ impl bootstrap::Settings for Config {
     fn log_dir(&self) -> Option<&Path> {
         self.log_dir.as_deref()
     }
-}
 
-impl Config {
-    /// Checks settings that depend on each other.
-    pub fn check(&self) -> Result<()> {
-        self.secrets.check()?;
-        if !self.secrets.are_given() && !self.host.is_loopback() {
-            bail!(
-                "ALLOW_UNSIGNED_WEBHOOKS is true, but HOST is {}; set HOST=127.0.0.1, or secrets",
-                self.host
-            );
-        }
-        if self.telnyx_public_key.is_some() && self.telnyx_public_key_file.is_some() {
-            bail!("TELNYX_PUBLIC_KEY and TELNYX_PUBLIC_KEY_FILE are both set; remove one of them");
-        }
-        match (&self.tls_cert_file, &self.tls_key_file) {
-            (Some(_), None) => bail!("TLS_KEY_FILE is missing; TLS_CERT_FILE needs it"),
-            (None, Some(_)) => bail!("TLS_CERT_FILE is missing; TLS_KEY_FILE needs it"),
-            _ => Ok(()),
-        }
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.secrets.problems();
+        let mut check = |is_wrong: bool, problem: &str| {
+            problems.extend(is_wrong.then(|| problem.to_owned()));
+        };
+        check(
+            !self.secrets.are_given() && !self.host.is_loopback(),
+            "ALLOW_UNSIGNED_WEBHOOKS is true, but HOST is open to others; set HOST=127.0.0.1, or secrets",
+        );
+        check(
+            self.telnyx_public_key.is_some() && self.telnyx_public_key_file.is_some(),
+            "TELNYX_PUBLIC_KEY and TELNYX_PUBLIC_KEY_FILE are both set; remove one of them",
+        );
+        let tls = (self.tls_cert_file.is_some(), self.tls_key_file.is_some());
+        check(tls == (true, false), "TLS_KEY_FILE is missing; TLS_CERT_FILE needs it");
+        check(tls == (false, true), "TLS_CERT_FILE is missing; TLS_KEY_FILE needs it");
+        problems
     }
 }
 
@@ -151,23 +148,26 @@ fn parse_network(text: &str) -> Result<IpNet, String> {
 
 #[cfg(test)]
 mod tests {
+    use bootstrap::Settings as _;
+
     use super::*;
 
-    fn parse(flags: &[&str]) -> Result<Config> {
+    fn parse(flags: &[&str]) -> Result<Config, String> {
         let secret = ["webhook", "--webhook-secrets", "0123456789abcdef"];
-        let config = Config::try_parse_from(secret.iter().chain(flags))?;
-        config.check()?;
-        Ok(config)
+        let config = Config::try_parse_from(secret.iter().chain(flags));
+        let config = config.map_err(|error| error.to_string())?;
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(problems.join("\n")) }
     }
 
     #[test]
     fn missing_secret_is_accepted_only_for_unsigned_webhooks_on_loopback() {
-        let config = Config::try_parse_from(["webhook"]).unwrap();
-        assert!(config.check().unwrap_err().to_string().contains("WEBHOOK_SECRETS"));
+        let missing = Config::try_parse_from(["webhook"]).unwrap_err().to_string();
+        assert!(missing.contains("--webhook-secrets"), "{missing}");
         let unsigned = ["webhook", "--allow-unsigned-webhooks", "--host", "127.0.0.1"];
-        assert!(Config::try_parse_from(unsigned).unwrap().check().is_ok());
-        let public = Config::try_parse_from(&unsigned[..2]).unwrap().check().unwrap_err();
-        assert!(public.to_string().contains("HOST"));
+        assert_eq!(Config::try_parse_from(unsigned).unwrap().problems(), Vec::<String>::new());
+        let public = Config::try_parse_from(&unsigned[..2]).unwrap().problems();
+        assert!(public[0].contains("HOST"));
         assert!(parse(&[]).is_ok());
     }
 
@@ -188,7 +188,7 @@ mod tests {
             (&["--tls-key-file", "k"], "TLS_CERT_FILE"),
             (&["--telnyx-public-key", "a", "--telnyx-public-key-file", "b"], "both set"),
         ] {
-            let error = parse(flags).unwrap_err().to_string();
+            let error = parse(flags).unwrap_err();
             assert!(error.contains(missing), "{error}");
         }
     }

@@ -46,7 +46,6 @@ use state::AppState;
 ///
 /// A setting is invalid, Temporal can't be reached, or the port is in use.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
-    config.check()?;
     let keys = Keys::watch(&config).await?;
     warn_of_forgery(&keys);
     let tls = match (config.tls_cert_file.clone(), config.tls_key_file.clone()) {

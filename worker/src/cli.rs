@@ -8,7 +8,7 @@ use crate::tools::Tool;
 #[derive(Debug)]
 pub enum Cli {
     Worker(Box<Config>),
-    Tool(Tool),
+    Tool(Box<Tool>),
 }
 
 // Not derived: the derive requires the worker's settings for the tools as well.
@@ -28,7 +28,7 @@ impl FromArgMatches for Cli {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         match matches.subcommand_name() {
             None => Config::from_arg_matches(matches).map(|config| Self::Worker(Box::new(config))),
-            Some(_) => Tool::from_arg_matches(matches).map(Self::Tool),
+            Some(_) => Tool::from_arg_matches(matches).map(|tool| Self::Tool(Box::new(tool))),
         }
     }
 
@@ -70,6 +70,7 @@ mod tests {
             "--ultravox-api-key=abcdefgh.abcdefghabcdefghabcdefghabcdefgh",
             "--telnyx-from-number=+12125550100",
             "--service-url=https://calls.example.com",
+            "--webhook-secrets=0123456789abcdef",
         ];
         assert!(matches!(Cli::try_parse_from(args), Ok(Cli::Worker(_))));
         let mixed = ["worker", "--service-url=https://calls.example.com", "plan", DATABASE];

@@ -4,16 +4,27 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use activities::telnyx::Telnyx;
+use activities::ultravox::CARRIER_PATH;
 use activities::{CallSettings, PlanSettings};
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use bootstrap::reload::Watched;
 use bootstrap::secrets::SecretSettings;
 use chrono::TimeDelta;
 use clap::Parser;
 use domain::phone::PhoneNumber;
 use secrecy::{ExposeSecret as _, SecretString};
+use store::Store;
+use store::database_url::DatabaseUrl;
 use url::{Host, Url};
 use workflows::clock::ClockOffset;
+
+/// The longest address of a callback that Ultravox accepts, and so its use of Telnyx (its API reference, webhooks).
+const MAX_CALLBACK_URL_CHARS: usize = 200;
+/// The longest address of the webhook server: what is left of a callback without path and token.
+const MAX_SERVICE_URL_CHARS: usize =
+    MAX_CALLBACK_URL_CHARS - CARRIER_PATH.len() - bootstrap::token::MAX_LENGTH;
+/// How the secrets begin that .env.example and the local stack contain.
+const PUBLISHED: &str = "development-only-";
 
 /// Plans calls, places them and records their outcomes. Without a command: until it is stopped.
 ///
@@ -22,9 +33,8 @@ use workflows::clock::ClockOffset;
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Config {
-    /// PostgreSQL, as postgres://user:password@host:5432/database
-    #[arg(long, env, hide_env_values = true, value_parser = parse_database_url)]
-    pub database_url: SecretString,
+    #[command(flatten)]
+    pub database: DatabaseConfig,
 
     /// Key of the Ultravox account: 8 characters, a dot, 32 characters
     #[arg(long, env, hide_env_values = true, value_parser = parse_api_key)]
@@ -51,7 +61,7 @@ pub struct Config {
     pub telnyx_api_url: Url,
 
     /// Public address of the webhook server, as https://calls.example.com
-    #[arg(long, env, value_parser = parse_url)]
+    #[arg(long, env, value_parser = parse_service_url)]
     pub service_url: Url,
 
     #[command(flatten)]
@@ -105,6 +115,23 @@ pub struct Config {
     pub clock_offset_secs: i64,
 }
 
+/// Settings of the database, which the worker and its tools share.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DatabaseConfig {
+    /// PostgreSQL, as postgres://user:password@host:5432/database
+    #[arg(long, env, hide_env_values = true, value_parser = parse_database_url,
+        required_unless_present = "database_url_file")]
+    pub database_url: Option<DatabaseUrl>,
+
+    /// File with this address, instead of DATABASE_URL
+    #[arg(long, env)]
+    pub database_url_file: Option<PathBuf>,
+
+    /// Connections to PostgreSQL that this process keeps open at most
+    #[arg(long, env, default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=1_000))]
+    pub database_max_connections: u32,
+}
+
 /// Settings of plan runs, which `worker plan` and `worker explain` share.
 #[derive(Clone, Debug, clap::Args)]
 pub struct PlanConfig {
@@ -125,20 +152,54 @@ impl bootstrap::Settings for Config {
     fn log_dir(&self) -> Option<&Path> {
         self.log_dir.as_deref()
     }
+
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.secrets.problems();
+        problems.extend(self.database.problems());
+        let mut check = |is_wrong: bool, problem: &str| {
+            problems.extend(is_wrong.then(|| problem.to_owned()));
+        };
+        let telnyx = (self.telnyx_api_key.is_some(), self.telnyx_account_sid.is_some());
+        check(telnyx == (true, false), "TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it");
+        check(telnyx == (false, true), "TELNYX_API_KEY is missing; TELNYX_ACCOUNT_SID needs it");
+        if self.has_simulated_provider() {
+            return problems;
+        }
+        check(
+            self.clock_offset_secs != 0,
+            "CLOCK_OFFSET_SECS is set, but ULTRAVOX_API_URL is not on this machine; real phones need \
+            the real time: remove CLOCK_OFFSET_SECS",
+        );
+        check(
+            self.service_url.scheme() != "https" || !is_public(&self.service_url),
+            "SERVICE_URL can't be used: Ultravox and Telnyx must reach it on the internet with \
+            https, as https://calls.example.com",
+        );
+        let number = phonenumber::parse(None, self.telnyx_from_number.as_str());
+        check(
+            !number.is_ok_and(|number| number.is_valid()),
+            "TELNYX_FROM_NUMBER can't be used: no country has such a number; set it to a number of \
+            the Telnyx account",
+        );
+        check(
+            !self.secrets.are_given(),
+            "WEBHOOK_SECRETS is missing: with ALLOW_UNSIGNED_WEBHOOKS anybody could forge the \
+            outcomes of real calls; set a secret, as `openssl rand -hex 32` prints it",
+        );
+        problems
+    }
 }
 
 impl Config {
-    /// Checks settings that depend on each other.
-    pub fn check(&self) -> Result<()> {
-        self.secrets.check()?;
-        if self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url) {
-            bail!(
-                "CLOCK_OFFSET_SECS is {}, but ULTRAVOX_API_URL is not on this machine; real phones \
-                need the real time: remove CLOCK_OFFSET_SECS",
-                self.clock_offset_secs
-            );
-        }
-        Ok(())
+    /// Whether the provider is on this machine: no real phone rings.
+    pub fn has_simulated_provider(&self) -> bool {
+        is_loopback(&self.ultravox_api_url)
+    }
+
+    /// Whether real calls would be reported with a secret that the repository publishes.
+    pub fn has_published_secret(&self, secrets: &[SecretString]) -> bool {
+        let is_published = |secret: &SecretString| secret.expose_secret().starts_with(PUBLISHED);
+        !self.has_simulated_provider() && secrets.iter().any(is_published)
     }
 
     pub fn clock_offset(&self) -> ClockOffset {
@@ -147,18 +208,10 @@ impl Config {
 
     /// The client of the carrier; `None` without credentials.
     pub fn telnyx(&self) -> Result<Option<Telnyx>> {
-        let is_set = |text: &&str| !text.trim().is_empty();
-        let key = self.telnyx_api_key.as_ref().map(|key| key.expose_secret()).filter(is_set);
-        let sid = self.telnyx_account_sid.as_deref().filter(is_set);
-        match (key, sid) {
-            (Some(key), Some(sid)) => {
-                let key = SecretString::from(key);
-                Ok(Some(Telnyx::new(self.telnyx_api_url.clone(), sid.to_owned(), key)?))
-            }
-            (None, None) => Ok(None),
-            (Some(_), None) => bail!("TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it"),
-            (None, Some(_)) => bail!("TELNYX_API_KEY is missing; TELNYX_ACCOUNT_SID needs it"),
-        }
+        let (Some(key), Some(sid)) = (&self.telnyx_api_key, &self.telnyx_account_sid) else {
+            return Ok(None);
+        };
+        Ok(Some(Telnyx::new(self.telnyx_api_url.clone(), sid.clone(), key.clone())?))
     }
 
     pub fn calls(&self, webhook_secrets: Watched<Vec<SecretString>>) -> CallSettings {
@@ -178,6 +231,42 @@ impl Config {
     }
 }
 
+impl DatabaseConfig {
+    fn problems(&self) -> Vec<String> {
+        let both = self.database_url.is_some() && self.database_url_file.is_some();
+        let problem = "DATABASE_URL and DATABASE_URL_FILE are both set; remove one of them";
+        both.then(|| problem.to_owned()).into_iter().collect()
+    }
+
+    /// The address of the database, of the setting or of its file.
+    pub fn url(&self) -> Result<DatabaseUrl> {
+        if let Some(problem) = self.problems().pop() {
+            bail!(problem);
+        }
+        match (&self.database_url, &self.database_url_file) {
+            (Some(url), _) => Ok(url.clone()),
+            (None, Some(file)) => {
+                let text = std::fs::read_to_string(file);
+                let text = text.with_context(|| {
+                    format!("DATABASE_URL_FILE can't be used: reading {}", file.display())
+                })?;
+                let url = text.parse::<DatabaseUrl>();
+                url.map_err(|error| anyhow!("the address in DATABASE_URL_FILE {error}"))
+            }
+            (None, None) => bail!("DATABASE_URL is missing"),
+        }
+    }
+
+    /// Connects to the database.
+    pub async fn connect(&self) -> Result<Store> {
+        let url = self.url()?;
+        let store = Store::connect(&url, self.database_max_connections).await;
+        store.with_context(|| {
+            format!("connecting to PostgreSQL at {}, from DATABASE_URL", url.server())
+        })
+    }
+}
+
 impl PlanConfig {
     pub fn settings(&self) -> PlanSettings {
         PlanSettings {
@@ -188,12 +277,8 @@ impl PlanConfig {
     }
 }
 
-pub(crate) fn parse_database_url(text: &str) -> Result<SecretString, String> {
-    let valid = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-    // The text may contain a password, so it is not repeated.
-    valid
-        .then(|| SecretString::from(text))
-        .ok_or_else(|| "must look like postgres://user:password@host:5432/database".to_owned())
+fn parse_database_url(text: &str) -> Result<DatabaseUrl, String> {
+    text.parse::<DatabaseUrl>().map_err(|error| format!("it {error}"))
 }
 
 fn parse_api_key(text: &str) -> Result<SecretString, String> {
@@ -219,12 +304,52 @@ fn parse_url(text: &str) -> Result<Url, String> {
     url.ok_or_else(|| "must look like https://calls.example.com".to_owned())
 }
 
+/// Parses the address of the webhook server: without a path, and short enough for the addresses of callbacks.
+fn parse_service_url(text: &str) -> Result<Url, String> {
+    let url = parse_url(text)?;
+    if url.path() != "/" || !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "must be a scheme, a host and perhaps a port, without a path, as https://calls.example.com"
+                .to_owned(),
+        );
+    }
+    let length = url.as_str().trim_end_matches('/').len();
+    if length > MAX_SERVICE_URL_CHARS {
+        return Err(format!(
+            "must have at most {MAX_SERVICE_URL_CHARS} characters, but has {length}: Ultravox takes \
+            addresses of callbacks of up to {MAX_CALLBACK_URL_CHARS}"
+        ));
+    }
+    Ok(url)
+}
+
 fn parse_voice(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((word, voice)) if !word.trim().is_empty() && !voice.trim().is_empty() => {
             Ok((word.trim().to_ascii_lowercase(), voice.trim().to_owned()))
         }
         _ => Err("must look like female=Jessica,male=Mark".to_owned()),
+    }
+}
+
+/// Whether the host of an address may be one of the internet.
+fn is_public(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(domain)) => {
+            let domain = domain.trim_end_matches('.');
+            let is_private = |suffix: &&str| domain.ends_with(*suffix);
+            domain.contains('.') && ![".localhost", ".local", ".internal"].iter().any(is_private)
+        }
+        Some(Host::Ipv4(ip)) => {
+            !(ip.is_loopback() || ip.is_private() || ip.is_link_local() || ip.is_unspecified())
+        }
+        Some(Host::Ipv6(ip)) => {
+            !(ip.is_loopback()
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+                || ip.is_unspecified())
+        }
+        None => false,
     }
 }
 
@@ -239,6 +364,8 @@ fn is_loopback(url: &Url) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bootstrap::Settings as _;
+
     use super::*;
 
     const VALID: [(&str, &str); 6] = [
@@ -262,8 +389,10 @@ mod tests {
             }
         }
         let config = Config::try_parse_from(args)?;
-        config.check()?;
-        Ok(config)
+        match config.problems().pop() {
+            Some(problem) => bail!(problem),
+            None => Ok(config),
+        }
     }
 
     #[test]

@@ -15,9 +15,7 @@ use activities::clock::Clock;
 use activities::deadline::StopAtDeadline;
 use activities::ultravox::Ultravox;
 use activities::{Calls, Planning};
-use anyhow::{Context as _, Result, anyhow};
-use secrecy::ExposeSecret as _;
-use store::Store;
+use anyhow::{Context as _, Result, anyhow, bail};
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
 use tracing::{info, warn};
@@ -33,10 +31,16 @@ const WORKFLOW_POLLERS: usize = 20;
 
 /// Migrates the database, registers search attributes and schedules, and works until `shutdown` completes.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
-    config.check()?;
     let secrets = config.secrets.watch().await?;
     if secrets.borrow().is_empty() {
         warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
+    }
+    if config.has_published_secret(&secrets.borrow()) {
+        bail!(
+            "WEBHOOK_SECRETS has a secret that the repository publishes: anybody could forge the \
+            outcomes of real calls; create another one with `openssl rand -hex 32`, for worker and \
+            webhook server"
+        );
     }
     if config.clock_offset_secs != 0 {
         warn!(
@@ -44,9 +48,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
             "The clock is offset from real time, for a rehearsal"
         );
     }
-    let store = Store::connect(config.database_url.expose_secret())
-        .await
-        .context("connecting to PostgreSQL at DATABASE_URL")?;
+    let store = config.database.connect().await?;
     let unknown = store.migrate().await.context("applying the migrations")?;
     if !unknown.is_empty() {
         warn!(

@@ -4,7 +4,7 @@ use worker::cli::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match bootstrap::settings::read_settings(std::env::args_os()) {
+    match bootstrap::settings::read_settings() {
         Ok(Cli::Worker(config)) => {
             bootstrap::run_with_logs(*config, |config| {
                 worker::run(config, bootstrap::shutdown_signal())

@@ -8,13 +8,12 @@ mod replay;
 use std::process::ExitCode;
 
 use activities::clock::Clock;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use chrono::{DateTime, Utc};
-use secrecy::{ExposeSecret as _, SecretString};
 use store::Store;
 use workflows::clock::ClockOffset;
 
-use crate::config::{PlanConfig, parse_database_url};
+use crate::config::{DatabaseConfig, PlanConfig};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum Tool {
@@ -49,9 +48,8 @@ impl Tool {
 
 #[derive(Clone, Debug, clap::Args)]
 struct StoreArgs {
-    /// PostgreSQL, as postgres://user:password@host:5432/database
-    #[arg(long, env, hide_env_values = true, value_parser = parse_database_url)]
-    database_url: SecretString,
+    #[command(flatten)]
+    database: DatabaseConfig,
 
     /// Seconds by which the service's clock is ahead of real time
     #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
@@ -60,8 +58,7 @@ struct StoreArgs {
 
 impl StoreArgs {
     async fn connect(&self) -> Result<Store> {
-        let store = Store::connect(self.database_url.expose_secret()).await;
-        store.context("connecting to PostgreSQL at DATABASE_URL")
+        self.database.connect().await
     }
 
     fn clock(&self) -> Clock {

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 
 /// The name of the tool with which the agent reports an outcome.
 pub const OUTCOME_TOOL: &str = "report_outcome";
+/// What comes between the address of the webhook server and the token in the address of the carrier's callbacks.
+pub const CARRIER_PATH: &str = "/webhooks/telnyx?dial=";
 /// The metadata key of the dial id.
 pub(super) const DIAL_KEY: &str = "dial_id";
 /// Seconds for which the agent waits for the callee to speak first.
@@ -114,7 +116,7 @@ impl CallRequest<'_> {
     /// The URL of the carrier's callbacks. It contains a token of the dial: the callbacks have no field for it, and the
     /// carrier signs only the body.
     fn carrier_url(&self) -> String {
-        format!("{}/webhooks/telnyx?dial={}", self.service_url, self.carrier_token)
+        format!("{}{CARRIER_PATH}{}", self.service_url, self.carrier_token)
     }
 
     fn system_prompt(&self) -> String {

@@ -45,7 +45,7 @@ async fn proxied(url: &str) -> (FaultProxy, Store) {
     let mut url = Url::parse(url).unwrap();
     let proxy = FaultProxy::start(url.port_or_known_default().unwrap()).await.unwrap();
     url.set_port(Some(proxy.port())).unwrap();
-    (proxy, Store::connect(url.as_str()).await.unwrap())
+    (proxy, Store::connect(&url.as_str().parse().unwrap(), 16).await.unwrap())
 }
 
 /// Waits until this many sessions are in `statement`.
@@ -77,7 +77,7 @@ async fn settings_of_a_session_win_over_role_and_database() {
             sqlx::query(AssertSqlSafe(alter)).execute(&mut direct).await.unwrap();
         }
     }
-    let store = Store::connect(&url).await.unwrap();
+    let store = Store::connect(&url.parse().unwrap(), 16).await.unwrap();
     let mut tx = store.begin().await.unwrap();
     for (setting, expected) in [
         ("synchronous_commit", "on"),
@@ -99,7 +99,7 @@ async fn settings_of_a_session_win_over_role_and_database() {
 #[tokio::test]
 async fn store_migrates_a_database_of_a_newer_build() {
     let url = create_migrated_database().await.unwrap();
-    let store = Store::connect(&url).await.unwrap();
+    let store = Store::connect(&url.parse().unwrap(), 16).await.unwrap();
     assert_eq!(store.migrate().await.unwrap(), [0_i64; 0]);
     let newer = "insert into _sqlx_migrations (version, description, success, checksum,
         execution_time) values (29990101000000, 'of a newer build', true, '\\x00', 1)";
@@ -113,7 +113,7 @@ async fn migrated_database_needs_no_lock_of_the_migrations() {
     let url = create_migrated_database().await.unwrap();
     let mut dead = PgConnection::connect(&url).await.unwrap();
     dead.lock().await.unwrap();
-    let store = Store::connect(&url).await.unwrap();
+    let store = Store::connect(&url.parse().unwrap(), 16).await.unwrap();
     let migrated = tokio::time::timeout(TIMEOUT, store.migrate()).await;
     assert_eq!(migrated.unwrap().unwrap(), [0_i64; 0]);
     statement(&store, "delete from _sqlx_migrations").await.unwrap();

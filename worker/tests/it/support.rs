@@ -27,7 +27,8 @@ impl Service {
     pub async fn start() -> Self {
         let url = devstack::create_migrated_database().await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
-        Self { store: Store::new(database.clone()), database }
+        let store = Store::connect(&url.parse().unwrap(), 4).await.unwrap();
+        Self { store, database }
     }
 
     /// Executes statements.

@@ -73,7 +73,7 @@ impl Service {
 
     async fn at_address(ultravox: &str, telnyx: Option<Telnyx>, service_url: &str) -> Self {
         let url = create_migrated_database().await.unwrap();
-        let store = Store::connect(&url).await.unwrap();
+        let store = Store::connect(&url.parse().unwrap(), 16).await.unwrap();
         let database = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
         let ultravox =
             Ultravox::new(ultravox.parse().unwrap(), development::ULTRAVOX_API_KEY.into()).unwrap();

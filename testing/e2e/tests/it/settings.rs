@@ -4,6 +4,7 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result};
 use devstack::workspace;
+use serde_json::Value;
 
 /// Part of every secret below; must not be printed.
 const SECRET: &str = "hunter2";
@@ -40,14 +41,36 @@ fn run_with(
     run(binary, &changed)
 }
 
-/// Checks that the process failed with one line that names the setting and contains no secret.
+/// What the process says of its failure: lines of standard error and the errors of its log.
+fn errors(output: &Output) -> Vec<String> {
+    let (printed, logged) =
+        (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+    assert!(!output.status.success(), "it started: {logged}");
+    assert!(!printed.contains(SECRET) && !logged.contains(SECRET), "{printed}{logged}");
+    let printed = printed.lines().map(|line| {
+        line.strip_prefix("error: ").unwrap_or_else(|| panic!("no error: {line}")).to_owned()
+    });
+    let logged = logged.lines().filter_map(|line| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        (line["level"] == "error").then(|| line["message"].as_str().unwrap().to_owned())
+    });
+    printed.chain(logged).collect()
+}
+
+/// Checks that the process failed with one sentence that names the setting and contains no secret.
 fn assert_names(output: &Output, setting: &str) {
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success(), "{setting}: it started");
-    assert_eq!(error.lines().count(), 1, "{setting}: {error}");
-    assert!(error.starts_with("error: ") && error.contains(setting), "{setting}: {error}");
-    let logged = String::from_utf8_lossy(&output.stdout);
-    assert!(!error.contains(SECRET) && !logged.contains(SECRET), "{setting}: {error}{logged}");
+    let errors = errors(output);
+    assert_eq!(errors.len(), 1, "{setting}: {errors:?}");
+    assert!(errors[0].contains(setting) && !errors[0].contains("at line"), "{setting}: {errors:?}");
+}
+
+/// The variables of a program, from its help.
+fn variables(binary: &str) -> Result<Vec<String>> {
+    let path = workspace::bin_dir()?.join(binary);
+    let help = Command::new(path).arg("--help").env_clear().output()?;
+    let help = String::from_utf8(help.stdout)?;
+    let names = help.split("[env: ").skip(1).filter_map(|rest| rest.split(['=', ']']).next());
+    Ok(names.map(str::to_owned).collect())
 }
 
 #[test]
@@ -59,9 +82,79 @@ fn worker_without_a_required_setting_names_it() -> Result<()> {
 }
 
 #[test]
+fn everything_that_is_missing_or_wrong_is_named_at_once() -> Result<()> {
+    let settings = [("BATCH_SIZE", "many"), ("MAX_CONCURENT_CALLS", "7")];
+    let errors = errors(&run("worker", &settings)?);
+    let names = WORKER.map(|(name, _)| name);
+    for name in names.into_iter().chain(["BATCH_SIZE", "MAX_CONCURENT_CALLS"]) {
+        assert!(errors.iter().any(|error| error.starts_with(name)), "{name}: {errors:?}");
+    }
+    assert!(errors.iter().any(|error| error.ends_with("did you mean MAX_CONCURRENT_CALLS?")));
+    assert_eq!(errors.len(), names.len() + 2, "{errors:?}");
+    Ok(())
+}
+
+#[test]
+fn settings_are_trimmed_and_blank_ones_are_unset() -> Result<()> {
+    let unreachable = |settings: &[(&str, &str)]| {
+        let output = run("worker", settings)?;
+        assert_names(&output, "connecting to PostgreSQL at 127.0.0.1:1, from DATABASE_URL");
+        anyhow::Ok(())
+    };
+    let with_breaks = WORKER.map(|(name, value)| (name, format!(" {value}\r\n")));
+    let with_breaks: Vec<_> =
+        with_breaks.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    unreachable(&with_breaks)?;
+    let names = variables("worker")?;
+    assert!(names.len() > 20, "{names:?}");
+    for blank in ["", " ", "\n"] {
+        let given = |name: &&String| WORKER.iter().any(|(other, _)| other == name);
+        let blanks = names.iter().filter(|name| !given(name)).map(|name| (name.as_str(), blank));
+        unreachable(&blanks.chain(WORKER).collect::<Vec<_>>())?;
+    }
+    let names = variables("webhook")?;
+    let blanks: Vec<_> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_names(&run("webhook", &blanks)?, "WEBHOOK_SECRETS");
+    Ok(())
+}
+
+/// Real phones would ring, and nothing could be reported.
+#[test]
+fn worker_with_a_real_provider_needs_an_address_and_a_number_of_the_world() -> Result<()> {
+    for (name, value) in [
+        ("SERVICE_URL", "http://calls.example.com"),
+        ("SERVICE_URL", "https://localhost:3000"),
+        ("SERVICE_URL", "https://calls"),
+        ("SERVICE_URL", "https://10.1.2.3"),
+        ("SERVICE_URL", "https://[fd00::1]"),
+        ("SERVICE_URL", "https://calls.example.com/hooks"),
+        ("SERVICE_URL", "https://https://calls.example.com"),
+        ("SERVICE_URL", "https://calls.example.com?a=b"),
+        ("SERVICE_URL", "https://u:hunter2@calls.example.com"),
+        (
+            "SERVICE_URL",
+            "https://a-host-name-that-is-too-long-for-the-callbacks-of-the-provider-and-of-the-carrier.example.com",
+        ),
+        ("TELNYX_FROM_NUMBER", "+19999999999"),
+        ("TELNYX_FROM_NUMBER", "+1234567890"),
+        ("WEBHOOK_SECRETS", "development-only-hunter3"),
+        ("ALLOW_UNSIGNED_WEBHOOKS", "true"),
+    ] {
+        let named = if name == "ALLOW_UNSIGNED_WEBHOOKS" { "WEBHOOK_SECRETS" } else { name };
+        let others = WORKER.iter().copied().filter(|(other, _)| *other != named);
+        let settings: Vec<_> = others.chain([(name, value)]).collect();
+        assert_names(&run("worker", &settings)?, named);
+    }
+    Ok(())
+}
+
+#[test]
 fn worker_with_an_invalid_setting_names_it() -> Result<()> {
     for (name, value) in [
         ("DATABASE_URL", "mysql://calls:hunter2@127.0.0.1/calls"),
+        ("DATABASE_URL", "postgres://calls@127.0.0.1/calls?sslpassword=hunter2"),
+        ("DATABASE_URL_FILE", "/no/such/file"),
+        ("TELNYX_API_KEY", "hunter2"),
         ("ULTRAVOX_API_KEY", "hunter2"),
         ("TELNYX_FROM_NUMBER", "212 555 0199"),
         ("SERVICE_URL", "calls.example.com"),
