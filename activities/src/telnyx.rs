@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
@@ -16,10 +16,12 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 pub enum TelnyxError {
     #[error("Telnyx can't be reached: {0}")]
     Unreachable(#[source] reqwest::Error),
-    #[error(
-        "Telnyx answered {0} to the request to cancel a leg; check TELNYX_API_KEY and TELNYX_ACCOUNT_SID"
-    )]
+    #[error("Telnyx answered {0}; check TELNYX_API_KEY and TELNYX_ACCOUNT_SID")]
     Rejected(StatusCode),
+    #[error(
+        "Telnyx has no account TELNYX_ACCOUNT_SID for the key TELNYX_API_KEY; correct them and restart the worker"
+    )]
+    UnknownAccount,
 }
 
 /// A client of one account.
@@ -44,30 +46,42 @@ impl Telnyx {
         Ok(Self { http, base, account_sid, key })
     }
 
-    /// Ends a leg. A leg that is over or unknown is no error.
+    /// Ends a leg. A leg that is over or unknown to the account is no error.
     pub async fn hang_up(&self, call_sid: &str) -> Result<(), TelnyxError> {
-        let mut url = self.base.clone();
-        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend([
-            "v2",
-            "texml",
-            "Accounts",
-            &self.account_sid,
-            "Calls",
-            call_sid,
-        ]);
-        let sent = self
-            .http
-            .post(url)
-            .bearer_auth(self.key.expose_secret())
-            .form(&[("Status", "completed")])
-            .send()
-            .await;
-        let status = sent.map_err(|error| TelnyxError::Unreachable(error.without_url()))?.status();
-        let over = [StatusCode::NOT_FOUND, StatusCode::UNPROCESSABLE_ENTITY];
-        if status.is_success() || over.contains(&status) {
-            Ok(())
-        } else {
-            Err(TelnyxError::Rejected(status))
+        let request = self.http.post(self.calls_url(Some(call_sid)));
+        let status = self.send(request.form(&[("Status", "completed")])).await?;
+        match status {
+            status if status.is_success() => Ok(()),
+            StatusCode::UNPROCESSABLE_ENTITY => Ok(()),
+            // The leg, or the account.
+            StatusCode::NOT_FOUND => self.check_account().await,
+            status => Err(TelnyxError::Rejected(status)),
         }
+    }
+
+    /// Checks that the key belongs to the account.
+    pub async fn check_account(&self) -> Result<(), TelnyxError> {
+        let request = self.http.get(self.calls_url(None));
+        match self.send(request.query(&[("PageSize", "1")])).await? {
+            status if status.is_success() => Ok(()),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                Err(TelnyxError::UnknownAccount)
+            }
+            status => Err(TelnyxError::Rejected(status)),
+        }
+    }
+
+    fn calls_url(&self, call_sid: Option<&str>) -> Url {
+        let mut url = self.base.clone();
+        let calls = ["v2", "texml", "Accounts", &self.account_sid, "Calls"];
+        let mut path = url.path_segments_mut().expect("an http address has a path");
+        path.pop_if_empty().extend(calls.into_iter().chain(call_sid));
+        drop(path);
+        url
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<StatusCode, TelnyxError> {
+        let sent = request.bearer_auth(self.key.expose_secret()).send().await;
+        Ok(sent.map_err(|error| TelnyxError::Unreachable(error.without_url()))?.status())
     }
 }

@@ -54,9 +54,10 @@ impl Rejections {
             PauseScope::Service => "of several users",
         };
         let (count, words) = (self.in_a_row, &self.detail);
-        let detail =
-            format!("The provider has rejected the last {count} calls {whose}: {words:?}.");
-        Some(Block { reason: BlockReason::ProviderRejects, detail, until: Some(until) })
+        let reason = BlockReason::ProviderRejects;
+        let sentence = reason.sentence();
+        let detail = format!("{sentence} It rejected the last {count} calls {whose}: {words:?}.");
+        Some(Block { reason, detail, until: Some(until) })
     }
 
     /// Why this conversation may not be called at a time; `None` if it may, as the trial call or without a pause.

@@ -1,8 +1,9 @@
 //! Importing prospects.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::UserId;
+use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::StoreError;
@@ -18,6 +19,8 @@ pub struct NewProspect {
     /// Such as `US-FL`.
     pub state: Option<String>,
     pub notes: Option<String>,
+    /// Columns of the user's own.
+    pub custom: BTreeMap<String, String>,
 }
 
 pub async fn user_exists(conn: &mut PgConnection, user_id: &UserId) -> Result<bool, StoreError> {
@@ -78,20 +81,42 @@ pub async fn insert_prospects(
     let zones: Vec<Option<&str>> = new.iter().map(|p| p.time_zone.as_deref()).collect();
     let states: Vec<Option<&str>> = new.iter().map(|p| p.state.as_deref()).collect();
     let notes: Vec<Option<&str>> = new.iter().map(|p| p.notes.as_deref()).collect();
+    let custom = new.iter().map(|p| serde_json::to_value(&p.custom));
+    let custom: Vec<Value> = custom.collect::<Result<_, _>>()?;
     sqlx::query!(
-        "insert into prospects (id, user_id, name, phone, time_zone, state, notes)
-        select coalesce(t.id, gen_random_uuid()::text), $1, t.name, t.phone, t.time_zone, t.state, t.notes
-        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])
-            as t(id, name, phone, time_zone, state, notes)",
+        "insert into prospects (id, user_id, name, phone, time_zone, state, notes, custom)
+        select coalesce(t.id, gen_random_uuid()::text), $1, t.name, t.phone, t.time_zone, t.state,
+            t.notes, t.custom
+        from unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
+            as t(id, name, phone, time_zone, state, notes, custom)",
         user_id.as_str(),
         &ids as _,
         &names as _,
         &phones as _,
         &zones as _,
         &states as _,
-        &notes as _
+        &notes as _,
+        &custom as _
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Inserts suppressions of a user, or of all users, in one statement; returns the number of new ones.
+pub async fn insert_suppressions(
+    conn: &mut PgConnection,
+    user_id: Option<&UserId>,
+    phones: &[String],
+    reason: &str,
+) -> Result<u64, StoreError> {
+    let inserted = sqlx::query!(
+        "insert into suppressions (user_id, phone, reason)
+        select $1, phone, $3 from unnest($2::text[]) as t(phone)
+        on conflict on constraint suppressions_once do nothing",
+        user_id.map(UserId::as_str),
+        phones,
+        reason
+    );
+    Ok(inserted.execute(conn).await?.rows_affected())
 }

@@ -157,6 +157,8 @@ impl Store {
     ///
     /// The database can't be reached, or a pooler between does not keep sessions.
     pub async fn connect(url: &DatabaseUrl, max_sessions: u32) -> Result<Self, OpenError> {
+        // Sqlx checks a certificate with the provider of the process. If there is one, it stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let options = sessions::session_options(url.options.clone());
         // Connections outside the pool first: the pool would retry and report only a timeout.
         let mut conn = sessions::within_limit(options.connect()).await?;
@@ -210,6 +212,13 @@ impl Store {
             }
         }
         Err(sessions::no_answer())
+    }
+
+    /// Whether the traffic with the database is encrypted.
+    pub async fn is_encrypted(&self) -> Result<bool, StoreError> {
+        let encrypted =
+            "select coalesce((select ssl from pg_stat_ssl where pid = pg_backend_pid()), false)";
+        Ok(sqlx::query_scalar(encrypted).fetch_one(&self.pool).await?)
     }
 
     /// Starts a transaction. It has the deadline of the attempt that begins it, see [`deadline::run_until`].

@@ -291,7 +291,7 @@ pub async fn suppress(conn: &mut PgConnection, new: &NewSuppression<'_>) -> Resu
         "insert into suppressions (user_id, phone, reason, conversation_id)
         select $1, phone, 'asked on a call', $4 from (
             select coalesce($3, (select phone from prospects where id = $2)) as phone
-        ) as number where phone is not null
+        ) as number where is_canonical_phone(phone)
         on conflict (user_id, phone) do nothing",
         new.user_id.as_str(),
         new.prospect_id.as_str(),
@@ -315,7 +315,7 @@ pub async fn opt_prospect_out(
             update prospects set status = 'DO_NOT_CALL' where id = $1 returning user_id, phone
         ), suppressed as (
             insert into suppressions (user_id, phone, reason, conversation_id)
-            select user_id, phone, 'asked on a call', $2 from opted_out
+            select user_id, phone, 'asked on a call', $2 from opted_out where is_canonical_phone(phone)
             on conflict (user_id, phone) do nothing
         )
         select exists (select 1 from opted_out) as "found!""#,

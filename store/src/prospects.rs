@@ -6,7 +6,6 @@ use chrono::{DateTime, Utc};
 use domain::admission::Callee;
 use domain::ids::{ConversationId, ProspectId, UserId};
 use domain::status::ProspectStatus;
-use serde_json::Value;
 use sqlx::PgConnection;
 
 use crate::{StoreError, parse_enum};
@@ -45,17 +44,6 @@ impl ProspectState {
     }
 }
 
-/// The values of an object as texts; null is none.
-fn texts(object: Value) -> BTreeMap<String, String> {
-    let Value::Object(fields) = object else { return BTreeMap::new() };
-    let text = |value| match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
-    };
-    fields.into_iter().filter_map(|(name, value)| Some((name, text(value)?))).collect()
-}
-
 /// The user of a prospect; `None` if the prospect was deleted.
 pub async fn owner(conn: &mut PgConnection, id: &ProspectId) -> Result<Option<UserId>, StoreError> {
     let user = sqlx::query_scalar!("select user_id from prospects where id = $1", id.as_str());
@@ -71,7 +59,10 @@ pub async fn prospect_state(
     let row = sqlx::query!(
         r#"select name, phone, status::text as "status!", time_zone, state, next_call_at,
             suppressed as "suppressed!", phone_closed_by,
-            (select p.custom from prospects p where p.id = c.id) as "custom: Value",
+            array(select t.key from prospects p, jsonb_each_text(p.custom) t
+                where p.id = c.id order by t.key) as "custom_names!",
+            array(select coalesce(t.value, '') from prospects p, jsonb_each_text(p.custom) t
+                where p.id = c.id order by t.key) as "custom_values!",
             (select count(*) from attempts a where a.prospect_id = c.id
                 and a.conversation_id <> $2) as "attempts!"
         from callees c where id = $1"#,
@@ -84,7 +75,7 @@ pub async fn prospect_state(
         Ok(ProspectState {
             status: parse_enum("prospects.status", &row.status)?,
             name: row.name.unwrap_or_default(),
-            custom: row.custom.map(texts).unwrap_or_default(),
+            custom: row.custom_names.into_iter().zip(row.custom_values).collect(),
             phone: row.phone.unwrap_or_default(),
             next_call_at: row.next_call_at,
             phone_closed_by: row.phone_closed_by.map(ProspectId::from),

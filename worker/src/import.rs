@@ -1,7 +1,6 @@
 //! Import of prospects from a CSV file: each line is checked, and all valid lines are inserted in one transaction.
 
-use std::collections::BTreeSet;
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr as _;
 
 use domain::hours::parse_zone;
@@ -12,17 +11,20 @@ use phonenumber::country;
 use store::imports::{self, NewProspect};
 use store::{Store, StoreError};
 
+use crate::csv_file::{CsvError, CsvFile, Record};
+
 const LINES_PER_INSERT: usize = 5_000;
 const MAX_NAME_CHARS: usize = 500;
 
 /// Why nothing was imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    #[error("the file can't be read as CSV: {0}")]
-    Csv(#[from] csv::Error),
-    #[error("the first line must name the columns, `name` and `phone` among them; found: {0}")]
+    #[error("the file can't be read: {0}")]
+    Csv(#[from] CsvError),
+    /// The first line is invalid; the sentence says how to correct it.
+    #[error("{0}")]
     Columns(String),
-    #[error("there is no user {0:?}")]
+    #[error("there is no user {0:?}; `select id from users` lists them")]
     NoUser(String),
     #[error("{0:?} is not a region; use two letters, such as US or DE")]
     Region(String),
@@ -37,6 +39,8 @@ pub struct ImportOptions<'a> {
     pub region: &'a str,
     /// Check the file without writing.
     pub dry_run: bool,
+    /// Import nothing if a line is skipped.
+    pub strict: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +49,19 @@ pub struct SkippedLine {
     pub line: u64,
     /// A clause such as "the name is missing".
     pub reason: String,
+    pub cells: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct Imported {
+    /// The first line.
+    pub header: Vec<String>,
     /// The number of new prospects.
     pub inserted: usize,
     /// By their numbers.
     pub skipped: Vec<SkippedLine>,
+    /// Whether the prospects were written.
+    pub written: bool,
 }
 
 /// Imports a file. Calls `progress` with the number of lines done.
@@ -62,30 +71,33 @@ pub struct Imported {
 /// Nothing was imported. An invalid line is no error, but a part of the result.
 pub async fn import(
     store: &Store,
-    file: impl Read,
+    file: &CsvFile,
     options: &ImportOptions<'_>,
     mut progress: impl FnMut(usize),
 ) -> Result<Imported, ImportError> {
-    let region = country::Id::from_str(options.region)
-        .map_err(|_| ImportError::Region(options.region.to_owned()))?;
     let mut tx = store.begin().await?;
     if !imports::user_exists(&mut tx, options.user_id).await? {
         return Err(ImportError::NoUser(options.user_id.to_string()));
     }
-    let mut lines = Lines::open(file, region)?;
-    let mut imported = Imported::default();
+    let mut records = file.records();
+    let header = records.next().transpose()?.map(|record| record.cells).unwrap_or_default();
+    let columns = Columns::find(&header, file.delimiter())?;
+    let mut lines = Lines { columns, region: parse_region(options.region)?, seen: BTreeSet::new() };
+    let mut imported = Imported { header, ..Imported::default() };
     let mut done = 0;
     loop {
-        let page = lines.read_page(LINES_PER_INSERT)?;
+        let page: Vec<Record> =
+            records.by_ref().take(LINES_PER_INSERT).collect::<Result<_, _>>()?;
         if page.is_empty() {
             break;
         }
         done += page.len();
         let mut valid = Vec::new();
-        for (line, parsed) in page {
-            match parsed {
-                Ok(prospect) => valid.push((line, prospect)),
-                Err(reason) => imported.skipped.push(SkippedLine { line, reason }),
+        for record in page {
+            let parsed = lines.parse(&record.cells);
+            match parsed.and_then(|prospect| lines.check_repetition(prospect)) {
+                Ok(prospect) => valid.push((record, prospect)),
+                Err(reason) => imported.skip(record, reason),
             }
         }
         let phones: Vec<String> = valid.iter().map(|(_, p)| p.phone.clone()).collect();
@@ -94,7 +106,7 @@ pub async fn import(
         let suppressed = imports::suppressed_numbers(&mut tx, options.user_id, &phones).await?;
         let taken = imports::known_ids(&mut tx, &ids).await?;
         let mut new = Vec::new();
-        for (line, prospect) in valid {
+        for (record, prospect) in valid {
             let reason = if suppressed.contains(&prospect.phone) {
                 "the number is on a do-not-call list"
             } else if known.contains(&prospect.phone) {
@@ -105,24 +117,33 @@ pub async fn import(
                 new.push(prospect);
                 continue;
             };
-            imported.skipped.push(SkippedLine { line, reason: reason.to_owned() });
+            imported.skip(record, reason.to_owned());
         }
         imports::insert_prospects(&mut tx, options.user_id, &new).await?;
         imported.inserted += new.len();
         progress(done);
     }
-    if !options.dry_run {
+    imported.written = !options.dry_run && (!options.strict || imported.skipped.is_empty());
+    if imported.written {
         tx.commit().await?;
     }
     imported.skipped.sort_by_key(|skipped| skipped.line);
     Ok(imported)
 }
 
-/// The number of a line, and its prospect or why it is invalid.
-type Line = (u64, Result<NewProspect, String>);
+impl Imported {
+    fn skip(&mut self, record: Record, reason: String) {
+        self.skipped.push(SkippedLine { line: record.line, reason, cells: record.cells });
+    }
+}
 
-struct Lines<File> {
-    reader: csv::Reader<File>,
+/// Parses the region of numbers without a country code.
+pub(crate) fn parse_region(text: &str) -> Result<country::Id, ImportError> {
+    country::Id::from_str(&text.to_ascii_uppercase())
+        .map_err(|_| ImportError::Region(text.to_owned()))
+}
+
+struct Lines {
     columns: Columns,
     region: country::Id,
     /// Numbers and ids of earlier lines.
@@ -130,54 +151,110 @@ struct Lines<File> {
 }
 
 /// The positions of the columns.
+#[derive(Debug, Default)]
 struct Columns {
+    number: usize,
     id: Option<usize>,
     name: usize,
     phone: usize,
     time_zone: Option<usize>,
     state: Option<usize>,
     notes: Option<usize>,
+    /// Columns of the user's own, by their names.
+    custom: BTreeMap<String, usize>,
 }
 
-impl<File: Read> Lines<File> {
-    fn open(file: File, region: country::Id) -> Result<Self, ImportError> {
-        let mut reader =
-            csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(file);
-        let headers = reader.headers()?.clone();
-        // Spreadsheets write a byte order mark.
-        let name = |text: &str| text.trim_start_matches('\u{feff}').to_ascii_lowercase();
-        let at = |column: &str| headers.iter().position(|header| name(header) == column);
-        let (Some(name), Some(phone)) = (at("name"), at("phone")) else {
-            return Err(ImportError::Columns(headers.iter().collect::<Vec<_>>().join(", ")));
+/// The beginning of a column of the user's own.
+const CUSTOM: &str = "custom.";
+/// The longest name of such a column, in characters.
+const MAX_CUSTOM_CHARS: usize = 50;
+
+impl Columns {
+    /// Finds the columns in the first line. A column that is unknown or stands twice is an error: its values would be lost.
+    fn find(header: &[String], delimiter: char) -> Result<Self, ImportError> {
+        let invalid = |text: String| Err(ImportError::Columns(text));
+        let mut at: BTreeMap<String, usize> = BTreeMap::new();
+        for (index, written) in header.iter().enumerate() {
+            let written = written.trim();
+            let lower = written.to_lowercase();
+            let name = match lower.replace([' ', '-'], "_").as_str() {
+                "timezone" => "time_zone".to_owned(),
+                name if lower.starts_with(CUSTOM) => format!("{CUSTOM}{}", &name[CUSTOM.len()..]),
+                name => name.to_owned(),
+            };
+            let custom = name.strip_prefix(CUSTOM);
+            let is_custom = custom.is_some_and(|custom| {
+                let is_part = |c: char| c.is_alphanumeric() || c == '_';
+                (1..=MAX_CUSTOM_CHARS).contains(&custom.chars().count())
+                    && custom.chars().all(is_part)
+            });
+            let is_known =
+                ["id", "name", "phone", "time_zone", "state", "notes"].contains(&name.as_str());
+            if written.is_empty() {
+                return invalid(format!("column {} of the first line has no name", index + 1));
+            }
+            if !is_known && !is_custom {
+                return invalid(format!(
+                    "the column {written:?} is unknown; use name, phone, id, time_zone, state and \
+                    notes, name it custom.{} to keep it for scripts, or leave it out",
+                    suggest_custom(&lower)
+                ));
+            }
+            if let Some(first) = at.insert(name, index) {
+                return invalid(format!(
+                    "the column {written:?} stands twice, as columns {} and {}; leave one of them out",
+                    first + 1,
+                    index + 1
+                ));
+            }
+        }
+        let column = |name: &str| at.get(name).copied();
+        let (Some(name), Some(phone)) = (column("name"), column("phone")) else {
+            let found = header.join(", ");
+            return invalid(format!(
+                "the first line must name the columns, `name` and `phone` among them, separated by \
+                {delimiter:?}; found: {found}"
+            ));
         };
-        let columns = Columns {
-            id: at("id"),
+        let custom = at
+            .iter()
+            .filter_map(|(name, index)| Some((name.strip_prefix(CUSTOM)?.to_owned(), *index)));
+        Ok(Self {
+            number: header.len(),
+            id: column("id"),
             name,
             phone,
-            time_zone: at("time_zone"),
-            state: at("state"),
-            notes: at("notes"),
-        };
-        Ok(Self { reader, columns, region, seen: BTreeSet::new() })
+            time_zone: column("time_zone"),
+            state: column("state"),
+            notes: column("notes"),
+            custom: custom.collect(),
+        })
     }
+}
 
-    /// Returns the next lines, at most `max`; none at the end of the file.
-    fn read_page(&mut self, max: usize) -> Result<Vec<Line>, ImportError> {
-        let mut page = Vec::new();
-        let mut record = csv::StringRecord::new();
-        while page.len() < max && self.reader.read_record(&mut record)? {
-            let line = record.position().map_or(0, csv::Position::line);
-            let parsed = self.parse(&record).and_then(|prospect| self.check_repetition(prospect));
-            page.push((line, parsed));
+fn suggest_custom(name: &str) -> String {
+    let part = |c: char| if c.is_alphanumeric() { c } else { '_' };
+    name.chars().map(part).take(MAX_CUSTOM_CHARS).collect()
+}
+
+impl Lines {
+    fn parse(&self, cells: &[String]) -> Result<NewProspect, String> {
+        let (found, columns) = (cells.len(), self.columns.number);
+        // A text that is cut in two would stand in the wrong columns.
+        if found > columns {
+            return Err(format!(
+                "the line has {found} cells for {columns} columns; write a text that contains the \
+                delimiter in quotes"
+            ));
         }
-        Ok(page)
-    }
-
-    fn parse(&self, record: &csv::StringRecord) -> Result<NewProspect, String> {
         let text = |column: Option<usize>| {
-            column.and_then(|column| record.get(column)).filter(|text| !text.is_empty())
+            let cell = column.and_then(|column| cells.get(column)).map(String::as_str);
+            cell.filter(|text| !text.is_empty())
         };
         let name = text(Some(self.columns.name)).ok_or("the name is missing")?;
+        if name.contains(['\n', '\r']) {
+            return Err("the name has several lines".to_owned());
+        }
         if name.chars().count() > MAX_NAME_CHARS {
             return Err(format!("the name is longer than {MAX_NAME_CHARS} characters"));
         }
@@ -190,33 +267,20 @@ impl<File: Read> Lines<File> {
         if let Some(zone) = time_zone {
             parse_zone(zone).map_err(|error| error.to_string())?;
         }
-        if record.iter().any(|text| text.contains('\0')) {
-            return Err("the line contains a NUL character".to_owned());
-        }
         Ok(NewProspect {
             id: id.map(str::to_owned),
             name: name.to_owned(),
-            phone: self.parse_phone(phone)?,
+            phone: parse_phone(phone, self.region)?,
             time_zone: time_zone.map(str::to_owned),
             state: text(self.columns.state).map(parse_state).transpose()?,
             notes: text(self.columns.notes).map(str::to_owned),
+            custom: self
+                .columns
+                .custom
+                .iter()
+                .filter_map(|(name, index)| Some((name.clone(), text(Some(*index))?.to_owned())))
+                .collect(),
         })
-    }
-
-    /// Parses a number and returns its E.164 form.
-    fn parse_phone(&self, text: &str) -> Result<String, String> {
-        let invalid = || format!("{text:?} is no telephone number");
-        // A number in E.164 form is accepted even if its country has no such number.
-        if PhoneNumber::parse(text).is_ok() {
-            return Ok(text.to_owned());
-        }
-        let number = phonenumber::parse(Some(self.region), text).map_err(|_| invalid())?;
-        // A number with a guessed country must exist, or be fictional (555-01xx).
-        if !number.is_valid() && !is_fictional(&number) {
-            return Err(invalid());
-        }
-        let text = number.format().mode(phonenumber::Mode::E164).to_string();
-        PhoneNumber::parse(&text).map(|number| number.to_string()).map_err(|_| invalid())
     }
 
     /// Returns the prospect, unless an earlier line has its number or its id.
@@ -230,6 +294,25 @@ impl<File: Read> Lines<File> {
         self.seen.extend(prospect.id.as_ref().map(|id| format!("id {id}")));
         Ok(prospect)
     }
+}
+
+/// Parses a number, of this region if it has no country code, and returns its E.164 form.
+pub(crate) fn parse_phone(text: &str, region: country::Id) -> Result<String, String> {
+    let invalid = || format!("{text:?} is no telephone number");
+    // A number in E.164 form is accepted even if its country has no such number.
+    if PhoneNumber::parse(text).is_ok() {
+        return Ok(text.to_owned());
+    }
+    let number = phonenumber::parse(Some(region), text).map_err(|_| invalid())?;
+    if number.extension().is_some() {
+        return Err(format!("{text:?} has an extension, which can't be dialled"));
+    }
+    // A number with a guessed country must exist, or be fictional (555-01xx).
+    if !number.is_valid() && !is_fictional(&number) {
+        return Err(invalid());
+    }
+    let text = number.format().mode(phonenumber::Mode::E164).to_string();
+    PhoneNumber::parse(&text).map(|number| number.to_string()).map_err(|_| invalid())
 }
 
 /// Whether a North American number is reserved for fiction.

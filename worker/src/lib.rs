@@ -2,10 +2,12 @@
 
 pub mod cli;
 pub mod config;
+pub mod csv_file;
 pub mod explain;
 pub mod import;
 mod schedule;
 mod search_attributes;
+pub mod suppress;
 mod suppressions;
 pub mod tools;
 
@@ -18,7 +20,7 @@ use activities::{Calls, Planning};
 use anyhow::{Context as _, Result, anyhow, bail};
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use workflows::ids::TASK_QUEUE;
 use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 
@@ -49,6 +51,12 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
         );
     }
     let store = config.database.connect().await?;
+    if !config.database.url()?.is_local() && !store.is_encrypted().await? {
+        warn!(
+            "DATABASE_URL leads to another machine without TLS: names, numbers and transcripts are \
+            readable on the way; add ?sslmode=verify-full"
+        );
+    }
     let unknown = store.migrate().await.context("applying the migrations")?;
     if !unknown.is_empty() {
         warn!(
@@ -59,6 +67,14 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let ultravox = Ultravox::new(config.ultravox_api_url.clone(), config.ultravox_api_key.clone())?;
 
     let telnyx = config.telnyx()?;
+    if let Some(telnyx) = telnyx.clone() {
+        // Calls are made all the same; without the carrier a cancelled call rings on.
+        tokio::spawn(async move {
+            if let Err(error) = telnyx.check_account().await {
+                error!(%error, "Ringing calls can't be cancelled");
+            }
+        });
+    }
 
     let client = bootstrap::temporal::connect().await?;
     let namespace = client.options().namespace.clone();

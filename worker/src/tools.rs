@@ -2,8 +2,11 @@
 
 mod explain;
 mod import;
+mod output;
 mod plan;
 mod replay;
+mod skipped;
+mod suppress;
 
 use std::process::ExitCode;
 
@@ -24,6 +27,8 @@ pub enum Tool {
     Explain(explain::Explain),
     /// Import prospects from a CSV file
     Import(import::Import),
+    /// Put the numbers of a file on the do-not-call list; open calls to them are broken off
+    Suppress(suppress::Suppress),
     Replay(replay::Replay),
 }
 
@@ -31,13 +36,15 @@ impl Tool {
     /// Runs the tool; an error is printed in one line.
     pub async fn run(self) -> ExitCode {
         let result = match self {
-            Self::Plan(plan) => plan.run().await,
-            Self::Explain(explain) => explain.run().await,
+            Self::Plan(plan) => plan.run().await.map(|()| ExitCode::SUCCESS),
+            Self::Explain(explain) => explain.run().await.map(|()| ExitCode::SUCCESS),
             Self::Import(import) => import.run().await,
-            Self::Replay(replay) => replay.run().await,
+            Self::Suppress(suppress) => suppress.run().await,
+            Self::Replay(replay) => replay.run().await.map(|()| ExitCode::SUCCESS),
         };
         match result {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(code) => code,
+            Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error:#}");
                 ExitCode::FAILURE

@@ -113,10 +113,11 @@ async fn every_rule_denies_on_its_own_and_writes_no_dial() {
 #[tokio::test]
 async fn suppression_of_another_user_does_not_count() {
     let service = due().await;
+    User::new("user2-id").insert(&service.database).await.unwrap();
     service
         .execute(
             "insert into suppressions (user_id, phone, reason)
-            values ('another', '+1234567890', 'asked')",
+            values ('user2-id', '+1234567890', 'asked')",
         )
         .await;
     service.admit("p1-id-1").await;

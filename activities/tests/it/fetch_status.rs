@@ -3,9 +3,12 @@
 use activities::Calls;
 use activities::calls::sweep::Swept;
 use activities::calls::{collect_transcript, dial, fetch_status, hang_up, record_outcome, sweep};
+use activities::telnyx::{Telnyx, TelnyxError};
+use devstack::development;
 use domain::facts::EndReason;
 use domain::ids::{ConversationId, DialId};
 use domain::status::{Outcome, Reason};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 use workflows::activities::calls::{DialRef, HangUpInput, ProviderStatus};
 
@@ -192,6 +195,11 @@ async fn ringing_call_is_hung_up_by_the_carrier() {
     // Again, and for a leg that does not exist.
     hang_up::run(&service.calls, &leg(Some(leg_id), false)).await.unwrap();
     hang_up::run(&service.calls, &leg(Some("v3:unknown".to_owned()), false)).await.unwrap();
+    // With the id of another account, Telnyx knows no leg at all.
+    let key = SecretString::from(development::TELNYX_API_KEY);
+    let other = Telnyx::new(provider.url.parse().unwrap(), "another-account".to_owned(), key);
+    let error = other.unwrap().hang_up("v3:unknown").await.unwrap_err();
+    assert!(matches!(error, TelnyxError::UnknownAccount), "{error}");
     // Without an id of the leg there is nothing to hang up.
     hang_up::run(&service.calls, &leg(None, false)).await.unwrap();
 }

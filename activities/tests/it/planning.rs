@@ -139,11 +139,12 @@ async fn every_skipped_prospect_has_a_decision() {
     ] {
         prospect.insert(&service.database).await.unwrap();
     }
+    User::new("user2-id").insert(&service.database).await.unwrap();
     service.execute("update advanced_settings set max_attempts = 1").await;
     for statement in [
         "insert into suppressions (user_id, phone, reason) values
             ('user1-id', '+12125550101', 'asked'), (null, '+12125550102', 'a list'),
-            ('another', '+12125550103', 'asked')",
+            ('user2-id', '+12125550103', 'asked')",
         "insert into conversations
             (id, user_id, prospect_id, sequence, slot, plan_run, status, recorded_at)
         values ('k-attempts-1', 'user1-id', 'k-attempts', 1, now(), 'old', 'COMPLETED', now()),

@@ -37,6 +37,7 @@ pub fn router(simulator: Arc<Simulator>) -> Router {
             "/v2/texml/Accounts/{account}/Calls/{sid}",
             get(telnyx::show_leg).post(telnyx::end_leg),
         )
+        .route("/v2/texml/Accounts/{account}/Calls", get(telnyx::list_legs))
         .route_layer(from_fn_with_state(Arc::clone(&simulator), telnyx::check_bearer_key));
     let sim = Router::new()
         .route("/sim/health", get(sim::show_health))

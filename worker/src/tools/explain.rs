@@ -4,7 +4,9 @@ use activities::Planning;
 use anyhow::{Result, bail};
 use chrono::TimeDelta;
 use domain::ids::ProspectId;
+use serde_json::json;
 
+use super::output::print_line;
 use super::{PlanArgs, StoreArgs};
 use crate::explain::explain;
 
@@ -12,6 +14,10 @@ use crate::explain::explain;
 pub struct Explain {
     /// The id of the prospect
     prospect: String,
+
+    /// Print the sentences as JSON
+    #[arg(long)]
+    json: bool,
 
     #[command(flatten)]
     store: StoreArgs,
@@ -34,8 +40,12 @@ impl Explain {
                 self.prospect
             );
         };
+        if self.json {
+            print_line(json!({ "prospect": self.prospect, "lines": lines }))?;
+            return Ok(());
+        }
         for line in lines {
-            println!("{line}");
+            print_line(line)?;
         }
         Ok(())
     }

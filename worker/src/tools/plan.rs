@@ -10,8 +10,10 @@ use comfy_table::Table;
 use domain::BlockReason;
 use domain::ids::UserId;
 use domain::slots::Decision;
+use serde_json::{Value, json};
 use workflows::activities::planning::{PickUsersInput, PlanUserInput};
 
+use super::output::print_line;
 use super::{PlanArgs, StoreArgs};
 use crate::explain::format_time;
 
@@ -28,6 +30,10 @@ pub struct Plan {
     /// Time of the run, as 2026-11-23T15:00:00Z; default: now
     #[arg(long)]
     at: Option<DateTime<Utc>>,
+
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
 
     /// Users planned in one run
     #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -80,6 +86,7 @@ impl Plan {
             "minutes left",
         ]);
         let mut summary = Summary::default();
+        let mut decided = Vec::new();
         for user_id in users {
             let input = PlanUserInput {
                 run: "dry-run".to_owned(),
@@ -98,23 +105,31 @@ impl Plan {
                 }
                 UserPlan::Skipped(block) => {
                     *summary.skipped.entry(block.reason).or_default() += 1;
+                    decided.push(
+                        json!({ "user": user_id, "reason": block.reason, "detail": block.detail,
+                        "until": block.until }),
+                    );
                     table.add_row([user_id.as_str(), "", "", block.detail.as_str()]);
                 }
                 UserPlan::Decided(decisions, _) => {
                     for decision in decisions {
                         summary.add(&decision);
+                        decided.push(to_json(&user_id, &decision));
                         table.add_row(row(&user_id, &decision));
                     }
                 }
             }
         }
-        println!("{table}");
-        println!(
-            "Dry run for {} to {}; nothing was written:",
-            format_time(from),
-            format_time(until)
-        );
-        println!("{}", summary.describe());
+        if self.json {
+            let plan = json!({ "from": from, "until": until, "planned": summary.planned,
+                "skipped": summary.skipped, "decisions": decided });
+            print_line(plan)?;
+            return Ok(());
+        }
+        print_line(table)?;
+        let (from, until) = (format_time(from), format_time(until));
+        print_line(format_args!("Dry run for {from} to {until}; nothing was written:"))?;
+        print_line(summary.describe())?;
         Ok(())
     }
 }
@@ -145,6 +160,20 @@ impl Summary {
             false => format!("{calls} Skipped: {}.", reasons.join(", ")),
         }
     }
+}
+
+fn to_json(user_id: &UserId, decision: &Decision) -> Value {
+    let mut json = json!({ "user": user_id, "prospect": decision.prospect, "priority": decision.score,
+        "callsLeft": decision.left.calls, "minutesLeft": decision.left.minutes });
+    match &decision.slot {
+        Ok(slot) => json["slot"] = json!(slot.at),
+        Err(block) => {
+            json["reason"] = json!(block.reason);
+            json["detail"] = json!(block.detail);
+            json["until"] = json!(block.until);
+        }
+    }
+    json
 }
 
 fn row(user_id: &UserId, decision: &Decision) -> Vec<String> {

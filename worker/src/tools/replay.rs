@@ -14,6 +14,8 @@ use temporalio_sdk::workflow_replayer::{
 };
 use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 
+use super::output::print_line;
+
 /// Check before a deployment that running workflows can continue on this build: replay their histories
 ///
 /// Temporal is configured as for the service. Exits with 1 if a history does not match the workflow code.
@@ -50,12 +52,13 @@ impl Replay {
                 Replayed::Matches => replayed += 1,
                 Replayed::Differs(message) => {
                     failed += 1;
-                    println!("{} (run {}): {message}", execution.id(), execution.run_id());
+                    let (id, run) = (execution.id(), execution.run_id());
+                    print_line(format_args!("{id} (run {run}): {message}"))?;
                 }
                 Replayed::NotStarted => {}
             }
         }
-        println!("{replayed} workflows match this build, {failed} do not");
+        print_line(format_args!("{replayed} workflows match this build, {failed} do not"))?;
         if failed > 0 {
             bail!("{failed} workflows can't continue on this build");
         }

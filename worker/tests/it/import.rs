@@ -1,5 +1,7 @@
 //! `worker import`.
 
+use serde_json::json;
+use worker::csv_file::CsvFile;
 use worker::import::{ImportError, ImportOptions, Imported, import};
 
 use domain::ids::UserId;
@@ -11,7 +13,7 @@ fn user() -> UserId {
 }
 
 fn valid(user_id: &UserId) -> ImportOptions<'_> {
-    ImportOptions { user_id, region: "US", dry_run: false }
+    ImportOptions { user_id, region: "US", dry_run: false, strict: false }
 }
 
 async fn service() -> Service {
@@ -25,7 +27,8 @@ async fn imported(
     file: &str,
     options: &ImportOptions<'_>,
 ) -> Result<Imported, ImportError> {
-    import(&service.store, file.as_bytes(), options, |_| {}).await
+    let file = CsvFile::parse(file.as_bytes())?;
+    import(&service.store, &file, options, |_| {}).await
 }
 
 #[tokio::test]
@@ -35,7 +38,7 @@ async fn valid_lines_are_imported_and_others_are_reported_by_line() {
     service
         .execute("insert into suppressions (phone, reason) values ('+12125550177', 'asked')")
         .await;
-    let file = "\u{feff}Name,phone,time_zone,State,notes,else\n\
+    let file = "\u{feff}Name,phone,time_zone,State,notes,custom.else\n\
         Ann,(212) 555-0100,America/New_York,ny,\"Likes, commas\",x\n\
         Ben,+12125550101,,,,\n\
         ,+12125550102,,,,\n\
@@ -92,7 +95,9 @@ async fn invalid_file_is_reported_and_nothing_is_imported() {
     let service = service().await;
     let user = user();
     let columns = imported(&service, "who,number\nAnn,1\n", &valid(&user)).await.unwrap_err();
-    assert!(columns.to_string().contains("found: who, number"), "{columns}");
+    assert!(columns.to_string().contains("\"who\" is unknown"), "{columns}");
+    let columns = imported(&service, "id,phone\nAnn,1\n", &valid(&user)).await.unwrap_err();
+    assert!(columns.to_string().contains("found: id, phone"), "{columns}");
     let unknown = UserId::new("nobody");
     let nobody = ImportOptions { user_id: &unknown, ..valid(&user) };
     let error = imported(&service, "name,phone\n", &nobody).await.unwrap_err();
@@ -106,4 +111,59 @@ async fn invalid_file_is_reported_and_nothing_is_imported() {
     let done = imported(&service, &odd, &valid(&user)).await.unwrap();
     assert_eq!((done.inserted, done.skipped.len()), (0, 3), "{done:?}");
     assert!(service.rows("select id from prospects").await.is_empty());
+}
+
+#[tokio::test]
+async fn first_line_that_would_lose_values_is_refused() {
+    let service = service().await;
+    for (header, words) in [
+        ("name,phone,phone", "\"phone\" stands twice, as columns 2 and 3"),
+        ("name,phone,Time Zone,timezone", "\"timezone\" stands twice"),
+        ("name,phone,Company Size", "\"Company Size\" is unknown; use name, phone"),
+        ("name,phone,company size", "name it custom.company_size"),
+        ("name,phone,custom.", "unknown"),
+        ("name,phone,custom.a.b", "unknown"),
+        ("name,,phone", "column 2 of the first line has no name"),
+        ("name;telephone", "\"telephone\" is unknown"),
+        ("name", "`name` and `phone` among them"),
+        ("Ann,+12125550100", "unknown"),
+    ] {
+        let file = format!("{header}\nAnn,+12125550100,x,y\n");
+        let error = imported(&service, &file, &valid(&user())).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{header}: {error}");
+    }
+    assert!(service.rows("select * from prospects").await.is_empty());
+}
+
+#[tokio::test]
+async fn cells_that_would_be_lost_are_refused_by_line() {
+    let service = service().await;
+    let file = "name;phone;notes;custom.company_size;timezone\n\
+        Ann;(212) 555-0100;Likes; clocks;;\n\
+        Ben;(212) 555-0101 x5;;;\n\
+        \"Cid\nD\";(212) 555-0102;;;\n\
+        Eve;(212) 555-0103;\"two\nlines\";12;America/New_York\n";
+    let done = imported(&service, file, &valid(&user())).await.unwrap();
+    let skipped: Vec<String> =
+        done.skipped.iter().map(|skipped| format!("{} {}", skipped.line, skipped.reason)).collect();
+    assert!(skipped[0].starts_with("2 the line has 6 cells for 5 columns"), "{skipped:?}");
+    assert!(skipped[1].starts_with("3 \"(212) 555-0101 x5\" has an extension"), "{skipped:?}");
+    assert_eq!(skipped[2], "4 the name has several lines");
+    let rows = service.rows("select name, notes, custom, time_zone from prospects").await;
+    let eve = json!({"name": "Eve", "notes": "two\nlines", "custom": {"company_size": "12"},
+        "time_zone": "America/New_York"});
+    assert_eq!(rows, [eve]);
+}
+
+#[tokio::test]
+async fn strict_import_writes_nothing_if_a_line_is_skipped() {
+    let service = service().await;
+    let user = user();
+    let strict = ImportOptions { strict: true, ..valid(&user) };
+    let done = imported(&service, "name,phone\nAnn,+12125550100\nBen,\n", &strict).await.unwrap();
+    assert!(!done.written && done.skipped.len() == 1);
+    assert!(service.rows("select * from prospects").await.is_empty());
+    let done = imported(&service, "name,phone\nAnn,+12125550100\n", &strict).await.unwrap();
+    assert!(done.written);
+    assert_eq!(service.rows("select * from prospects").await.len(), 1);
 }

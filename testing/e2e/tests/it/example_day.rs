@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
-use devstack::{StackOptions, TempDir, workspace};
+use devstack::{Postgres, StackOptions, TempDir, workspace};
+use store::Store;
 
 use crate::support::{
-    Plan, TestSystem, clock_offset_to, env, eventually, post_signed, read_conversation,
+    Plan, TestSystem, TlsFront, clock_offset_to, env, eventually, post_signed, read_conversation,
     read_conversations, read_prospect_status, run_plan,
 };
 
@@ -35,6 +36,11 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// Starts shortly before 14:00 and plans. The simulator reports nothing about the first number, so that the webhooks
 /// decide.
 async fn start_before_two() -> Result<(TestSystem, TempDir)> {
+    start_on(None).await
+}
+
+/// Starts on a database, or on a new one.
+async fn start_on(database_url: Option<String>) -> Result<(TestSystem, TempDir)> {
     let temp_dir = workspace::temp_dir()?;
     let scenarios = temp_dir.path().join("scenarios.json");
     std::fs::write(&scenarios, r#"{"+1234567890": "silent"}"#)?;
@@ -42,6 +48,7 @@ async fn start_before_two() -> Result<(TestSystem, TempDir)> {
         clock_offset_secs: clock_offset_to("2025-02-25T13:59:52Z"),
         simulator_args: vec!["--scenarios".to_owned(), scenarios.display().to_string()],
         worker_env: env(&[("RING_TIMEOUT", "16")]),
+        database_url,
         ..StackOptions::default()
     })
     .await?;
@@ -77,6 +84,29 @@ async fn new_prospect_is_called_at_once_and_callback_at_its_time() -> Result<()>
 #[tokio::test]
 async fn completed_call_books_the_prospect_and_is_charged_once() -> Result<()> {
     let (system, _temp_dir) = start_before_two().await?;
+    check_completed_call(&system).await
+}
+
+#[tokio::test]
+async fn database_that_takes_only_tls_is_used_with_a_checked_certificate() -> Result<()> {
+    let temp_dir = workspace::temp_dir()?;
+    let plain = Postgres::shared().await?.create_unique_database("e2e").await?;
+    let front = TlsFront::start(&plain, temp_dir.path()).await?;
+    for parameters in ["sslmode=disable", "sslmode=verify-full", "sslrootcert=system"] {
+        let url = front.url(&plain, parameters)?.parse()?;
+        assert!(Store::connect(&url, 4).await.is_err(), "{parameters}");
+    }
+    for parameters in ["", "sslmode=require", "sslmode=verify-ca&sslrootcert=CERT"] {
+        let url = front.url(&plain, parameters)?.parse()?;
+        Store::connect(&url, 4).await.with_context(|| parameters)?;
+    }
+    let url = front.url(&plain, "sslmode=verify-full&sslrootcert=CERT")?;
+    let (system, _temp_dir) = start_on(Some(url)).await?;
+    check_completed_call(&system).await
+}
+
+/// Completes the first call, also late and repeatedly, and checks its records.
+async fn check_completed_call(system: &TestSystem) -> Result<()> {
     eventually(STEP_TIMEOUT, "the first phone rings", async || {
         Ok(system.calls_placed().await?.into_iter().find(|call| call["rang"] == true))
     })
@@ -94,7 +124,7 @@ async fn completed_call_books_the_prospect_and_is_charged_once() -> Result<()> {
     .await;
     assert_eq!(call.outcome.as_deref(), Some("APPOINTMENT_SET"));
     assert_eq!(call.transcript.as_deref(), Some("Booked!"));
-    check_booked_and_charged_once(&system).await?;
+    check_booked_and_charged_once(system).await?;
 
     // Once more, in other words, after the workflow has closed.
     eventually(CALL_TIMEOUT, "the workflow of the call has closed", async || {
@@ -109,7 +139,7 @@ async fn completed_call_books_the_prospect_and_is_charged_once() -> Result<()> {
         Ok((!system.workflows(late).await?.is_empty()).then_some(()))
     })
     .await;
-    check_booked_and_charged_once(&system).await
+    check_booked_and_charged_once(system).await
 }
 
 /// Checks that there is one appointment and that four minutes were charged.

@@ -7,6 +7,7 @@ mod raw_http;
 mod records;
 mod requests;
 mod system;
+mod tls_front;
 mod webhook_only;
 
 pub use devstack::fixtures::{Prospect, User};
@@ -21,6 +22,7 @@ pub use records::{
 };
 pub use requests::{HEADERS, Signed, post, post_as_carrier, post_repeatedly, post_signed};
 pub use system::{TestSystem, clock_offset_to, env};
+pub use tls_front::TlsFront;
 pub use webhook_only::{
     CALL, DIAL, EVENT, count_signals, start_call, webhook_only, webhook_only_with_own_temporal,
 };

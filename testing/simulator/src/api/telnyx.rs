@@ -50,6 +50,19 @@ pub async fn show_leg(
     Ok(Json(leg_json(&account, &call.leg)))
 }
 
+/// Lists the legs of the account.
+pub async fn list_legs(
+    State(simulator): App,
+    Path(account): Path<String>,
+) -> Result<Json<Value>, TelnyxError> {
+    if account != simulator.telnyx.account_sid {
+        return Err(TelnyxError(StatusCode::NOT_FOUND, "no such account"));
+    }
+    let calls = simulator.calls.all();
+    let legs: Vec<Value> = calls.iter().map(|call| leg_json(&account, &call.leg)).collect();
+    Ok(Json(json!({ "calls": legs })))
+}
+
 /// Ends a leg: `Status=completed`.
 pub async fn end_leg(
     State(simulator): App,

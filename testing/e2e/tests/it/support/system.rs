@@ -40,7 +40,10 @@ impl TestSystem {
 
     async fn start_stack(options: StackOptions) -> Result<Self> {
         let clock_offset_secs = options.clock_offset_secs;
-        let database_url = Postgres::shared().await?.create_unique_database("e2e").await?;
+        let database_url = match options.database_url.clone() {
+            Some(url) => url,
+            None => Postgres::shared().await?.create_unique_database("e2e").await?,
+        };
         let database = PgPoolOptions::new()
             .max_connections(2)
             .connect_lazy(&database_url)
