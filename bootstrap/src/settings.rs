@@ -13,8 +13,8 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 /// The shortest name for which a similar one counts as a misspelling.
 const MIN_MISSPELT_LENGTH: usize = 8;
-/// The largest number of changed letters of a misspelling.
-const MAX_MISSPELT_LETTERS: usize = 2;
+/// A misspelling has one changed letter for each so many.
+const LETTERS_PER_MISTAKE: usize = 8;
 
 /// Why there are no settings.
 #[derive(Debug)]
@@ -182,8 +182,12 @@ impl Parse {
             };
             let upper = variable.to_ascii_uppercase();
             let similar = known.iter().find(|known| {
+                // `SSL_CERT_FILE`, for example, is a variable of OpenSSL.
+                let begins_alike = known.split('_').next() == upper.split('_').next();
+                let mistakes = strsim::damerau_levenshtein(known, &upper);
                 known.len() >= MIN_MISSPELT_LENGTH
-                    && strsim::damerau_levenshtein(known, &upper) <= MAX_MISSPELT_LETTERS
+                    && begins_alike
+                    && mistakes <= known.len() / LETTERS_PER_MISTAKE
                     && value_of(environment, OsStr::new(known)).is_none()
             });
             if let Some(similar) = similar {
@@ -390,6 +394,8 @@ mod tests {
             ("EXAMPLE_SIZE", "hunter2"),
             ("EXAMPLE_STRICT", "hunter2"),
             ("EXAMPLE_FOLDERS", "hunter2"),
+            ("EXAMPLES_FOLDER", "hunter2"),
+            ("EXAMPLE_FOLLOWERS", "hunter2"),
         ];
         let mut found = errors(&[], &environment);
         found.sort();

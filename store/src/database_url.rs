@@ -75,9 +75,11 @@ impl DatabaseUrl {
             // The roots of the system are used in any case.
             "sslrootcert" if value == "system" => options.ssl_mode(PgSslMode::VerifyFull),
             "sslrootcert" | "sslcert" | "sslkey" => {
-                File::open(value).map_err(|error| {
-                    invalid(&format!("must be a file that can be read ({})", error.kind()))
-                })?;
+                // Not a pipe, which would be waited for.
+                let is_file = std::fs::metadata(value).is_ok_and(|metadata| metadata.is_file());
+                if !is_file || File::open(value).is_err() {
+                    return Err(invalid("must be a file that can be read"));
+                }
                 match name {
                     "sslrootcert" => options.ssl_root_cert(value),
                     "sslcert" => options.ssl_client_cert(value),

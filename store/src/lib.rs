@@ -133,7 +133,7 @@ pub enum OpenError {
 
 impl From<sqlx::Error> for OpenError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Unreachable(error)
+        sessions::explain(error)
     }
 }
 

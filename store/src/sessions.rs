@@ -48,6 +48,28 @@ pub(crate) fn migration_options(options: PgConnectOptions) -> PgConnectOptions {
     options.options(MIGRATION_SETTINGS)
 }
 
+/// What is wrong with a connection pooler.
+const DROPPED: &str = "the sessions do not have the service's settings, such as lock_timeout: a \
+    connection pooler drops them; connect to PostgreSQL itself, or give the role these settings \
+    (docs/operations.md)";
+const SHARED: &str = "a connection pooler gives each transaction another session; connect to \
+    PostgreSQL itself, or use the pooler's session mode";
+const REFUSED: &str = "a connection pooler does not take the settings of the service's sessions; connect \
+    to PostgreSQL itself, or see docs/operations.md, \"PostgreSQL\"";
+
+/// The error of a connection, in other words if it is that of a pooler.
+pub(crate) fn explain(error: sqlx::Error) -> OpenError {
+    let text = error.as_database_error().map(|error| error.message().to_owned());
+    let text = text.unwrap_or_default();
+    if text.starts_with("unsupported startup parameter") {
+        OpenError::UnusableSessions(REFUSED)
+    } else if text.starts_with("prepared statement") {
+        OpenError::UnusableSessions(SHARED)
+    } else {
+        OpenError::Unreachable(error)
+    }
+}
+
 /// Checks that the settings hold, and that a session is one of the server: a pooler may drop the settings, or give each
 /// transaction another session.
 ///
@@ -58,11 +80,6 @@ pub(crate) async fn check(
     conn: &mut PgConnection,
     options: &PgConnectOptions,
 ) -> Result<(), OpenError> {
-    const DROPPED: &str = "the sessions do not have the service's settings, such as lock_timeout: a \
-        connection pooler drops them; connect to PostgreSQL itself, or give the role these settings \
-        (docs/operations.md)";
-    const SHARED: &str = "a connection pooler gives each transaction another session; connect to \
-        PostgreSQL itself, or use the pooler's session mode";
     for (name, value) in &SETTINGS[..4] {
         let equal = "select current_setting($1)::interval = $2::interval";
         let holds = match value.ends_with('s') {

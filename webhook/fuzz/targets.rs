@@ -5,11 +5,14 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use bootstrap::token::{Purpose, check, issue};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{DialId, UserId};
+use domain::script::{Values, fill};
 use secrecy::SecretString;
+use store::database_url::DatabaseUrl;
 use webhook::payload::{
     RoutedEvent, agent_report, carrier, parse_object, provider, query_parameter, user_webhook,
 };
 use webhook::signature::{telnyx, ultravox};
+use worker::csv_file::CsvFile;
 
 const SECRET: &str = "a secret that no input contains";
 /// The public half of the key of 32 bytes from 00 to 1f.
@@ -17,6 +20,45 @@ const PUBLIC_KEY: &str = "A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=";
 
 fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_777_636_800, 0).expect("a time in 2026")
+}
+
+/// Input: a script. What is filled in has no braces, and one line where the script has one.
+pub fn script(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let values = Values {
+        prospect_name: format!("Ann\n{{{{userName}}}} {text}"),
+        user_name: "Bob\u{2028}\u{202e}".to_owned(),
+        company_name: Some(text.clone().into_owned()),
+        custom: [("size".to_owned(), text.clone().into_owned())].into(),
+    };
+    if let Ok(filled) = fill(&text, &values) {
+        assert!(!filled.contains(['{', '}']), "a brace is left");
+        assert_eq!(filled.lines().count(), text.lines().count(), "a value has lines of its own");
+    }
+}
+
+/// Input: a CSV file. Nothing of a file that is accepted is lost.
+pub fn csv_file(input: &[u8]) {
+    let Ok(file) = CsvFile::parse(input) else { return };
+    let Ok(records) = file.records().collect::<Result<Vec<_>, _>>() else { return };
+    let is_kept = |c: &char| !c.is_whitespace() && *c != '"' && *c != file.delimiter();
+    let kept = |text: &str| text.chars().filter(is_kept).collect::<String>();
+    let read: String =
+        records.iter().flat_map(|record| &record.cells).map(|cell| kept(cell)).collect();
+    assert_eq!(read, kept(file.text()), "a part of the file is lost");
+    assert!(records.windows(2).all(|pair| pair[0].line < pair[1].line), "lines are out of order");
+}
+
+/// Input: the address of a database. An error does not repeat it.
+pub fn database_url(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let secret = "a-secret-that-no-sentence-contains";
+    for text in [text.clone().into_owned(), format!("postgres://u:{secret}@h/d?{text}={secret}")] {
+        match text.parse::<DatabaseUrl>() {
+            Ok(url) => assert!(!format!("{url:?}").contains(secret), "a secret is shown"),
+            Err(error) => assert!(!error.to_string().contains(secret), "{error}"),
+        }
+    }
 }
 
 /// Input: a time, a newline, signatures. They are invalid, and they don't change whether a valid

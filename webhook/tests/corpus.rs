@@ -49,4 +49,7 @@ targets!(
     carrier_webhook,
     user_webhook,
     report_arguments,
+    script,
+    csv_file,
+    database_url,
 );

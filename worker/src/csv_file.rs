@@ -104,6 +104,11 @@ impl CsvFile {
         Ok(Self { text, delimiter })
     }
 
+    /// The decoded file.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     pub fn delimiter(&self) -> char {
         self.delimiter
     }
@@ -150,7 +155,8 @@ fn decode(bytes: &[u8]) -> Result<String, CsvError> {
     if text.trim().is_empty() {
         return Err(CsvError::Empty);
     }
-    Ok(text)
+    // Lines are counted by their feeds.
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 fn decode_utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, CsvError> {
@@ -179,7 +185,7 @@ fn find_delimiter(text: &str) -> char {
         .chars()
         .take_while(|c| {
             quoted ^= *c == '"';
-            quoted || !matches!(c, '\n' | '\r')
+            quoted || !matches!(c, '\n')
         })
         .collect();
     let unquoted: String = first.split('"').step_by(2).collect();
@@ -211,7 +217,7 @@ fn check_quotes(text: &str, delimiter: char) -> Result<(), CsvError> {
                     place.column += 1;
                 }
                 match chars.peek() {
-                    None | Some('\n' | '\r') => {}
+                    None | Some('\n') => {}
                     Some(c) if *c == delimiter => {}
                     Some(_) => return Err(CsvError::EarlyQuote(opened)),
                 }
@@ -220,7 +226,7 @@ fn check_quotes(text: &str, delimiter: char) -> Result<(), CsvError> {
                 return Err(CsvError::BlankBeforeQuote(place));
             }
             ('"', None) if at_start => open = Some(place),
-            (c, None) if c == delimiter || matches!(c, '\n' | '\r') => {
+            (c, None) if c == delimiter || matches!(c, '\n') => {
                 (at_start, after_blank) = (true, false);
             }
             (c, None) if c.is_whitespace() => after_blank = true,

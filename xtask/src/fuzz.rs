@@ -14,7 +14,7 @@ use crate::{cargo, step, tool};
 
 const CARGO_FUZZ: &str = "0.13.2";
 
-/// Fuzzes what the webhook server reads.
+/// Fuzzes what people and senders write: webhooks, files, scripts, addresses.
 #[derive(Debug, clap::Args)]
 pub struct Fuzz {
     /// Names of files in webhook/fuzz/fuzz_targets; all of them if none is given

@@ -101,7 +101,7 @@ async fn invalid_file_is_reported_and_nothing_is_imported() {
     let unknown = UserId::new("nobody");
     let nobody = ImportOptions { user_id: &unknown, ..valid(&user) };
     let error = imported(&service, "name,phone\n", &nobody).await.unwrap_err();
-    assert_eq!(error.to_string(), "there is no user \"nobody\"");
+    assert_eq!(error.to_string(), "there is no user \"nobody\"; `select id from users` lists them");
     let region =
         imported(&service, "name,phone\n", &ImportOptions { region: "Mars", ..valid(&user) }).await;
     assert!(region.unwrap_err().to_string().contains("two letters"));
