@@ -153,8 +153,12 @@ fn check_foreign(script: &str) -> Result<(), ScriptError> {
         while let Some(at) = rest.find(open) {
             let inner = &rest[at + open.len_utf8()..];
             let end = inner.find([open, close, '\n']).unwrap_or(inner.len());
-            if inner[end..].starts_with(close) && is_foreign(&inner[..end]) {
-                return Err(ScriptError::Unknown(format!("{open}{}{close}", &inner[..end])));
+            let (name, after) = inner.split_at(end);
+            // `[Agent]: Hello` is a line of a dialogue, `<user>…</user>` a part of a prompt.
+            let is_prose = after.strip_prefix(close).is_some_and(|rest| rest.starts_with(':'))
+                || (open == '<' && script.contains(&format!("</{name}>")));
+            if after.starts_with(close) && is_foreign(name) && !is_prose {
+                return Err(ScriptError::Unknown(format!("{open}{name}{close}")));
             }
             rest = inner;
         }
@@ -206,9 +210,14 @@ mod tests {
         }
         assert_eq!(filled("Hi {prospectName}{userName}.").unwrap(), "Hi Ann userNameBob.");
         assert_eq!(filled("{custom.company_size} people").unwrap(), "12 people");
-        for prose in
-            ["no placeholder", "[pause] (Name) 50% of <b>all</b> $5 [If asked, wait]", "%d", ""]
-        {
+        for prose in [
+            "no placeholder",
+            "[pause] (Name) 50% of <b>all</b> $5 [If asked, wait]",
+            "[Agent]: Hello?\n[Customer]: Yes?",
+            "<company>We sell clocks.</company>",
+            "%d",
+            "",
+        ] {
             assert_eq!(filled(prose).unwrap(), prose);
         }
     }

@@ -29,7 +29,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use sqlx::migrate::{AppliedMigration, Migrate as _, MigrateError, Migrator};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgPool, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, PgPool, Postgres};
 use tokio::time::timeout;
 
 use database_url::DatabaseUrl;
@@ -161,9 +161,7 @@ impl Store {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options = sessions::session_options(url.options.clone());
         // Connections outside the pool first: the pool would retry and report only a timeout.
-        let mut conn = sessions::within_limit(options.connect()).await?;
-        sessions::check(&mut conn, &options).await?;
-        conn.close().await?;
+        sessions::check(&options).await?;
         let pool = sessions::open_pool(options, max_sessions).await?;
         Ok(Self { pool, schema: url.schema.clone() })
     }

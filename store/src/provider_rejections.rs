@@ -38,23 +38,23 @@ impl From<Row> for Rejections {
     }
 }
 
-/// Counts a rejection, of the user or of all users together. A rejection of the same dial counts once.
+/// Counts a rejection, of the user or of all users together; `None` if the rejection of this dial was counted last.
 pub async fn add(
     conn: &mut PgConnection,
     scope: PauseScope,
     new: &NewRejection<'_>,
     now: DateTime<Utc>,
-) -> Result<Rejections, StoreError> {
+) -> Result<Option<Rejections>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "insert into provider_rejections as r (user_id, in_a_row, users, last_dial_id, detail, rejected_at)
         values ($1, 1, array[$2], $3, $4, $5)
         on conflict (user_id) do update set
-            in_a_row = least(r.in_a_row, 1000000)
-                + case when r.last_dial_id = excluded.last_dial_id then 0 else 1 end,
+            in_a_row = least(r.in_a_row, 1000000) + 1,
             users = case when $2 = any(r.users) then r.users else r.users || $2 end,
             last_dial_id = excluded.last_dial_id, detail = excluded.detail,
             rejected_at = excluded.rejected_at
+        where r.last_dial_id <> excluded.last_dial_id
         returning user_id, in_a_row, users, detail, trial_at, trial_conversation_id",
         owner(scope, new.user_id),
         new.user_id.as_str(),
@@ -62,9 +62,9 @@ pub async fn add(
         new.detail,
         now
     )
-    .fetch_one(conn)
+    .fetch_optional(conn)
     .await?;
-    Ok(row.into())
+    Ok(row.map(Rejections::from))
 }
 
 /// Pauses the calls of a user or of all users until a time, or until the trial call is accepted.
@@ -87,7 +87,7 @@ pub async fn set_trial(
     Ok(())
 }
 
-/// Reads what pauses the calls of a user.
+/// Reads what pauses the calls of a user. Rows are always changed in this order: that of the user first.
 pub async fn pauses(
     conn: &mut PgConnection,
     user_id: &UserId,
@@ -96,7 +96,8 @@ pub async fn pauses(
         Row,
         "select user_id, in_a_row, users, detail, trial_at, trial_conversation_id
         from provider_rejections
-        where (user_id = $1 or user_id is null) and trial_at is not null",
+        where (user_id = $1 or user_id is null) and trial_at is not null
+        order by user_id nulls last",
         user_id.as_str()
     );
     Ok(rows.fetch_all(conn).await?.into_iter().map(Rejections::from).collect())

@@ -37,6 +37,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum time to wait for a new session, and for the answer of an idle one. A session that does not answer is
 /// closed: the network may have lost it without a word.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How often sessions are checked until the database counts as not answering.
+const CHECKS: usize = 3;
 /// The maximum time for all migrations, and for other workers that migrate first.
 pub(crate) const MIGRATION_TIMEOUT: Duration = Duration::from_secs(600);
 
@@ -76,40 +78,34 @@ pub(crate) fn explain(error: sqlx::Error) -> OpenError {
 /// # Errors
 ///
 /// A pooler is in between that the service can't work with.
-pub(crate) async fn check(
-    conn: &mut PgConnection,
-    options: &PgConnectOptions,
-) -> Result<(), OpenError> {
-    for (name, value) in &SETTINGS[..4] {
-        let equal = "select current_setting($1)::interval = $2::interval";
-        let holds = match value.ends_with('s') {
-            true => {
-                within_limit(
-                    sqlx::query_scalar::<_, bool>(equal)
-                        .bind(name)
-                        .bind(value)
-                        .fetch_one(&mut *conn),
-                )
-                .await?
-            }
-            false => {
-                let setting = sqlx::query_scalar::<_, String>("select current_setting($1)");
-                within_limit(setting.bind(name).fetch_one(&mut *conn)).await? == *value
-            }
-        };
-        if !holds {
-            return Err(OpenError::UnusableSessions(DROPPED));
+pub(crate) async fn check(options: &PgConnectOptions) -> Result<(), OpenError> {
+    for _ in 1..CHECKS {
+        match try_check(options).await {
+            // A session that falls silent is replaced by another one.
+            Err(OpenError::Unreachable(sqlx::Error::Io(error)))
+                if error.kind() == std::io::ErrorKind::TimedOut => {}
+            checked => return checked,
         }
+    }
+    try_check(options).await
+}
+
+async fn try_check(options: &PgConnectOptions) -> Result<(), OpenError> {
+    let mut conn = within_limit(options.connect()).await?;
+    let settings = "select pg_backend_pid(), array[current_setting('lock_timeout'),
+        current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'),
+        current_setting('synchronous_commit')]";
+    let (before, found): (i32, Vec<String>) =
+        within_limit(sqlx::query_as(settings).fetch_one(&mut conn)).await?;
+    if found.iter().zip(SETTINGS).any(|(found, (_, wanted))| found != wanted) {
+        return Err(OpenError::UnusableSessions(DROPPED));
     }
     // Another client takes the server's session that was used last, if there is a pooler that shares them.
     let pid = || sqlx::query_scalar::<_, i32>("select pg_backend_pid()");
-    let before = within_limit(pid().fetch_one(&mut *conn)).await?;
     let mut other = within_limit(options.connect()).await?;
-    let mut occupied = other.begin().await?;
+    let mut occupied = within_limit(other.begin()).await?;
     within_limit(pid().fetch_one(&mut *occupied)).await?;
-    let after = within_limit(pid().fetch_one(&mut *conn)).await?;
-    occupied.rollback().await?;
-    other.close().await?;
+    let after = within_limit(pid().fetch_one(&mut conn)).await?;
     if before == after { Ok(()) } else { Err(OpenError::UnusableSessions(SHARED)) }
 }
 

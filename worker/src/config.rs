@@ -162,14 +162,14 @@ impl bootstrap::Settings for Config {
         let telnyx = (self.telnyx_api_key.is_some(), self.telnyx_account_sid.is_some());
         check(telnyx == (true, false), "TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it");
         check(telnyx == (false, true), "TELNYX_API_KEY is missing; TELNYX_ACCOUNT_SID needs it");
-        if self.has_simulated_provider() {
-            return problems;
-        }
         check(
-            self.clock_offset_secs != 0,
+            self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url),
             "CLOCK_OFFSET_SECS is set, but ULTRAVOX_API_URL is not on this machine; real phones need \
             the real time: remove CLOCK_OFFSET_SECS",
         );
+        if !self.has_real_provider() {
+            return problems;
+        }
         check(
             self.service_url.scheme() != "https" || !is_public(&self.service_url),
             "SERVICE_URL can't be used: Ultravox and Telnyx must reach it on the internet with \
@@ -191,15 +191,15 @@ impl bootstrap::Settings for Config {
 }
 
 impl Config {
-    /// Whether the provider is on this machine: no real phone rings.
-    pub fn has_simulated_provider(&self) -> bool {
-        is_loopback(&self.ultravox_api_url)
+    /// Whether real phones may ring: the provider is neither on this machine nor in its network.
+    pub fn has_real_provider(&self) -> bool {
+        is_public(&self.ultravox_api_url)
     }
 
     /// Whether real calls would be reported with a secret that the repository publishes.
     pub fn has_published_secret(&self, secrets: &[SecretString]) -> bool {
         let is_published = |secret: &SecretString| secret.expose_secret().starts_with(PUBLISHED);
-        !self.has_simulated_provider() && secrets.iter().any(is_published)
+        self.has_real_provider() && secrets.iter().any(is_published)
     }
 
     pub fn clock_offset(&self) -> ClockOffset {
@@ -417,6 +417,19 @@ mod tests {
             let error = parse(&[(flag, value)]).unwrap_err().to_string();
             assert!(error.contains(word), "{flag}: {error}");
             assert!(error.contains(flag), "{flag}: {error}");
+        }
+    }
+
+    #[test]
+    fn simulated_provider_in_the_same_network_needs_no_public_address() {
+        for api in ["http://simulator:3001", "http://127.0.0.1:3001", "http://10.0.0.7:3001"] {
+            let config = parse(&[
+                ("--ultravox-api-url", api),
+                ("--service-url", "http://webhook:3000"),
+                ("--webhook-secrets", "development-only-0123456789"),
+                ("--telnyx-from-number", "+12125550199"),
+            ]);
+            assert!(!config.unwrap().has_real_provider(), "{api}");
         }
     }
 

@@ -54,7 +54,10 @@ pub(super) async fn count(
     let now = calls.clock.now();
     let new = NewRejection { user_id: &dial.user_id, dial_id: &dial.id, detail };
     for scope in [PauseScope::User, PauseScope::Service] {
-        let rejections = provider_rejections::add(conn, scope, &new, now).await?;
+        // A repeated attempt counts once.
+        let Some(rejections) = provider_rejections::add(conn, scope, &new, now).await? else {
+            continue;
+        };
         let Some(trial_at) = rejections.next_trial_at(calls.settings.pause_after_rejections, now)
         else {
             continue;

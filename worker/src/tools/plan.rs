@@ -28,7 +28,7 @@ pub struct Plan {
     user: Option<String>,
 
     /// Time of the run, as 2026-11-23T15:00:00Z; default: now
-    #[arg(long)]
+    #[arg(long, value_parser = parse_time)]
     at: Option<DateTime<Utc>>,
 
     /// Print the plan as JSON
@@ -160,6 +160,10 @@ impl Summary {
             false => format!("{calls} Skipped: {}.", reasons.join(", ")),
         }
     }
+}
+
+fn parse_time(text: &str) -> Result<DateTime<Utc>, &'static str> {
+    text.parse().map_err(|_| "must be a time with an offset, as 2026-11-23T15:00:00Z")
 }
 
 fn to_json(user_id: &UserId, decision: &Decision) -> Value {

@@ -30,7 +30,7 @@ async fn read_private_data(system: &TestSystem) -> Result<Vec<String>> {
         sqlx::query_scalar("select id from dials").fetch_all(&system.database).await?;
     for dial in &dials {
         for token in [agent_token(WEBHOOK_SECRET, dial), carrier_token(WEBHOOK_SECRET, dial)] {
-            private.push(token.split_once('.').context("the token has no dot")?.1.to_owned());
+            private.push(token.split_once('.').context("the token has no dot")?.0.to_owned());
         }
     }
     let people: Vec<String> = sqlx::query_scalar(

@@ -93,7 +93,7 @@ async fn file_without_a_certificate_is_named() -> Result<()> {
         ])
         .output()
         .context("running the webhook server")?;
-    let error = String::from_utf8_lossy(&output.stderr);
+    let error = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && error.contains("TLS_CERT_FILE"), "{error}");
     Ok(())
 }
