@@ -167,6 +167,27 @@ fn webhook_server_gets_no_private_settings() {
     }
 }
 
+/// The worker gets all of .env, the webhook server each setting by its name.
+#[test]
+fn webhook_server_gets_all_its_settings() {
+    let (_, service) =
+        workspace_services().into_iter().find(|(name, _)| name == "webhook").unwrap();
+    let given = names(service["environment"].as_mapping().unwrap());
+    // The container logs to standard output, faces the internet and has the real time.
+    let left_out = ["LOG_DIR", "ALLOW_UNSIGNED_WEBHOOKS", "CLOCK_OFFSET_SECS"];
+    let own = program("webhook").get_arguments().filter_map(env_of).collect::<Vec<_>>();
+    let example = read(".env.example");
+    let of_temporal = example.lines().filter_map(|line| {
+        let (name, _) = line.trim_start_matches(['#', ' ']).split_once('=')?;
+        name.starts_with("TEMPORAL_")
+            .then(|| name.to_owned())
+            .filter(|name| !name.ends_with("PORT"))
+    });
+    for name in own.into_iter().chain(of_temporal) {
+        assert!(given.contains(&name) || left_out.contains(&name.as_str()), "{name}");
+    }
+}
+
 #[test]
 fn example_env_contains_all_settings() {
     let example: BTreeSet<String> = read(".env.example")
