@@ -1,7 +1,7 @@
 //! Settings from the environment and from flags.
 //!
 //! Values from the environment are trimmed, and an empty one is none: files of settings end their lines in various ways.
-//! All that is wrong is told at once, one line each. A line names the setting and describes a valid value. It does not
+//! Everything that is wrong is named at once, one line each. A line names the setting and describes a valid value. It does not
 //! repeat the invalid value, which may be a secret.
 
 use std::ffi::{OsStr, OsString};
