@@ -4,18 +4,19 @@ use chrono::{DateTime, Utc};
 use workflows::clock::ClockOffset;
 
 /// The service's clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Clock {
-    offset: ClockOffset,
+#[derive(Clone, Copy, Debug)]
+pub enum Clock {
+    /// Ahead of the real time by an offset.
+    Running(ClockOffset),
+    /// Always at the same time, for tests.
+    Stopped(DateTime<Utc>),
 }
 
 impl Clock {
-    /// A clock that is ahead of the real time by an offset.
-    pub fn new(offset: ClockOffset) -> Self {
-        Self { offset }
-    }
-
     pub fn now(&self) -> DateTime<Utc> {
-        self.offset.apply(Utc::now())
+        match self {
+            Self::Running(offset) => offset.apply(Utc::now()),
+            Self::Stopped(time) => *time,
+        }
     }
 }

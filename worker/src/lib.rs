@@ -80,7 +80,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
 
-    let clock = Clock::new(config.clock_offset());
+    let clock = Clock::Running(config.clock_offset());
     let calls = Calls::new(store.clone(), ultravox, telnyx, config.calls(secrets), clock);
     let options = WorkerOptions::new(TASK_QUEUE)
         .register_workflow::<PlanCalls>()?

@@ -69,7 +69,7 @@ impl StoreArgs {
     }
 
     fn clock(&self) -> Clock {
-        Clock::new(ClockOffset(self.clock_offset_secs))
+        Clock::Running(ClockOffset(self.clock_offset_secs))
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -2,7 +2,7 @@
 
 use activities::calls::{admit, dial, record_outcome};
 use activities::planning::{UserPlan, preview_plan};
-use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::BlockReason;
 use domain::call_log::RunEnd;
 use domain::ids::UserId;
@@ -57,7 +57,7 @@ async fn blocked(
     now: DateTime<Utc>,
 ) -> (String, DateTime<Utc>) {
     match admit::run(&service.calls_at(now), &admit_input(conversation, RUN)).await.unwrap() {
-        Admission::Deferred { until, detail } => (detail, until.trunc_subsecs(0)),
+        Admission::Deferred { until, detail } => (detail, until),
         other => panic!("{other:?}"),
     }
 }

@@ -7,6 +7,7 @@ use domain::BlockReason;
 use domain::ids::ProspectId;
 use strum::VariantArray as _;
 use worker::explain::explain;
+use workflows::clock::ClockOffset;
 
 use crate::support::{NOW, Prospect, Service, User, at};
 
@@ -20,7 +21,7 @@ async fn explained(service: &Service, strict_calling_hours: bool) -> Vec<String>
 fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
     let settings =
         PlanSettings { strict_calling_hours, max_concurrent_calls: 5, calls_per_minute: 600 };
-    Planning::new(service.store.clone(), settings, Clock::default())
+    Planning::new(service.store.clone(), settings, Clock::Running(ClockOffset::default()))
 }
 
 /// The change that makes the next plan run skip a prospect for a reason; `None` for the reasons of admission only.

@@ -21,7 +21,6 @@ use store::Store;
 use tokio::sync::watch;
 use workflows::activities::calls::{Admission, Admitted};
 use workflows::activities::planning::{PlanUserInput, PlannedUser};
-use workflows::clock::ClockOffset;
 
 use super::{LIVE, NOW, Prospect, Provider, RUN, User, admit_input, at};
 
@@ -90,8 +89,8 @@ impl Service {
             pause_after_rejections: 3,
             decision_days: 30,
         };
-        let clock = clock_at(at(NOW));
-        let planning = Planning::new(store.clone(), PLANS, clock_at(just_before(at(NOW))));
+        let clock = Clock::Stopped(at(NOW));
+        let planning = Planning::new(store.clone(), PLANS, Clock::Stopped(just_before(at(NOW))));
         let calls =
             Calls::new(store.clone(), ultravox.clone(), telnyx.clone(), settings.clone(), clock);
         Self { database, store, planning, calls, ultravox, telnyx, settings, _provider: None }
@@ -106,19 +105,14 @@ impl Service {
     pub fn calls_with(&self, now: DateTime<Utc>, max_concurrent_calls: i32) -> Calls {
         let settings = CallSettings { max_concurrent_calls, ..self.settings.clone() };
         let (ultravox, telnyx) = (self.ultravox.clone(), self.telnyx.clone());
-        Calls::new(self.store.clone(), ultravox, telnyx, settings, clock_at(now))
-    }
-
-    /// Sets the clock of `calls` to [`NOW`] again.
-    pub fn restart_clock(&mut self) {
-        self.calls = self.calls_at(at(NOW));
+        Calls::new(self.store.clone(), ultravox, telnyx, settings, Clock::Stopped(now))
     }
 
     /// With another API key of the provider.
     pub fn calls_with_key(&self, address: &str, key: &str) -> Calls {
         let ultravox = Ultravox::new(address.parse().unwrap(), key.into()).unwrap();
         let settings = self.settings.clone();
-        Calls::new(self.store.clone(), ultravox, None, settings, clock_at(at(NOW)))
+        Calls::new(self.store.clone(), ultravox, None, settings, Clock::Stopped(at(NOW)))
     }
 
     /// Empties the tables for the next case of a test.
@@ -177,7 +171,7 @@ impl Service {
 
     /// Plans at another time.
     pub fn planning_at(&self, now: DateTime<Utc>) -> Planning {
-        Planning::new(self.store.clone(), PLANS, clock_at(now))
+        Planning::new(self.store.clone(), PLANS, Clock::Stopped(now))
     }
 
     /// Plans the callbacks of a user for half an hour.
@@ -241,10 +235,6 @@ pub fn admitted(admission: Admission) -> Admitted {
 /// A run that starts at this time plans for the next minute.
 fn just_before(time: DateTime<Utc>) -> DateTime<Utc> {
     time - TimeDelta::minutes(1)
-}
-
-fn clock_at(now: DateTime<Utc>) -> Clock {
-    Clock::new(ClockOffset((now - Utc::now()).num_seconds()))
 }
 
 fn telnyx(url: &str) -> Telnyx {
