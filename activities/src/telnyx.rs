@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use domain::error_chain::error_chain;
 use reqwest::{Client, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 
@@ -14,7 +15,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum TelnyxError {
-    #[error("Telnyx can't be reached: {0}")]
+    #[error("Telnyx can't be reached: {}", error_chain(.0))]
     Unreachable(#[source] reqwest::Error),
     #[error("Telnyx answered {0}; check TELNYX_API_KEY and TELNYX_ACCOUNT_SID")]
     Rejected(StatusCode),

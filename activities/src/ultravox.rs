@@ -1,5 +1,6 @@
 //! The client of Ultravox's REST API, and what its answers mean for a dial.
 
+mod account;
 mod answer;
 mod error;
 mod request;
@@ -16,6 +17,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
+pub use account::{Account, CarrierAccount};
 pub use answer::{Created, retry_after};
 pub use error::UltravoxError;
 pub use request::{AgentScript, CARRIER_PATH, CallRequest, OUTCOME_TOOL};

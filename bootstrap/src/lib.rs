@@ -7,6 +7,7 @@ pub mod settings;
 mod shutdown;
 pub mod temporal;
 pub mod token;
+pub mod webhook_signature;
 
 use std::path::Path;
 use std::process::ExitCode;

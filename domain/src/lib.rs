@@ -7,6 +7,7 @@ mod block_reason;
 pub mod call_log;
 pub mod callee_zones;
 pub mod cool_down;
+pub mod error_chain;
 pub mod facts;
 pub mod hours;
 pub mod ids;

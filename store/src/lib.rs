@@ -19,6 +19,7 @@ pub mod prospect_history;
 pub mod prospects;
 pub mod provider_rejections;
 pub mod rules;
+pub mod server;
 mod sessions;
 pub mod suppressions;
 pub mod sweeps;
@@ -122,10 +123,13 @@ impl From<sqlx::Error> for StoreError {
 /// Why the database can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("{}", error_text::describe(.0))]
+    #[error("{}{}", error_text::describe(.0), error_text::remedy(.0))]
     Unreachable(sqlx::Error),
-    #[error("{}", error_text::describe(.0))]
+    #[error("{}{}", error_text::describe(.0), error_text::remedy_of_migration(.0))]
     Migrate(MigrateError),
+    /// The server is older than the service's statements need.
+    #[error("the server is PostgreSQL {0}; the service needs PostgreSQL 15 or newer")]
+    TooOld(String),
     /// The sessions are not as the service needs them: a pooler is in between.
     #[error("{0}")]
     UnusableSessions(&'static str),

@@ -103,6 +103,16 @@ pub async fn pauses(
     Ok(rows.fetch_all(conn).await?.into_iter().map(Rejections::from).collect())
 }
 
+/// Reads what pauses the calls of all users.
+pub async fn service_pause(conn: &mut PgConnection) -> Result<Option<Rejections>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select user_id, in_a_row, users, detail, trial_at, trial_conversation_id
+        from provider_rejections where user_id is null and trial_at is not null"
+    );
+    Ok(row.fetch_optional(conn).await?.map(Rejections::from))
+}
+
 /// Whether the user has rejections since a call of it was accepted.
 pub async fn exist(conn: &mut PgConnection, user_id: &UserId) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(

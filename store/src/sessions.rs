@@ -37,6 +37,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum time to wait for a new session, and for the answer of an idle one. A session that does not answer is
 /// closed: the network may have lost it without a word.
 pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The oldest PostgreSQL that has what the statements and constraints need, such as `nulls not distinct`.
+const MIN_VERSION: i32 = 150_000;
 /// How often sessions are checked until the database counts as not answering.
 const CHECKS: usize = 3;
 /// The maximum time for all migrations, and for other workers that migrate first.
@@ -92,11 +94,15 @@ pub(crate) async fn check(options: &PgConnectOptions) -> Result<(), OpenError> {
 
 async fn try_check(options: &PgConnectOptions) -> Result<(), OpenError> {
     let mut conn = within_limit(options.connect()).await?;
-    let settings = "select pg_backend_pid(), array[current_setting('lock_timeout'),
+    let settings = "select pg_backend_pid(), current_setting('server_version_num')::int,
+        current_setting('server_version'), array[current_setting('lock_timeout'),
         current_setting('statement_timeout'), current_setting('idle_in_transaction_session_timeout'),
         current_setting('synchronous_commit')]";
-    let (before, found): (i32, Vec<String>) =
+    let (before, number, version, found): (i32, i32, String, Vec<String>) =
         within_limit(sqlx::query_as(settings).fetch_one(&mut conn)).await?;
+    if number < MIN_VERSION {
+        return Err(OpenError::TooOld(version));
+    }
     if found.iter().zip(SETTINGS).any(|(found, (_, wanted))| found != wanted) {
         return Err(OpenError::UnusableSessions(DROPPED));
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use activities::clock::Clock;
 use activities::telnyx::Telnyx;
-use activities::ultravox::CARRIER_PATH;
+use activities::ultravox::{CARRIER_PATH, Ultravox, UltravoxError};
 use activities::{CallSettings, PlanSettings};
 use anyhow::{Context as _, Result, anyhow, bail};
 use bootstrap::reload::Watched;
@@ -36,44 +37,21 @@ pub struct Config {
     #[command(flatten)]
     pub database: DatabaseConfig,
 
-    /// Key of the Ultravox account: 8 characters, a dot, 32 characters
-    #[arg(long, env, hide_env_values = true, value_parser = parse_api_key)]
-    pub ultravox_api_key: SecretString,
-
-    /// Address of the Ultravox API
-    #[arg(long, env, default_value = "https://api.ultravox.ai", value_parser = parse_url)]
-    pub ultravox_api_url: Url,
+    #[command(flatten)]
+    pub ultravox: UltravoxConfig,
 
     /// Number that callees see, as +12125550100
     #[arg(long, env, value_parser = parse_number)]
     pub telnyx_from_number: PhoneNumber,
 
-    /// Key of the Telnyx account; with it, a call that is cancelled while it rings is ended at Telnyx
-    #[arg(long, env, hide_env_values = true)]
-    pub telnyx_api_key: Option<SecretString>,
-
-    /// Id of the Telnyx account
-    #[arg(long, env)]
-    pub telnyx_account_sid: Option<String>,
-
-    /// Address of the Telnyx API
-    #[arg(long, env, default_value = "https://api.telnyx.com", value_parser = parse_url)]
-    pub telnyx_api_url: Url,
-
-    /// Public address of the webhook server, as https://calls.example.com
-    #[arg(long, env, value_parser = parse_service_url)]
-    pub service_url: Url,
+    #[command(flatten)]
+    pub telnyx: TelnyxConfig,
 
     #[command(flatten)]
-    pub secrets: SecretSettings,
+    pub webhook: WebhookConfig,
 
-    /// Users planned in one run
-    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub batch_size: u32,
-
-    /// Minutes between plan runs
-    #[arg(long = "schedule-interval", env = "SCHEDULE_INTERVAL", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
-    pub schedule_interval_minutes: u32,
+    #[command(flatten)]
+    pub schedule: ScheduleConfig,
 
     #[command(flatten)]
     pub plans: PlanConfig,
@@ -100,19 +78,59 @@ pub struct Config {
     #[arg(long, env, default_value_t = 3, value_parser = clap::value_parser!(i32).range(1..=1_000))]
     pub pause_after_rejections: i32,
 
-    /// Voices of Ultravox for the plain words that users write, as female=Jessica,male=Mark
-    #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
-        value_parser = parse_voice)]
-    pub voices: Vec<(String, String)>,
+    #[command(flatten)]
+    pub voices: VoiceConfig,
 
     /// Folder for combined.log and error.log, in addition to standard output
     #[arg(long, env)]
     pub log_dir: Option<PathBuf>,
+}
 
-    /// Seconds by which the service's clock is ahead of real time, for rehearsals; rejected unless
-    /// the Ultravox API is on this machine
-    #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
-    pub clock_offset_secs: i64,
+/// The account at Ultravox.
+#[derive(Clone, Debug, clap::Args)]
+pub struct UltravoxConfig {
+    /// Key of the Ultravox account: 8 characters, a dot, 32 characters
+    #[arg(long, env, hide_env_values = true, value_parser = parse_api_key)]
+    pub ultravox_api_key: SecretString,
+
+    /// Address of the Ultravox API
+    #[arg(long, env, default_value = "https://api.ultravox.ai", value_parser = parse_url)]
+    pub ultravox_api_url: Url,
+}
+
+/// The account at Telnyx.
+#[derive(Clone, Debug, clap::Args)]
+pub struct TelnyxConfig {
+    /// Key of the Telnyx account; with it, a call that is cancelled while it rings is ended at Telnyx
+    #[arg(long, env, hide_env_values = true)]
+    pub telnyx_api_key: Option<SecretString>,
+
+    /// Id of the Telnyx account
+    #[arg(long, env)]
+    pub telnyx_account_sid: Option<String>,
+
+    /// Address of the Telnyx API
+    #[arg(long, env, default_value = "https://api.telnyx.com", value_parser = parse_url)]
+    pub telnyx_api_url: Url,
+}
+
+/// The webhook server.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WebhookConfig {
+    /// Public address of the webhook server, as https://calls.example.com
+    #[arg(long, env, value_parser = parse_service_url)]
+    pub service_url: Url,
+
+    #[command(flatten)]
+    pub secrets: SecretSettings,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct VoiceConfig {
+    /// Voices of Ultravox for the plain words that users write, as female=Jessica,male=Mark
+    #[arg(long, env, default_value = "female=Jessica,male=Mark", value_delimiter = ',',
+        value_parser = parse_voice)]
+    pub voices: Vec<(String, String)>,
 }
 
 /// Settings of the database, which the worker and its tools share.
@@ -130,6 +148,23 @@ pub struct DatabaseConfig {
     /// Connections to PostgreSQL that this process keeps open at most
     #[arg(long, env, default_value_t = 16, value_parser = clap::value_parser!(u32).range(4..=1_000))]
     pub database_max_connections: u32,
+}
+
+/// Settings that the schedules carry to their workflows.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ScheduleConfig {
+    /// Users planned in one run
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub batch_size: u32,
+
+    /// Minutes between plan runs
+    #[arg(long = "schedule-interval", env = "SCHEDULE_INTERVAL", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_440))]
+    pub schedule_interval_minutes: u32,
+
+    /// Seconds by which the service's clock is ahead of real time, for rehearsals; rejected unless
+    /// the Ultravox API is on this machine
+    #[arg(long, env, default_value_t = 0, allow_negative_numbers = true)]
+    pub clock_offset_secs: i64,
 }
 
 /// Settings of plan runs, which `worker plan` and `worker explain` share.
@@ -154,24 +189,26 @@ impl bootstrap::Settings for Config {
     }
 
     fn problems(&self) -> Vec<String> {
-        let mut problems = self.secrets.problems();
+        let mut problems = self.webhook.secrets.problems();
         problems.extend(self.database.problems());
         let mut check = |is_wrong: bool, problem: &str| {
             problems.extend(is_wrong.then(|| problem.to_owned()));
         };
-        let telnyx = (self.telnyx_api_key.is_some(), self.telnyx_account_sid.is_some());
+        let telnyx = &self.telnyx;
+        let telnyx = (telnyx.telnyx_api_key.is_some(), telnyx.telnyx_account_sid.is_some());
         check(telnyx == (true, false), "TELNYX_ACCOUNT_SID is missing; TELNYX_API_KEY needs it");
         check(telnyx == (false, true), "TELNYX_API_KEY is missing; TELNYX_ACCOUNT_SID needs it");
         check(
-            self.clock_offset_secs != 0 && !is_loopback(&self.ultravox_api_url),
+            self.schedule.clock_offset_secs != 0 && !is_loopback(&self.ultravox.ultravox_api_url),
             "CLOCK_OFFSET_SECS is set, but ULTRAVOX_API_URL is not on this machine; real phones need \
             the real time: remove CLOCK_OFFSET_SECS",
         );
-        if !self.has_real_provider() {
+        if !self.ultravox.is_real() {
             return problems;
         }
+        let service_url = &self.webhook.service_url;
         check(
-            self.service_url.scheme() != "https" || !is_public(&self.service_url),
+            service_url.scheme() != "https" || !is_public(service_url),
             "SERVICE_URL can't be used: Ultravox and Telnyx must reach it on the internet with \
             https, as https://calls.example.com",
         );
@@ -182,7 +219,7 @@ impl bootstrap::Settings for Config {
             the Telnyx account",
         );
         check(
-            !self.secrets.are_given(),
+            !self.webhook.secrets.are_given(),
             "WEBHOOK_SECRETS is missing: with ALLOW_UNSIGNED_WEBHOOKS anybody could forge the \
             outcomes of real calls; set a secret, as `openssl rand -hex 32` prints it",
         );
@@ -191,35 +228,12 @@ impl bootstrap::Settings for Config {
 }
 
 impl Config {
-    /// Whether real phones may ring: the provider is neither on this machine nor in its network.
-    pub fn has_real_provider(&self) -> bool {
-        is_public(&self.ultravox_api_url)
-    }
-
-    /// Whether real calls would be reported with a secret that the repository publishes.
-    pub fn has_published_secret(&self, secrets: &[SecretString]) -> bool {
-        let is_published = |secret: &SecretString| secret.expose_secret().starts_with(PUBLISHED);
-        self.has_real_provider() && secrets.iter().any(is_published)
-    }
-
-    pub fn clock_offset(&self) -> ClockOffset {
-        ClockOffset(self.clock_offset_secs)
-    }
-
-    /// The client of the carrier; `None` without credentials.
-    pub fn telnyx(&self) -> Result<Option<Telnyx>> {
-        let (Some(key), Some(sid)) = (&self.telnyx_api_key, &self.telnyx_account_sid) else {
-            return Ok(None);
-        };
-        Ok(Some(Telnyx::new(self.telnyx_api_url.clone(), sid.clone(), key.clone())?))
-    }
-
     pub fn calls(&self, webhook_secrets: Watched<Vec<SecretString>>) -> CallSettings {
         CallSettings {
             from_number: self.telnyx_from_number.clone(),
-            service_url: self.service_url.as_str().trim_end_matches('/').to_owned(),
+            service_url: self.webhook.service_url.as_str().trim_end_matches('/').to_owned(),
             webhook_secrets,
-            voices: self.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
+            voices: self.voices.voices.iter().cloned().collect::<BTreeMap<_, _>>(),
             ring_timeout_secs: self.ring_timeout_secs,
             never_placed_after: TimeDelta::seconds(self.never_placed_after_secs.into()),
             max_call_minutes: self.max_call_minutes,
@@ -228,6 +242,37 @@ impl Config {
             pause_after_rejections: self.pause_after_rejections,
             decision_days: self.decision_days,
         }
+    }
+}
+
+impl UltravoxConfig {
+    /// Whether real phones may ring: the provider is neither on this machine nor in its network.
+    pub fn is_real(&self) -> bool {
+        is_public(&self.ultravox_api_url)
+    }
+
+    /// What is wrong with the secrets of webhooks: real calls must not be reported with one that the repository publishes.
+    pub fn problem_of(&self, secrets: &[SecretString]) -> Option<&'static str> {
+        let is_published = |secret: &SecretString| secret.expose_secret().starts_with(PUBLISHED);
+        (self.is_real() && secrets.iter().any(is_published)).then_some(
+            "WEBHOOK_SECRETS has a secret that the repository publishes: anybody could forge the \
+            outcomes of real calls; create another one with `openssl rand -hex 32`, for worker and \
+            webhook server",
+        )
+    }
+
+    pub fn client(&self) -> Result<Ultravox, UltravoxError> {
+        Ultravox::new(self.ultravox_api_url.clone(), self.ultravox_api_key.clone())
+    }
+}
+
+impl TelnyxConfig {
+    /// The client of the carrier; `None` without credentials.
+    pub fn client(&self) -> Result<Option<Telnyx>> {
+        let (Some(key), Some(sid)) = (&self.telnyx_api_key, &self.telnyx_account_sid) else {
+            return Ok(None);
+        };
+        Ok(Some(Telnyx::new(self.telnyx_api_url.clone(), sid.clone(), key.clone())?))
     }
 }
 
@@ -264,6 +309,21 @@ impl DatabaseConfig {
         store.with_context(|| {
             format!("connecting to PostgreSQL at {}, from DATABASE_URL", url.server())
         })
+    }
+}
+
+impl ScheduleConfig {
+    pub fn clock_offset(&self) -> ClockOffset {
+        ClockOffset(self.clock_offset_secs)
+    }
+
+    pub fn clock(&self) -> Clock {
+        Clock::Running(self.clock_offset())
+    }
+
+    /// The time from one plan run to the next.
+    pub fn interval(&self) -> TimeDelta {
+        TimeDelta::minutes(self.schedule_interval_minutes.into())
     }
 }
 
@@ -398,9 +458,9 @@ mod tests {
     #[test]
     fn valid_settings_are_parsed() {
         let config = parse(&[("--clock-offset-secs", "-60")]).unwrap();
-        assert_eq!(config.secrets.webhook_secrets.len(), 2);
-        assert_eq!(config.service_url.as_str(), "https://calls.example.com/");
-        assert_eq!(config.voices[0], ("female".to_owned(), "Jessica".to_owned()));
+        assert_eq!(config.webhook.secrets.webhook_secrets.len(), 2);
+        assert_eq!(config.webhook.service_url.as_str(), "https://calls.example.com/");
+        assert_eq!(config.voices.voices[0], ("female".to_owned(), "Jessica".to_owned()));
     }
 
     #[test]
@@ -429,7 +489,7 @@ mod tests {
                 ("--webhook-secrets", "development-only-0123456789"),
                 ("--telnyx-from-number", "+12125550199"),
             ]);
-            assert!(!config.unwrap().has_real_provider(), "{api}");
+            assert!(!config.unwrap().ultravox.is_real(), "{api}");
         }
     }
 

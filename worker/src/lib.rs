@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod csv_file;
+pub mod doctor;
 pub mod explain;
 pub mod import;
 mod schedule;
@@ -13,18 +14,17 @@ pub mod tools;
 
 use std::time::Duration;
 
-use activities::clock::Clock;
 use activities::deadline::StopAtDeadline;
-use activities::ultravox::Ultravox;
 use activities::{Calls, Planning};
 use anyhow::{Context as _, Result, anyhow, bail};
 use temporalio_sdk::runtime::{PollerBehavior, Runtime, RuntimeOptions};
 use temporalio_sdk::{Worker, WorkerOptions};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 use workflows::ids::TASK_QUEUE;
 use workflows::{Call, LateEvent, PlanCalls, SweepCalls};
 
 use config::Config;
+use doctor::Groups;
 
 /// Time for activities in progress to finish after a shutdown signal.
 const GRACEFUL_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,54 +33,32 @@ const WORKFLOW_POLLERS: usize = 20;
 
 /// Migrates the database, registers search attributes and schedules, and works until `shutdown` completes.
 pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<()> {
-    let secrets = config.secrets.watch().await?;
+    let secrets = config.webhook.secrets.watch().await?;
     if secrets.borrow().is_empty() {
         warn!("WEBHOOK_SECRETS is empty: anybody can forge the outcome of a call");
     }
-    if config.has_published_secret(&secrets.borrow()) {
-        bail!(
-            "WEBHOOK_SECRETS has a secret that the repository publishes: anybody could forge the \
-            outcomes of real calls; create another one with `openssl rand -hex 32`, for worker and \
-            webhook server"
-        );
+    if let Some(problem) = config.ultravox.problem_of(&secrets.borrow()) {
+        bail!(problem);
     }
-    if config.clock_offset_secs != 0 {
+    if config.schedule.clock_offset_secs != 0 {
         warn!(
-            offsetSecs = config.clock_offset_secs,
+            offsetSecs = config.schedule.clock_offset_secs,
             "The clock is offset from real time, for a rehearsal"
         );
     }
     let store = config.database.connect().await?;
-    if !config.database.url()?.is_local() && !store.is_encrypted().await? {
-        warn!(
-            "DATABASE_URL leads to another machine without TLS: names, numbers and transcripts are \
-            readable on the way; add ?sslmode=verify-full"
-        );
-    }
-    let unknown = store.migrate().await.context("applying the migrations")?;
-    if !unknown.is_empty() {
-        warn!(
-            migrations = ?unknown,
-            "The database has migrations of a newer build; this build works on its tables as they are"
-        );
-    }
-    let ultravox = Ultravox::new(config.ultravox_api_url.clone(), config.ultravox_api_key.clone())?;
-
-    let telnyx = config.telnyx()?;
-    if let Some(telnyx) = telnyx.clone() {
-        // Calls are made all the same; without the carrier a cancelled call rings on.
-        tokio::spawn(async move {
-            if let Err(error) = telnyx.check_account().await {
-                error!(%error, "Ringing calls can't be cancelled");
-            }
-        });
-    }
+    store.migrate().await.context("applying the migrations")?;
+    doctor::log_database(&config.database, &store).await?;
+    // Calls are made all the same: an account may be unlocked later.
+    tokio::spawn(doctor::log_provider(Groups::from(&config)));
+    let ultravox = config.ultravox.client()?;
+    let telnyx = config.telnyx.client()?;
 
     let client = bootstrap::temporal::connect().await?;
     let namespace = client.options().namespace.clone();
     search_attributes::register(&client, &namespace).await?;
 
-    let clock = Clock::Running(config.clock_offset());
+    let clock = config.schedule.clock();
     let calls = Calls::new(store.clone(), ultravox, telnyx, config.calls(secrets), clock);
     let options = WorkerOptions::new(TASK_QUEUE)
         .register_workflow::<PlanCalls>()?
@@ -97,7 +75,7 @@ pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(
     let runtime = Runtime::from_current_tokio(runtime_options)?;
     let mut worker = Worker::new(&runtime, client.clone(), options)
         .map_err(|error| anyhow!("starting the worker: {error}"))?;
-    schedule::sync_schedules(&client, &config).await?;
+    schedule::sync_schedules(&client, &config.schedule).await?;
     info!(namespace, taskQueue = TASK_QUEUE, "Worker started");
 
     let suppressions = tokio::spawn(suppressions::watch(store, client));

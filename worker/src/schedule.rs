@@ -9,7 +9,7 @@ use temporalio_client::Client;
 use temporalio_client::schedules::{
     CreateScheduleOptions, ScheduleAction, ScheduleError, ScheduleOverlapPolicy, ScheduleSpec,
 };
-use temporalio_client::tonic::{Code, IntoRequest as _};
+use temporalio_client::tonic::{Code, IntoRequest as _, Status};
 use temporalio_common::protos::temporal::api::common::v1::Payload;
 use temporalio_common::protos::temporal::api::enums::v1::ScheduleOverlapPolicy as OverlapPolicy;
 use temporalio_common::protos::temporal::api::schedule::v1::schedule_action::Action;
@@ -17,7 +17,7 @@ use temporalio_common::protos::temporal::api::schedule::v1::{
     IntervalSpec, Schedule, ScheduleSpec as Spec,
 };
 use temporalio_common::protos::temporal::api::workflowservice::v1::{
-    DescribeScheduleRequest, UpdateScheduleRequest,
+    DescribeScheduleRequest, DescribeScheduleResponse, UpdateScheduleRequest,
 };
 use tracing::{info, warn};
 use workflows::ids::{PLAN_SCHEDULE, SWEEP_SCHEDULE, TASK_QUEUE};
@@ -25,7 +25,7 @@ use workflows::plan_calls::{PlanCallsInput, PlanPhase, PlanSummary};
 use workflows::sweep_calls::SweepCallsInput;
 use workflows::{PlanCalls, SweepCalls};
 
-use crate::config::Config;
+use crate::config::ScheduleConfig;
 
 const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 /// The maximum number of calls of one sweep.
@@ -34,8 +34,8 @@ const MAX_SWEPT_CALLS: u32 = 500;
 const MAX_CONFLICTS: usize = 10;
 
 /// Creates the schedules, or updates them to the settings. A paused schedule stays paused.
-pub(crate) async fn sync_schedules(client: &Client, config: &Config) -> Result<()> {
-    let interval = Duration::from_secs(u64::from(config.schedule_interval_minutes) * 60);
+pub(crate) async fn sync_schedules(client: &Client, config: &ScheduleConfig) -> Result<()> {
+    let interval = plan_interval(config);
     let input = plan_input(config);
     let plan = ScheduleAction::start_workflow(
         PlanCalls::run,
@@ -100,9 +100,46 @@ async fn sync(
 
 /// What a worker's settings determine of a schedule.
 #[derive(Debug, PartialEq)]
-struct Settings {
-    interval_secs: i64,
-    input: Value,
+pub(crate) struct Settings {
+    pub interval_secs: i64,
+    pub input: Value,
+}
+
+impl Settings {
+    /// What differs from other settings, as `batchSize 10 instead of 5`.
+    pub fn differences(&self, wanted: &Self) -> Vec<String> {
+        let mut differences = Vec::new();
+        if self.interval_secs != wanted.interval_secs {
+            let (found, wanted) = (self.interval_secs, wanted.interval_secs);
+            differences.push(format!("every {found} s instead of {wanted} s"));
+        }
+        match (&self.input, &wanted.input) {
+            (Value::Object(found), Value::Object(wanted)) => {
+                for (name, value) in wanted {
+                    let found = found.get(name).unwrap_or(&Value::Null);
+                    if found != value {
+                        differences.push(format!("{name} {found} instead of {value}"));
+                    }
+                }
+            }
+            (found, wanted) if found != wanted => {
+                differences.push("another input of the workflow".to_owned());
+            }
+            _ => {}
+        }
+        differences
+    }
+}
+
+/// Reads a schedule with what it has done.
+pub(crate) async fn describe(
+    client: &Client,
+    id: &str,
+) -> Result<DescribeScheduleResponse, Status> {
+    let namespace = client.options().namespace.clone();
+    let request = DescribeScheduleRequest { namespace, schedule_id: id.to_owned() };
+    let mut service = client.connection().workflow_service();
+    Ok(service.describe_schedule(request.into_request()).await?.into_inner())
 }
 
 /// Updates a schedule unless it has these settings. Returns its settings before the update.
@@ -113,9 +150,7 @@ async fn update(client: &Client, id: &str, settings: &Settings) -> Result<Option
     let mut service = client.connection().workflow_service();
     let namespace = &client.options().namespace;
     for _ in 0..MAX_CONFLICTS {
-        let request =
-            DescribeScheduleRequest { namespace: namespace.clone(), schedule_id: id.to_owned() };
-        let found = service.describe_schedule(request.into_request()).await?.into_inner();
+        let found = describe(client, id).await?;
         let before = found.schedule.context("the schedule has no definition")?;
         let schedule = with_settings(before.clone(), settings)?;
         if schedule == before {
@@ -153,7 +188,7 @@ fn with_settings(mut schedule: Schedule, settings: &Settings) -> Result<Schedule
     Ok(schedule)
 }
 
-fn read_settings(schedule: &Schedule) -> Settings {
+pub(crate) fn read_settings(schedule: &Schedule) -> Settings {
     let intervals = schedule.spec.iter().flat_map(|spec| &spec.interval);
     let interval = intervals.filter_map(|spec| spec.interval).next();
     let mut schedule = schedule.clone();
@@ -171,7 +206,22 @@ fn payload(schedule: &mut Schedule) -> Option<&mut Payload> {
     workflow.input.as_mut()?.payloads.first_mut()
 }
 
-fn plan_input(config: &Config) -> PlanCallsInput {
+/// The schedules with the settings that a worker gives them.
+pub(crate) fn wanted(config: &ScheduleConfig) -> Result<[(&'static str, Settings); 2]> {
+    let settings = |interval: Duration, input: Value| {
+        let interval_secs = interval.as_secs().try_into()?;
+        anyhow::Ok(Settings { interval_secs, input })
+    };
+    let plan = settings(plan_interval(config), serde_json::to_value(plan_input(config))?)?;
+    let sweep = serde_json::to_value(SweepCallsInput { limit: MAX_SWEPT_CALLS })?;
+    Ok([(PLAN_SCHEDULE, plan), (SWEEP_SCHEDULE, settings(SWEEP_INTERVAL, sweep)?)])
+}
+
+fn plan_interval(config: &ScheduleConfig) -> Duration {
+    Duration::from_secs(u64::from(config.schedule_interval_minutes) * 60)
+}
+
+fn plan_input(config: &ScheduleConfig) -> PlanCallsInput {
     PlanCallsInput {
         batch_size: config.batch_size,
         interval_minutes: config.schedule_interval_minutes,

@@ -1,7 +1,9 @@
 //! Tools for operators, on the database of the worker.
 
+mod doctor;
 mod explain;
 mod import;
+mod migrate;
 mod output;
 mod plan;
 mod replay;
@@ -22,6 +24,9 @@ use crate::config::{DatabaseConfig, PlanConfig};
 pub enum Tool {
     /// Show what a plan run would do, without writing; needs --dry-run
     Plan(plan::Plan),
+    Doctor(doctor::Doctor),
+    /// Apply the migrations to the database, so that the worker's own role needs no right to create tables
+    Migrate(migrate::Migrate),
     /// Explain why a prospect is or is not called
     #[command(alias = "why")]
     Explain(explain::Explain),
@@ -37,6 +42,8 @@ impl Tool {
     pub async fn run(self) -> ExitCode {
         let result = match self {
             Self::Plan(plan) => plan.run().await.map(|()| ExitCode::SUCCESS),
+            Self::Doctor(doctor) => doctor.run().await,
+            Self::Migrate(migrate) => migrate.run().await.map(|()| ExitCode::SUCCESS),
             Self::Explain(explain) => explain.run().await.map(|()| ExitCode::SUCCESS),
             Self::Import(import) => import.run().await,
             Self::Suppress(suppress) => suppress.run().await,

@@ -64,7 +64,7 @@ impl Demo {
             ..StackOptions::default()
         };
         let mut stack = Stack::start(options).await?;
-        up::write_endpoints(&dir, stack.endpoints())?;
+        up::write_stack_file(&dir, &stack)?;
         let result = place_calls(&stack, &clock).await;
         if result.is_err() {
             eprintln!("The logs are in {}", stack.endpoints().log_dir.display());

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Context;
-use devstack::{Endpoints, Tools, workspace};
+use devstack::{Tools, workspace};
+
+use crate::up::StackFile;
 
 #[derive(Debug, clap::Args)]
 pub struct Temporal {
@@ -19,7 +21,7 @@ pub struct Temporal {
 
 impl Temporal {
     pub async fn run(self) -> anyhow::Result<()> {
-        let endpoints = self.stack.endpoints()?;
+        let endpoints = self.stack.read()?.endpoints;
         let mut command = Command::new(&Tools::ensure_installed().await?.temporal);
         command
             .args(self.args)
@@ -41,7 +43,7 @@ pub struct Psql {
 
 impl Psql {
     pub async fn run(self) -> anyhow::Result<()> {
-        let endpoints = self.stack.endpoints()?;
+        let endpoints = self.stack.read()?.endpoints;
         let mut command = Command::new(&Tools::ensure_installed().await?.psql);
         command.arg(endpoints.database_url).args(self.args);
         exec(command)
@@ -53,19 +55,16 @@ pub struct Worker {
     #[command(flatten)]
     stack: RunningStack,
 
-    /// Arguments of `worker`: `plan --dry-run`, `explain PROSPECT` or `import FILE --user ID`
+    /// Arguments of `worker`: `doctor`, `plan --dry-run`, `explain PROSPECT` or `import FILE --user ID`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
     args: Vec<String>,
 }
 
 impl Worker {
     pub fn run(self) -> anyhow::Result<()> {
-        let endpoints = self.stack.endpoints()?;
+        let settings = self.stack.read()?.worker_settings;
         let mut command = Command::new(workspace::bin_dir()?.join("worker"));
-        command
-            .args(self.args)
-            .env("DATABASE_URL", endpoints.database_url)
-            .env("CLOCK_OFFSET_SECS", endpoints.clock_offset_secs.to_string());
+        command.args(self.args).envs(settings);
         exec(command)
     }
 }
@@ -78,7 +77,7 @@ struct RunningStack {
 }
 
 impl RunningStack {
-    fn endpoints(&self) -> anyhow::Result<Endpoints> {
+    fn read(&self) -> anyhow::Result<StackFile> {
         let file =
             self.dir.clone().unwrap_or_else(|| workspace::state_dir("up")).join("stack.json");
         let text = std::fs::read_to_string(&file).with_context(|| {

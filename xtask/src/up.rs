@@ -1,9 +1,18 @@
 //! `cargo xtask up`: starts a stack and runs it until it is interrupted.
 
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use devstack::{Endpoints, Ports, Stack, StackOptions, ports, workspace};
+use serde::{Deserialize, Serialize};
+
+use settings::GivenSettings;
 
 use crate::interrupt::interrupted;
 use crate::{cargo, step};
@@ -45,13 +54,28 @@ pub struct Up {
     /// Port of the simulator [default: 3001 or a free one]
     #[arg(long, value_name = "PORT")]
     port_simulator: Option<u16>,
+
+    #[command(flatten)]
+    settings: GivenSettings,
+}
+
+/// What the programs that connect to a running stack read.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StackFile {
+    #[serde(flatten)]
+    pub endpoints: Endpoints,
+    pub worker_settings: BTreeMap<String, String>,
 }
 
 impl Up {
     pub async fn run(self) -> anyhow::Result<()> {
         cargo::build_binaries()?;
         let dir = self.dir.clone().unwrap_or_else(|| workspace::state_dir("up"));
-        let options = StackOptions {
+        let settings = self.settings.read()?;
+        if !settings.ignored.is_empty() {
+            eprintln!("Ignored, as the stack sets them: {}", settings.ignored.join(", "));
+        }
+        let mut options = StackOptions {
             dir: Some(dir.clone()),
             durable: true,
             headless: false,
@@ -61,17 +85,18 @@ impl Up {
             progress: step::progress,
             ..StackOptions::default()
         };
+        settings.apply(&mut options);
         // An interrupt during the start drops the started processes, which stops them.
         let mut stack = tokio::select! {
             started = Stack::start(options) => started?,
             result = interrupted() => return result,
         };
         let endpoints = stack.endpoints();
-        let file = write_endpoints(&dir, endpoints)?;
+        let file = write_stack_file(&dir, &stack)?;
         if self.json {
             println!("{}", serde_json::to_string(endpoints)?);
         } else {
-            print(endpoints);
+            print(endpoints, self.dir.as_deref(), settings.has_real_provider());
         }
         interrupted().await?;
         eprintln!("Stopping …");
@@ -95,25 +120,41 @@ impl Up {
     }
 }
 
-/// Writes the endpoints for `cargo xtask temporal`, `psql` and `worker`.
-pub fn write_endpoints(dir: &Path, endpoints: &Endpoints) -> anyhow::Result<PathBuf> {
+/// Writes the endpoints and settings for `cargo xtask temporal`, `psql` and `worker`. Only their owner may read them.
+pub fn write_stack_file(dir: &Path, stack: &Stack) -> anyhow::Result<PathBuf> {
     let file = dir.join("stack.json");
-    let text = serde_json::to_string_pretty(endpoints)?;
-    std::fs::write(&file, text).with_context(|| format!("could not write {}", file.display()))?;
+    let endpoints = stack.endpoints().clone();
+    let content = StackFile { endpoints, worker_settings: stack.worker_settings() };
+    let text = serde_json::to_string_pretty(&content)?;
+    // An older file may be readable by others.
+    let _ = std::fs::remove_file(&file);
+    let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+    written
+        .and_then(|mut opened| opened.write_all(text.as_bytes()))
+        .with_context(|| format!("could not write {}", file.display()))?;
     Ok(file)
 }
 
-fn print(endpoints: &Endpoints) {
+fn print(endpoints: &Endpoints, dir: Option<&Path>, has_real_provider: bool) {
     let ui = endpoints.temporal_ui_url.as_deref().unwrap_or("none");
     println!();
     println!("  Temporal UI  {ui}");
     println!("  Temporal     {}", endpoints.temporal_address);
     println!("  PostgreSQL   {}", endpoints.database_url);
     println!("  Webhook      {}", endpoints.webhook_url);
-    println!("  Simulator    {}", endpoints.simulator_url);
+    match has_real_provider {
+        true => println!("  Simulator    none: real phones ring"),
+        false => println!("  Simulator    {}", endpoints.simulator_url),
+    }
     println!("  Logs         {}", endpoints.log_dir.display());
     println!();
-    println!(
-        "  cargo xtask temporal workflow list     cargo xtask psql     Ctrl-C stops everything"
-    );
+    let dir = dir.map(|dir| format!(" --dir {}", dir.display())).unwrap_or_default();
+    for (command, purpose) in [
+        (format!("cargo xtask worker{dir} doctor"), "checks the installation"),
+        (format!("cargo xtask temporal{dir} workflow list"), "lists the calls"),
+        (format!("cargo xtask psql{dir}"), "opens the database"),
+        ("Ctrl-C".to_owned(), "stops everything"),
+    ] {
+        println!("  {command:<width$}  {purpose}", width = 39 + dir.len());
+    }
 }

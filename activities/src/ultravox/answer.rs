@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::error_chain::error_chain;
 use domain::text::{repair_json, replace_nul};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::error::{UltravoxError, error_chain};
+use super::error::UltravoxError;
 use super::wire::Call;
 
 /// The maximum length of an error text that is kept, in characters.

@@ -1,7 +1,6 @@
 //! Errors of requests to Ultravox.
 
-use std::error::Error;
-
+use domain::error_chain::error_chain;
 use domain::ids::DialId;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,15 +31,4 @@ impl From<reqwest::Error> for UltravoxError {
     fn from(error: reqwest::Error) -> Self {
         Self::Unreachable(error.without_url())
     }
-}
-
-/// An error and its sources in one line.
-pub(super) fn error_chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -16,25 +16,30 @@ pub(crate) struct Programs {
 impl Programs {
     /// A worker. Several workers of a stack have different names.
     pub fn worker(&self, name: &str, options: &StackOptions) -> Result<(Program, Ready)> {
-        let program = self
-            .binary(name, "worker")?
-            .env([
-                ("DATABASE_URL", self.endpoints.database_url.as_str()),
-                ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),
-                ("ULTRAVOX_API_URL", &self.endpoints.simulator_url),
-                ("TELNYX_FROM_NUMBER", development::FROM_NUMBER),
-                ("TELNYX_API_URL", &self.endpoints.simulator_url),
-                ("TELNYX_ACCOUNT_SID", development::TELNYX_ACCOUNT_SID),
-                ("TELNYX_API_KEY", development::TELNYX_API_KEY),
-                ("SERVICE_URL", &self.endpoints.webhook_url),
-                ("BATCH_SIZE", "10"),
-                ("SCHEDULE_INTERVAL", "30"),
-                ("MAX_CONCURRENT_CALLS", "5"),
-            ])
-            .env(webhook_secrets(&options.worker_env))
-            .env(self.temporal(options))
-            .env(&options.worker_env);
+        let program = self.binary(name, "worker")?.env(self.worker_settings(options));
         Ok((program, Ready::Line("\"message\":\"Worker started\"".to_owned())))
+    }
+
+    /// The environment of a worker.
+    pub fn worker_settings(&self, options: &StackOptions) -> BTreeMap<String, String> {
+        let endpoints = &self.endpoints;
+        let own = [
+            ("DATABASE_URL", endpoints.database_url.as_str()),
+            ("ULTRAVOX_API_KEY", development::ULTRAVOX_API_KEY),
+            ("ULTRAVOX_API_URL", &endpoints.simulator_url),
+            ("TELNYX_FROM_NUMBER", development::FROM_NUMBER),
+            ("TELNYX_API_URL", &endpoints.simulator_url),
+            ("TELNYX_ACCOUNT_SID", development::TELNYX_ACCOUNT_SID),
+            ("TELNYX_API_KEY", development::TELNYX_API_KEY),
+            ("SERVICE_URL", &endpoints.webhook_url),
+            ("BATCH_SIZE", "10"),
+            ("SCHEDULE_INTERVAL", "30"),
+            ("MAX_CONCURRENT_CALLS", "5"),
+        ];
+        let own = own.into_iter().chain(webhook_secrets(&options.worker_env));
+        let own = own.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let temporal = self.temporal(options).map(|(name, value)| (name.to_owned(), value));
+        own.chain(temporal).chain(options.worker_env.clone()).collect()
     }
 
     pub fn webhook(

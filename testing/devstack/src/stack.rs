@@ -88,6 +88,11 @@ impl Stack {
         &self.programs.endpoints
     }
 
+    /// The environment of the stack's workers, with all their settings.
+    pub fn worker_settings(&self) -> BTreeMap<String, String> {
+        self.programs.worker_settings(&self.options)
+    }
+
     /// Starts another worker with a unique name. `env` overrides the stack's `worker_env`.
     pub async fn start_worker(
         &self,

@@ -102,6 +102,11 @@ impl Temporal {
         }
     }
 
+    /// A handle of another namespace of the server, which need not exist yet.
+    pub fn in_namespace(&self, namespace: &str) -> Self {
+        Self { namespace: namespace.to_owned(), ..self.handle() }
+    }
+
     /// The namespace `default` of a server that this process does not control.
     async fn external(address: String) -> Result<Self> {
         let cli = Tools::ensure_installed().await?.temporal.clone();

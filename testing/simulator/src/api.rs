@@ -1,5 +1,6 @@
 //! The routes of Ultravox's API, of Telnyx's API and of the simulator itself.
 
+mod account;
 mod calls;
 mod create;
 mod data_message;
@@ -26,6 +27,10 @@ type App = State<Arc<Simulator>>;
 
 pub fn router(simulator: Arc<Simulator>) -> Router {
     let ultravox = Router::new()
+        .route("/api/accounts/me", get(account::show))
+        .route("/api/telephony_configs/telnyx", get(account::show_carrier))
+        .route("/api/voices", get(account::list_voices))
+        .route("/api/voices/{id}", get(account::show_voice))
         .route("/api/calls", get(calls::list).post(create::create))
         .route("/api/calls/{id}", get(calls::show).delete(calls::delete))
         .route("/api/calls/{id}/messages", get(messages::list))

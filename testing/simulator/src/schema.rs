@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::duration::JsonDuration;
 
+pub use rules::VOICES;
 pub use telnyx::{AdditionalParams, LegEvent, MachineDetection, Medium, Outgoing};
 pub use tool::{BuiltInTool, KnownValue, SelectedTool, TemporaryTool, ToolDefinition};
 

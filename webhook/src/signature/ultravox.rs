@@ -1,19 +1,13 @@
-//! Ultravox signs the body followed by the timestamp with HMAC-SHA256 and sends one lower-case hex
-//! signature per secret, separated by commas (documentation of Ultravox, "Securing webhooks").
+//! Verifies the signatures of Ultravox, which sends one per secret, separated by commas.
 
 use axum::http::{HeaderMap, HeaderValue};
+pub use bootstrap::webhook_signature::{SIGNATURE, TIMESTAMP, sign};
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
 use subtle::{Choice, ConstantTimeEq};
 
 use super::InvalidSignature;
 
-/// Header with the time of sending, in ISO 8601.
-pub const TIMESTAMP: &str = "x-ultravox-webhook-timestamp";
-/// Header with the signatures.
-pub const SIGNATURE: &str = "x-ultravox-webhook-signature";
 /// Further signatures of a request are ignored.
 const MAX_SIGNATURES: usize = 8;
 
@@ -39,14 +33,6 @@ pub fn verify(
     let sent = std::str::from_utf8(timestamp).ok().and_then(parse_time);
     let fresh = sent.is_some_and(|sent| (now - sent).abs() <= tolerance);
     if bool::from(valid) && fresh { Ok(()) } else { Err(InvalidSignature) }
-}
-
-/// Signs a body: 64 lower-case hex digits.
-pub fn sign(secret: &[u8], body: &[u8], timestamp: &[u8]) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC accepts keys of any length");
-    mac.update(body);
-    mac.update(timestamp);
-    hex::encode(mac.finalize().into_bytes())
 }
 
 /// Parses an ISO 8601 time; one without an offset is UTC.

@@ -9,6 +9,7 @@ mod agent_tool;
 mod all_scenarios;
 mod bad_input;
 mod dead_connections;
+mod doctor;
 mod event_order;
 mod every_message;
 mod every_step;

@@ -14,7 +14,7 @@ use super::{
 const MODELS: &str =
     "ultravox-v0.7 ultravox-v0.6 ultravox-v0.6-llama3.3-70b ultravox-v0.6-gemma3-27b";
 /// Voices of the account.
-const VOICES: &str = "Mark Jessica Emily-English Tanya-English Monika-English-Indian \
+pub const VOICES: &str = "Mark Jessica Emily-English Tanya-English Monika-English-Indian \
     Aaron-English Muyiwa-English Steve-English-Australian Alex-Spanish Anna-German Ben-German \
     Coco-French Hugo-French Giovanni-Italian Ruben-Dutch";
 const MAX_TOOL_TIMEOUT: Duration = Duration::from_secs(40);
