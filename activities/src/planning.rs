@@ -14,7 +14,7 @@ use domain::pacing::Pacing;
 use domain::slots::PlanInterval;
 use domain::{Block, BlockReason};
 use futures::FutureExt as _;
-use store::plans::{self, CallbackPage, LockedUser};
+use store::plans::{self, CallbackPage};
 use store::{Connection, Store, StoreError};
 use temporalio_common::error::ApplicationFailure;
 use temporalio_macros::activities;
@@ -186,13 +186,13 @@ pub async fn plan_user(
     input: &PlanUserInput,
 ) -> Result<PlannedUser, StoreError> {
     let mut tx = planning.store.begin().await?;
-    let Some(user) = plans::lock_user(&mut tx, &input.user_id).await? else {
+    let Some(user) = plans::lock_user(&mut tx, &input.user_id, input.from).await? else {
         return Ok(PlannedUser::default());
     };
     let interval = planning.remaining(input.from, input.until);
     let from = interval.from;
     let interval_over = from >= input.until;
-    let skipped = if !interval_over && (input.callbacks_only || is_turn(&user, input)) {
+    let skipped = if !interval_over && (input.callbacks_only || user.waits) {
         let plan = match read_basis(&mut tx, input, &interval).await? {
             Ok(basis) => {
                 plans::lock_slots(&mut tx).await?;
@@ -214,11 +214,6 @@ pub async fn plan_user(
     tx.commit().await?;
     log_plan(input, &calls, &skipped);
     Ok(PlannedUser { calls, skipped, interval_over })
-}
-
-/// Whether the user has not been planned for the time of this run.
-fn is_turn(user: &LockedUser, input: &PlanUserInput) -> bool {
-    user.planned_at.is_none_or(|planned_at| planned_at < input.from)
 }
 
 async fn calls_of_run(
@@ -243,12 +238,12 @@ pub async fn skip_user(
 ) -> Result<PlannedUser, StoreError> {
     let plan = &input.plan;
     let mut tx = planning.store.begin().await?;
-    let Some(user) = plans::lock_user(&mut tx, &plan.user_id).await? else {
+    let Some(user) = plans::lock_user(&mut tx, &plan.user_id, plan.from).await? else {
         return Ok(PlannedUser::default());
     };
     let calls = calls_of_run(&mut tx, plan).await?;
     let mut skipped = BTreeMap::new();
-    if calls.is_empty() && (plan.callbacks_only || is_turn(&user, plan)) {
+    if calls.is_empty() && (plan.callbacks_only || user.waits) {
         let reason = BlockReason::PlanningFailed;
         let detail = format!("{} {}.", reason.sentence(), input.error.trim_end_matches('.'));
         let block = UserPlan::Skipped(Block::with_detail(reason, detail));

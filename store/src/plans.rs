@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 
 use crate::{StoreError, parse_enum};
 
-/// Picks the users planned longest ago; users that were never planned come first.
+/// Picks the users planned longest ago; users that were never planned come first, and those whose time is wrong.
 pub async fn pick_users(
     conn: &mut PgConnection,
     planned_before: DateTime<Utc>,
@@ -19,9 +19,16 @@ pub async fn pick_users(
 ) -> Result<Vec<UserId>, StoreError> {
     let except: Vec<&str> = except.iter().map(UserId::as_str).collect();
     let ids = sqlx::query_scalar!(
-        "select id from users
-        where (planned_at is null or planned_at < $1) and id <> all($2)
-        order by planned_at nulls first, id limit $3",
+        r#"select id as "id!" from (
+            (select id, null::timestamptz as planned_at from users
+                where planned_at > $1 and waits_for_plan(planned_at, $1) and id <> all($2)
+                order by planned_at desc limit $3)
+            union all
+            (select id, planned_at from users
+                where (planned_at is null or planned_at < $1) and id <> all($2)
+                order by planned_at nulls first, id limit $3)
+        ) waiting
+        order by planned_at nulls first, id limit $3"#,
         planned_before,
         &except as _,
         i64::from(limit)
@@ -33,19 +40,22 @@ pub async fn pick_users(
 
 /// A user whose row is locked against other plan runs.
 pub struct LockedUser {
-    /// The nominal time of the last plan run.
-    pub planned_at: Option<DateTime<Utc>>,
+    /// Whether the user has not been planned for the run.
+    pub waits: bool,
 }
 
 /// Locks a user until the end of the transaction; `None` if it was deleted. Prospects can still be inserted.
 pub async fn lock_user(
     conn: &mut PgConnection,
     user_id: &UserId,
+    run: DateTime<Utc>,
 ) -> Result<Option<LockedUser>, StoreError> {
     let row = sqlx::query_as!(
         LockedUser,
-        "select planned_at from users where id = $1 for no key update",
-        user_id.as_str()
+        r#"select waits_for_plan(planned_at, $2) as "waits!" from users where id = $1
+        for no key update"#,
+        user_id.as_str(),
+        run
     );
     Ok(row.fetch_optional(conn).await?)
 }
@@ -130,7 +140,7 @@ pub async fn count_waiting(
     planned_before: DateTime<Utc>,
 ) -> Result<usize, StoreError> {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from users where planned_at is null or planned_at < $1"#,
+        r#"select count(*) as "count!" from users where waits_for_plan(planned_at, $1)"#,
         planned_before
     );
     Ok(usize::try_from(count.fetch_one(conn).await?).unwrap_or(0))
@@ -229,7 +239,7 @@ pub async fn users_with_due_callbacks(
 ) -> Result<Vec<UserId>, StoreError> {
     let ids = sqlx::query_scalar!(
         "select u.id from users u
-        where u.id > $2 and (u.planned_at is null or u.planned_at < $4)
+        where u.id > $2 and waits_for_plan(u.planned_at, $4)
             and exists (select 1 from subscriptions b where b.user_id = u.id and b.status = 'ACTIVE')
             and exists (select 1 from callees p
                 where p.user_id = u.id and p.status = 'RESCHEDULED' and not p.attempts_used_up

@@ -275,6 +275,12 @@ async fn users_are_picked_in_order_of_their_last_plan() {
     assert_eq!(pick(3, &[]).await, ["b", "d", "c"]);
     assert_eq!(pick(3, &["b", "c"]).await, ["d", "a"]);
     assert_eq!(pick(0, &[]).await, Vec::<UserId>::new());
+    // A time that no run can have written does not keep a user from being planned.
+    let wrong = "update users set planned_at = '2199-01-01' where id = 'a'";
+    service.execute(wrong).await;
+    assert_eq!(pick(2, &[]).await, ["a", "b"]);
+    service.plan("r4", "a", at(NOW)).await;
+    assert_eq!(pick(10, &[]).await, ["b", "d", "c"]);
 }
 
 #[tokio::test]
