@@ -5,7 +5,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, Utc};
 use devstack::{Postgres, StackOptions, TempDir, workspace};
+use sqlx::{AssertSqlSafe, PgPool};
 use store::Store;
+use tokio::process::Command;
+use url::Url;
 
 use crate::support::{
     Plan, TestSystem, TlsFront, clock_offset_to, env, eventually, post_signed, read_conversation,
@@ -102,6 +105,39 @@ async fn database_that_takes_only_tls_is_used_with_a_checked_certificate() -> Re
     }
     let url = front.url(&plain, "sslmode=verify-full&sslrootcert=CERT")?;
     let (system, _temp_dir) = start_on(Some(url)).await?;
+    check_completed_call(&system).await
+}
+
+#[tokio::test]
+async fn worker_whose_role_may_only_write_rows_makes_calls() -> Result<()> {
+    let owner = Postgres::shared().await?.create_unique_database("e2e").await?;
+    let mut url = Url::parse(&owner)?;
+    let role = format!("{}_worker", url.path().trim_start_matches('/'));
+    let database = PgPool::connect(&owner).await?;
+    sqlx::raw_sql(AssertSqlSafe(format!("create role {role} login"))).execute(&database).await?;
+    url.set_username(&role).ok().context("the URL takes a user")?;
+
+    // Before the migrations the worker can't start, and says what to do.
+    let worker = workspace::bin_dir()?.join("worker");
+    let run = async |url: &str, args: &[&str]| {
+        let mut command = Command::new(&worker);
+        command.env_clear().env("DATABASE_URL", url).args(args);
+        let output = command.output().await?;
+        let text = [output.stdout, output.stderr].concat();
+        anyhow::Ok((output.status.success(), String::from_utf8(text)?))
+    };
+    let (done, text) = run(url.as_str(), &["migrate"]).await?;
+    assert!(!done && text.contains("permission denied") && text.contains("owner"), "{text}");
+    let (done, text) = run(&owner, &["migrate", "--grant-to", "nobody"]).await?;
+    assert!(!done && text.contains("nobody"), "{text}");
+    for word in ["migrations were applied before", "can read and write"] {
+        let (done, text) = run(&owner, &["migrate", "--grant-to", &role]).await?;
+        assert!(done && text.contains(word), "{text}");
+    }
+
+    let (system, _temp_dir) = start_on(Some(url.into())).await?;
+    let create = sqlx::query("create table other (id int)").execute(&system.database).await;
+    assert!(create.unwrap_err().to_string().contains("permission denied"));
     check_completed_call(&system).await
 }
 
