@@ -30,7 +30,15 @@ fn images_are_pinned() {
 
 #[test]
 fn services_have_health_checks_and_restart() {
-    for (name, service) in services() {
+    let services = services();
+    for (name, service) in &services {
+        if is_job(service) {
+            let waits = |(_, other): &(String, Value)| {
+                other["depends_on"][name.as_str()]["condition"] == "service_completed_successfully"
+            };
+            assert!(services.iter().any(|other| waits(other)), "nothing waits for the job {name}");
+            continue;
+        }
         assert!(service["healthcheck"]["test"].is_sequence(), "{name} has no health check");
         assert_eq!(
             service["restart"].as_str(),
@@ -137,7 +145,10 @@ fn unset_variables_have_a_default_or_are_an_error() {
 #[test]
 fn services_get_all_required_and_only_known_settings() {
     for (name, service) in workspace_services() {
-        let program = program(&name);
+        let program = match is_job(&service) {
+            true => subcommand(&service),
+            false => program(&name),
+        };
         let given = names(service["environment"].as_mapping().unwrap());
         let known: BTreeSet<String> = program.get_arguments().filter_map(env_of).collect();
         let needed: BTreeSet<String> = program
@@ -150,8 +161,11 @@ fn services_get_all_required_and_only_known_settings() {
         assert!(needed.is_subset(&given), "{name} lacks {:?}", needed.difference(&given));
         // Read by libraries.
         let is_library_setting = |key: &str| key.starts_with("TEMPORAL_") || key == "RUST_LOG";
-        let unknown: Vec<&String> =
-            given.difference(&known).filter(|key| !is_library_setting(key)).collect();
+        let is_blank = |key: &str| service["environment"][key].as_str() == Some("");
+        let unknown: Vec<&String> = given
+            .difference(&known)
+            .filter(|key| !is_library_setting(key) && !is_blank(key))
+            .collect();
         assert!(unknown.is_empty(), "{name} does not know {unknown:?}");
     }
 }
@@ -162,8 +176,22 @@ fn webhook_server_gets_no_private_settings() {
         workspace_services().into_iter().find(|(name, _)| name == "webhook").unwrap();
     assert!(service.get("env_file").is_none(), "it would contain all of .env");
     let given = names(service["environment"].as_mapping().unwrap());
-    for private in ["ULTRAVOX_API_KEY", "TELNYX_API_KEY", "POSTGRES_PASSWORD", "DATABASE_URL"] {
+    for private in ["ULTRAVOX_API_KEY", "TELNYX_API_KEY", "DATABASE_URL"] {
         assert!(!given.contains(private), "{private}");
+    }
+    assert!(!given.iter().any(|name| name.ends_with("PASSWORD")), "{given:?}");
+}
+
+/// The worker gets all of .env, and must not get the passwords of other roles.
+#[test]
+fn passwords_of_other_roles_are_blanked_for_the_worker() {
+    let (_, service) = workspace_services().into_iter().find(|(name, _)| name == "worker").unwrap();
+    let example = read(".env.example");
+    let names = example.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    let passwords: Vec<&str> = names.filter(|name| name.ends_with("PASSWORD")).collect();
+    assert_eq!(passwords.len(), 4, "{passwords:?}");
+    for name in passwords {
+        assert_eq!(service["environment"][name].as_str(), Some(""), "{name}");
     }
 }
 
@@ -222,6 +250,18 @@ fn program(name: &str) -> clap::Command {
     }
 }
 
+/// The subcommand of `worker` that a job runs.
+fn subcommand(service: &Value) -> clap::Command {
+    let name = service["command"][1].as_str().unwrap();
+    let command = worker::cli::Cli::command();
+    command.find_subcommand(name).unwrap_or_else(|| panic!("worker has no {name}")).clone()
+}
+
+/// Whether a service runs to its end instead of serving.
+fn is_job(service: &Value) -> bool {
+    service["restart"].as_str().is_some_and(|restart| restart.starts_with("on-failure"))
+}
+
 fn env_of(arg: &clap::Arg) -> Option<String> {
     arg.get_env().map(|name| name.to_str().unwrap().to_owned())
 }
@@ -245,7 +285,7 @@ fn services() -> Vec<(String, Value)> {
 fn workspace_services() -> Vec<(String, Value)> {
     let built: Vec<_> =
         services().into_iter().filter(|(_, service)| service.get("build").is_some()).collect();
-    assert_eq!(built.len(), 3);
+    assert_eq!(built.len(), 4);
     built
 }
 
