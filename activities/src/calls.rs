@@ -35,6 +35,7 @@ use crate::telnyx::Telnyx;
 use crate::ultravox::Ultravox;
 use store::Store;
 
+pub(crate) use agent_script::check_script;
 pub use settings::CallSettings;
 
 /// What the activities of a call need.

@@ -43,8 +43,7 @@ pub async fn connect() -> Result<Client> {
     let (cause, advice) = match connected {
         Ok(Ok(connection)) => return Ok(Client::new(connection, options)?),
         Ok(Err(ClientConnectError::SystemInfoCallError(status))) if is_denied(status.code()) => {
-            let advice = "correct TEMPORAL_API_KEY or the client certificate".to_owned();
-            (status.message().to_owned(), advice)
+            (status.message().to_owned(), "correct TEMPORAL_API_KEY or the client certificate")
         }
         Ok(Err(error)) => (root_cause(&error), advise(host, port, has_tls).await),
         Err(_) => {
@@ -74,27 +73,23 @@ fn is_denied(code: Code) -> bool {
 }
 
 /// What to do about a server that can't be reached, by how far a plain TCP connection gets.
-async fn advise(host: &str, port: u16, has_tls: bool) -> String {
+async fn advise(host: &str, port: u16, has_tls: bool) -> &'static str {
     let connected = timeout(TCP_TIMEOUT, TcpStream::connect((host, port))).await;
     match connected {
         Ok(Ok(_)) if has_tls => {
-            "a server is there, but it does not speak TLS, or its certificate is \
-            not trusted for this name: remove TEMPORAL_TLS, or correct the TEMPORAL_TLS_* settings"
-                .to_owned()
+            "a server is there, but it does not speak TLS, or its certificate is not trusted for this \
+            name: remove TEMPORAL_TLS, or correct the TEMPORAL_TLS_* settings"
         }
         Ok(Ok(_)) => {
-            "a server is there, but it does not answer as Temporal does without TLS: correct \
-            TEMPORAL_ADDRESS, or set TEMPORAL_TLS=true"
-                .to_owned()
+            "a server is there, but it does not answer as Temporal does without TLS: look at its log, \
+            correct TEMPORAL_ADDRESS, or set TEMPORAL_TLS=true"
         }
         Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-            "nothing listens there: start Temporal, or correct TEMPORAL_ADDRESS".to_owned()
+            "nothing listens there: start Temporal, or correct TEMPORAL_ADDRESS"
         }
-        Ok(Err(_)) => "correct TEMPORAL_ADDRESS".to_owned(),
+        Ok(Err(_)) => "correct TEMPORAL_ADDRESS",
         Err(_) => {
-            "the address does not answer: correct TEMPORAL_ADDRESS, or look for a firewall in \
-            between"
-                .to_owned()
+            "the address does not answer: correct TEMPORAL_ADDRESS, or look for a firewall in between"
         }
     }
 }

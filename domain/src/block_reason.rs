@@ -1,6 +1,7 @@
 //! Why a call is not made: the same reasons for plan runs and for admission.
 
 use crate::ids::ProspectId;
+use crate::script::ScriptError;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr, VariantArray};
@@ -184,6 +185,13 @@ impl Block {
     pub fn phone_closed(by: &ProspectId) -> Self {
         let reason = BlockReason::PhoneClosed;
         Self::with_detail(reason, format!("{} It is {by}.", reason.sentence()))
+    }
+
+    /// The script can't be filled in, as the error says.
+    pub fn script_invalid(error: &ScriptError) -> Self {
+        let reason = BlockReason::ScriptInvalid;
+        let sentence = reason.sentence().trim_end_matches('.');
+        Self::with_detail(reason, format!("{sentence}: {error}."))
     }
 
     pub fn with_detail(reason: BlockReason, detail: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ use crate::phone::PhoneNumber;
 use crate::phone_usage::PhoneUsage;
 use crate::priority::{PriorityInput, rank};
 use crate::rules::{Law, Rule};
+use crate::script::ScriptError;
 use crate::{Block, BlockReason};
 
 /// The maximum number of calls that one run plans for one user.
@@ -64,6 +65,8 @@ pub struct Candidate {
     pub phone_cool_down_until: Option<DateTime<Utc>>,
     /// Earlier calls to the number.
     pub phone_usage: PhoneUsage,
+    /// Why the user's script can't be filled in for the prospect.
+    pub script_error: Option<ScriptError>,
 }
 
 /// What a plan depends on besides the candidates.
@@ -206,6 +209,9 @@ fn check_eligible(c: &Candidate, context: &PlanContext<'_>) -> Result<Eligible, 
     }
     if c.phone_busy {
         return Err(BlockReason::PhoneBusy.into());
+    }
+    if let Some(error) = &c.script_error {
+        return Err(Block::script_invalid(error));
     }
     // A callback overrides the cool-down.
     if c.priority.callback {

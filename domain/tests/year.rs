@@ -471,6 +471,7 @@ impl Person {
             has_open_conversation: false,
             phone_closed_by: None,
             phone_busy: false,
+            script_error: None,
             phone_cool_down_until: None,
             phone_usage: PhoneUsage {
                 recent: self.dials.iter().rev().take(10).rev().copied().collect(),

@@ -1,6 +1,6 @@
 //! The prospects that a plan run considers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use domain::ids::{ProspectId, UserId};
@@ -16,10 +16,15 @@ use crate::{StoreError, parse_enum};
 /// these bounds.
 const CANDIDATES_PER_KIND: std::ops::RangeInclusive<i64> = 200..=1_000;
 
-/// A candidate, and the sequence number of its next conversation.
+/// A candidate, the sequence number of its next conversation, and what its script is filled in with.
 pub struct NumberedCandidate {
     pub candidate: Candidate,
     pub next_sequence: i32,
+    pub name: String,
+    /// The prospect's own columns.
+    pub custom: BTreeMap<String, String>,
+    /// Whether the prospect was called before.
+    pub follow_up: bool,
 }
 
 /// Which prospects a run considers.
@@ -155,7 +160,12 @@ async fn read_candidates(
             (select count(*) from dials d where d.phone = p.phone and d.sent_at is not null
                 and d.state in ('SENT', 'PLACED')) as "total!",
             (select coalesce(max(c.sequence), 0) + 1 from conversations c
-                where c.prospect_id = p.id) as "next_sequence!"
+                where c.prospect_id = p.id) as "next_sequence!",
+            p.name as "name!",
+            array(select t.key from prospects o, jsonb_each_text(o.custom) t
+                where o.id = p.id order by t.key) as "custom_names!",
+            array(select coalesce(t.value, '') from prospects o, jsonb_each_text(o.custom) t
+                where o.id = p.id order by t.key) as "custom_values!"
         from callees p where p.id = any($1)"#,
         ids,
         filter.until
@@ -184,8 +194,15 @@ async fn read_candidates(
                 phone_closed_by: row.phone_closed_by.map(ProspectId::from),
                 phone_cool_down_until: row.phone_cools_down_until,
                 phone_usage: PhoneUsage { recent: row.recent, total: row.total as i32 },
+                script_error: None,
             };
-            Ok(NumberedCandidate { candidate, next_sequence: row.next_sequence })
+            Ok(NumberedCandidate {
+                candidate,
+                next_sequence: row.next_sequence,
+                name: row.name,
+                custom: row.custom_names.into_iter().zip(row.custom_values).collect(),
+                follow_up: row.attempts > 0,
+            })
         })
         .collect()
 }

@@ -13,7 +13,7 @@ pub(crate) fn describe(error: &dyn Error) -> String {
     text.replacen("error returned from database: ", "", 1)
 }
 
-/// What to do about an error of a connection, to be appended to its text.
+/// What to do about an error, to be appended to its text.
 pub(crate) fn remedy(error: &sqlx::Error) -> &'static str {
     let code = error.as_database_error().and_then(|error| error.code());
     match (error, code.as_deref()) {
@@ -24,7 +24,11 @@ pub(crate) fn remedy(error: &sqlx::Error) -> &'static str {
         (_, Some("53300")) => {
             "; raise the server's max_connections, or lower DATABASE_MAX_CONNECTIONS of the workers"
         }
+        (_, Some("55P03")) => "; another session holds the lock: see pg_locks and pg_stat_activity",
         (_, Some("57P03")) => "; wait until the server has started",
+        (sqlx::Error::PoolTimedOut, _) => {
+            "; raise DATABASE_MAX_CONNECTIONS, or look for slow statements in pg_stat_activity"
+        }
         (sqlx::Error::Tls(_), _) => {
             "; correct sslmode and sslrootcert (docs/operations.md, \"PostgreSQL\")"
         }
@@ -34,7 +38,7 @@ pub(crate) fn remedy(error: &sqlx::Error) -> &'static str {
         (sqlx::Error::Io(error), _) => match error.kind() {
             ErrorKind::ConnectionRefused => "; start PostgreSQL, or correct the host and the port",
             ErrorKind::TimedOut => {
-                "; correct the host and the port, or look for a firewall in between"
+                "; look whether the server is overloaded or behind a firewall, or correct the address"
             }
             _ if error.to_string().contains("lookup") => "; correct the host name",
             _ => "",

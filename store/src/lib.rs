@@ -76,7 +76,7 @@ impl DerefMut for Transaction {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is unreachable, or a statement failed.
-    #[error("{}", error_text::describe(.0))]
+    #[error("{}{}", error_text::describe(.0), error_text::remedy(.0))]
     Database(sqlx::Error),
     /// A statement violates this constraint: repeating it does not help.
     #[error("the database constraint {constraint} is violated: {}", error_text::describe(.cause))]

@@ -52,9 +52,13 @@ impl Store {
                     where name = 'default_transaction_read_only') as "is_read_only!",
                 array(select name || ' = off' from pg_settings
                     where name in ('fsync', 'full_page_writes') and setting = 'off') as "unsafe_settings!",
-                (select sum(case name when 'max_connections' then setting::int else -setting::int end)
-                    from pg_settings where name in ('max_connections', 'superuser_reserved_connections',
-                        'reserved_connections'))::int as "max_sessions!",
+                least(
+                    (select sum(case name when 'max_connections' then setting::int else -setting::int end)
+                        from pg_settings where name in ('max_connections',
+                            'superuser_reserved_connections', 'reserved_connections')),
+                    (select nullif(rolconnlimit, -1) from pg_roles where rolname = current_user),
+                    (select nullif(datconnlimit, -1) from pg_database where datname = current_database())
+                )::int as "max_sessions!",
                 (select count(*) from pg_stat_activity where backend_type = 'client backend'
                     and pid <> pg_backend_pid()) as "other_sessions!",
                 clock_timestamp() as "now!",

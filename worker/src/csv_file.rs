@@ -140,7 +140,6 @@ fn decode(bytes: &[u8]) -> Result<String, CsvError> {
         [0xff, 0xfe, rest @ ..] => decode_utf16(rest, u16::from_le_bytes)?,
         [0xfe, 0xff, rest @ ..] => decode_utf16(rest, u16::from_be_bytes)?,
         _ => {
-            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
             if bytes.contains(&0) {
                 return Err(CsvError::Binary);
             }
@@ -149,6 +148,8 @@ fn decode(bytes: &[u8]) -> Result<String, CsvError> {
             text.to_owned()
         }
     };
+    // Byte order marks; programs that save a file again may add one.
+    let text = text.trim_start_matches('\u{feff}');
     if text.contains('\0') {
         return Err(CsvError::Binary);
     }
@@ -262,7 +263,10 @@ mod tests {
             "näme|phone\n\"Ann; B\" | 1,2 \n",
         ] {
             assert_eq!(cells(text.as_bytes()).unwrap(), expected, "{text}");
-            assert_eq!(cells(format!("\u{feff}{text}").as_bytes()).unwrap(), expected, "{text}");
+            for marks in ["\u{feff}", "\u{feff}\u{feff}"] {
+                let marked = format!("{marks}{text}");
+                assert_eq!(cells(marked.as_bytes()).unwrap(), expected, "{text}");
+            }
             assert_eq!(cells(&utf16(text, u16::to_le_bytes)).unwrap(), expected, "{text}");
             assert_eq!(cells(&utf16(text, u16::to_be_bytes)).unwrap(), expected, "{text}");
         }

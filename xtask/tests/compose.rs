@@ -36,7 +36,7 @@ fn services_have_health_checks_and_restart() {
             let waits = |(_, other): &(String, Value)| {
                 other["depends_on"][name.as_str()]["condition"] == "service_completed_successfully"
             };
-            assert!(services.iter().any(|other| waits(other)), "nothing waits for the job {name}");
+            assert!(services.iter().any(waits), "nothing waits for the job {name}");
             continue;
         }
         assert!(service["healthcheck"]["test"].is_sequence(), "{name} has no health check");

@@ -17,6 +17,7 @@ use store::{Connection, StoreError, provider_rejections, rules};
 use workflows::activities::planning::PlanUserInput;
 
 use super::{Planning, next_second};
+use crate::calls::check_script;
 
 /// The plan of one user.
 pub enum UserPlan {
@@ -78,7 +79,11 @@ pub(super) async fn read_basis(
     let numbered = candidates::candidates(conn, &filter).await?;
     let sequences: BTreeMap<ProspectId, i32> =
         numbered.iter().map(|c| (c.candidate.priority.prospect.clone(), c.next_sequence)).collect();
-    let candidates = numbered.into_iter().map(|c| c.candidate).collect();
+    let candidates = numbered.into_iter().map(|c| {
+        let script_error = check_script(&profile, c.name, c.custom, c.follow_up).err();
+        Candidate { script_error, ..c.candidate }
+    });
+    let candidates = candidates.collect();
     let rules = rules::calling_rules(conn).await?;
     let window = profile.window;
     Ok(Ok(PlanBasis { interval, window, budget, candidates, sequences, rules, trial }))

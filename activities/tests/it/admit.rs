@@ -134,7 +134,7 @@ async fn script_with_unknown_placeholder_denies_and_names_it() {
     };
     assert_eq!(
         detail,
-        "the script contains the unknown placeholder {nickname}; \
+        "The user's scripts can't be filled in: the script contains the unknown placeholder {nickname}; \
         use {prospectName}, {userName}, {companyName} or {custom.<column>}, and no other braces."
     );
 }

@@ -284,6 +284,47 @@ async fn users_are_picked_in_order_of_their_last_plan() {
 }
 
 #[tokio::test]
+async fn prospect_whose_script_can_not_be_filled_in_is_not_planned() {
+    let service = Service::start().await;
+    User::default().insert(&service.database).await.unwrap();
+    let called = Prospect { status: "NOT_RESPONDED".to_owned(), ..Prospect::new("a-called") };
+    for prospect in [called, Prospect::new("b-size"), Prospect::new("c-no-size")] {
+        prospect.insert(&service.database).await.unwrap();
+    }
+    for statement in [
+        "update prospects set custom = '{\"size\": \"10\"}' where id = 'b-size'",
+        "update script_settings set initial = 'You are {custom.size} people', follow_up = 'Hi {who}'",
+        "insert into conversations
+            (id, user_id, prospect_id, sequence, slot, plan_run, status, recorded_at)
+        values ('a-called-1', 'user1-id', 'a-called', 1, now(), 'old', 'COMPLETED', now())",
+        "insert into dials (id, conversation_id, user_id, prospect_id, sequence, phone, state,
+            subscription_id, reserved_minutes, dial_deadline, join_timeout_secs, max_duration_secs,
+            intended_at, sent_at, closed_at)
+        values ('a-called-1.1', 'a-called-1', 'user1-id', 'a-called', 1, '+12125560001',
+            'PLACED', 'sub-user1-id', 10, now(), 45, 600, now(), '2025-02-20T14:00:00Z', now())",
+    ] {
+        service.execute(statement).await;
+    }
+    let planned = service.plan("run", "user1-id", at(NOW)).await;
+    let called: Vec<_> = planned.calls.iter().map(|call| call.prospect_id.as_str()).collect();
+    assert_eq!(called, ["b-size"]);
+    let details = "select prospect_id as id, detail from plan_decisions
+        where reason = 'script_invalid' order by prospect_id";
+    let details = service.rows(details).await;
+    for (found, (id, word)) in
+        details.iter().zip([("a-called", "{who}"), ("c-no-size", "{custom.size}")])
+    {
+        assert_eq!(found["id"], id);
+        assert!(found["detail"].as_str().unwrap().contains(word), "{found}");
+    }
+    assert_eq!(details.len(), 2, "{details:?}");
+    // A first message that can't be filled in blocks all.
+    service.execute("update agent_settings set first_message = 'Hi [name]'").await;
+    let planned = service.plan("next", "user1-id", minutes_after(30)).await;
+    assert!(planned.calls.is_empty(), "{planned:?}");
+}
+
+#[tokio::test]
 async fn deleted_user_has_no_plan() {
     let service = Service::start().await;
     let planned = service.plan("run", "nobody", at(NOW)).await;

@@ -36,6 +36,7 @@ const AMPLE: Budget = Budget { calls: 10, minutes: 600 };
 
 fn initial(id: &str) -> Candidate {
     Candidate {
+        script_error: None,
         priority: PriorityInput {
             prospect: ProspectId::new(id),
             callback: false,

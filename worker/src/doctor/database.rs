@@ -74,7 +74,7 @@ pub(super) async fn check(
         ));
     }
     let can_read = !state.missing_rights.iter().any(|right| right.starts_with("select "));
-    Ok(is_migrated && can_read)
+    Ok(is_migrated && can_read && !state.is_read_only)
 }
 
 /// Checks the migrations. Returns whether all are applied.

@@ -57,9 +57,15 @@ async fn check_users(groups: &Groups, store: Store, report: &mut Report) -> Resu
             callbacks_only: false,
             share: None,
         };
-        if let UserPlan::Skipped(block) = preview_plan(&planning, &input).await?
-            && needs_action(block.reason)
-        {
+        let block = match preview_plan(&planning, &input).await? {
+            UserPlan::Skipped(block) => Some(block),
+            // The same text for all prospects, or one that lacks a value.
+            UserPlan::Decided(decisions, _) => decisions
+                .into_iter()
+                .filter_map(|decision| decision.slot.err())
+                .find(|block| block.reason == BlockReason::ScriptInvalid),
+        };
+        if let Some(block) = block.filter(|block| needs_action(block.reason)) {
             blocked.entry((block.reason, block.detail)).or_default().push(user_id);
         }
     }

@@ -47,9 +47,12 @@ fn line(finding: &Finding) -> String {
 }
 
 fn summary(findings: &[Finding], worst: Level) -> String {
-    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let count = |level, name| {
+        let count = findings.iter().filter(|finding| finding.level == level).count();
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    };
     match worst {
         Level::Ok => "\nAll is well.".to_owned(),
-        _ => format!("\n{} errors, {} warnings", count(Level::Error), count(Level::Warning)),
+        _ => format!("\n{}, {}", count(Level::Error, "error"), count(Level::Warning, "warning")),
     }
 }

@@ -28,7 +28,7 @@ fn planning(service: &Service, strict_calling_hours: bool) -> Planning {
 fn cause(reason: BlockReason) -> Option<&'static str> {
     use BlockReason::*;
     let statements = match reason {
-        UserDeleted | ProspectDeleted | ProspectNotCallable | ScriptInvalid | PhoneChanged
+        UserDeleted | ProspectDeleted | ProspectNotCallable | PhoneChanged
         | PlanningFailed | TooEarly | TooLate | LinesBusy | AlreadyRecorded => return None,
         Paused => "update users set paused_at = now()",
         ProviderRejects => {
@@ -37,6 +37,7 @@ fn cause(reason: BlockReason) -> Option<&'static str> {
         }
         NoActiveSubscription => "update subscriptions set status = 'PAUSED'",
         SettingsMissing => "delete from agent_settings",
+        ScriptInvalid => "update script_settings set initial = 'Hello {custom.nickname}'",
         WindowInvalid => "update advanced_settings set calling_days = '{}'",
         PhoneInvalid => "update prospects set phone = '555-0100'",
         ProspectZoneUnknown => "update prospects set time_zone = 'Mars/Olympus'",
@@ -115,6 +116,9 @@ async fn every_skip_reason_is_explained_with_its_remedy() {
         let words = match reason {
             // The detail of these names what is wrong.
             BlockReason::SettingsMissing => "AgentSetting",
+            BlockReason::ScriptInvalid => {
+                "can't be filled in: the script contains {custom.nickname}"
+            }
             BlockReason::WindowInvalid => "no day of the week",
             BlockReason::ProspectZoneUnknown => "Mars/Olympus",
             BlockReason::ZoneUndetermined => "determines a time zone",

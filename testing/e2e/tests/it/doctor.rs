@@ -405,6 +405,11 @@ async fn state_that_breaks_an_installation_is_named() -> Result<()> {
             "update advanced_settings set start_at = '09:00', end_at = '17:00'",
         ),
         (
+            "update agent_settings set first_message = 'Hi {first name}'",
+            &["user1-id", "{first name}", "agent_settings"],
+            "update agent_settings set first_message = 'Hi {prospectName}'",
+        ),
+        (
             "insert into provider_rejections (in_a_row, users, last_dial_id, detail, rejected_at, trial_at)
                 values (3, '{user1-id}', 'd', 'no credit', now(), now() + interval '1 hour')",
             &["user1-id", "no credit"],
