@@ -77,18 +77,21 @@ async fn uncallable_prospects_are_skipped_with_a_reason_and_others_are_planned()
 }
 
 #[tokio::test]
-async fn call_with_an_unknown_placeholder_in_its_script_is_denied() -> Result<()> {
+async fn planned_call_is_denied_if_its_script_gets_an_unknown_placeholder() -> Result<()> {
     let system = TestSystem::start(options(WITHOUT_WEBHOOK)).await?;
-    let initial_script = "Hello {firstName}, how are you?".to_owned();
-    User { initial_script, ..User::default() }.insert(&system.database).await?;
-    Prospect::new("p1-id").phone_ending(212, 20).insert(&system.database).await?;
+    User::default().insert(&system.database).await?;
+    let due = (system.now() + TimeDelta::seconds(4)).to_rfc3339_opts(SecondsFormat::Millis, true);
+    let prospect = Prospect::new("p1-id").phone_ending(212, 20).callback_at(due);
+    prospect.insert(&system.database).await?;
     run_plan(&system, Plan::at(system.now())).await?;
+    let changed = "update script_settings set initial = 'Hello {firstName}, how are you?'";
+    sqlx::query(changed).execute(&system.database).await?;
 
     let call = wait_until_recorded(&system, "p1-id-1").await;
     assert_eq!(call.summary(), ("CANCELLED", None, Some("denied")));
     let notes = call.notes.unwrap_or_default();
     assert!(notes.contains("{firstName}") && notes.contains("{prospectName}"), "{notes}");
-    assert_eq!(read_prospect_status(&system.database, "p1-id").await?, "INITIAL");
+    assert_eq!(read_prospect_status(&system.database, "p1-id").await?, "RESCHEDULED");
     assert!(system.calls_placed().await?.is_empty());
     Ok(())
 }
