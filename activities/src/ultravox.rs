@@ -17,7 +17,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode, Url, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 
-pub use account::{Account, CarrierAccount};
+pub use account::{Account, CarrierAccount, read_date};
 pub use answer::{Created, retry_after};
 pub use error::UltravoxError;
 pub use request::{AgentScript, CARRIER_PATH, CallRequest, OUTCOME_TOOL};

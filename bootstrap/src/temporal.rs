@@ -48,7 +48,10 @@ pub async fn connect() -> Result<Client> {
         Ok(Err(error)) => (root_cause(&error), advise(host, port, has_tls).await),
         Err(_) => {
             let cause = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
-            (cause, advise(host, port, has_tls).await)
+            (
+                cause,
+                "the server hangs or is overloaded: look at its log, or for a firewall in between",
+            )
         }
     };
     Err(anyhow!(

@@ -120,7 +120,9 @@ impl BlockReason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::UserDeleted | Self::ProspectDeleted => "No further call is planned.",
-            Self::Paused => "Set users.paused_at and service.paused_at to null to resume.",
+            Self::Paused => {
+                "Set users.paused_at and service.paused_at to null to resume; if service has no row, insert it."
+            }
             Self::NoActiveSubscription => "Calls are planned once a subscription is ACTIVE.",
             Self::SettingsMissing => "Insert the row that is named here.",
             Self::WindowInvalid => "Correct the row in advanced_settings.",

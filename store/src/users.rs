@@ -36,7 +36,7 @@ struct Row {
 #[derive(Debug)]
 pub struct Profile {
     pub name: String,
-    /// Whether the user or the whole service is paused.
+    /// Whether the user or the whole service is paused; without its row the service is.
     pub paused: bool,
     pub company_name: Option<String>,
     /// The daily calling window.
@@ -108,7 +108,7 @@ pub async fn user_state(
         Row,
         r#"select u.name, u.company_name,
             (u.paused_at is not null
-                or exists (select 1 from service where paused_at is not null)) as "paused!",
+                or not exists (select 1 from service where paused_at is null)) as "paused!",
             a.time_zone as "time_zone?", a.start_at as "start_at?", a.end_at as "end_at?",
             a.end_at = '24:00' as "ends_at_midnight?",
             a.max_attempts as "max_attempts?", a.calling_days as "calling_days?",

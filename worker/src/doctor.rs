@@ -24,7 +24,7 @@ pub(crate) use groups::Groups;
 
 /// The maximum time for one part of the installation.
 const TIMEOUT: Duration = Duration::from_secs(40);
-/// By how many seconds clocks may differ unnoticed: twice what the times of HTTP headers and networks cost.
+/// By how many seconds clocks may differ unnoticed: HTTP gives whole seconds, and an answer takes time.
 const CLOCK_TOLERANCE_SECS: i64 = 5;
 /// From this difference on, the webhook server rejects signatures unless WEBHOOK_TOLERANCE_SECS is raised.
 const SIGNATURE_TOLERANCE_SECS: i64 = 300;

@@ -83,8 +83,8 @@ impl Ultravox {
     }
 }
 
-/// The time of an answer, to the second.
-fn read_date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
+/// The time of an answer, in whole seconds.
+pub fn read_date(headers: &HeaderMap) -> Option<DateTime<Utc>> {
     let text = headers.get(DATE)?.to_str().ok()?;
     Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }

@@ -237,6 +237,7 @@ async fn blocked_user_has_a_decision_that_names_what_is_missing() {
         ),
         ("update users set paused_at = now()", "paused", "paused"),
         ("update service set paused_at = now()", "paused", "paused"),
+        ("delete from service", "paused", "paused"),
     ] {
         service.clear().await;
         User::default().insert(&service.database).await.unwrap();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use activities::ultravox::read_date;
 use bootstrap::webhook_signature::{SIGNATURE, TIMESTAMP, sign};
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{SecondsFormat, Utc};
 use domain::error_chain::error_chain;
-use reqwest::header::DATE;
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::{Client, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::groups::Groups;
@@ -52,7 +52,7 @@ async fn check_answers(
     let client =
         Client::builder().timeout(REQUEST_TIMEOUT).redirect(redirect::Policy::none()).build()?;
     let answer = client.post(url).body(EVENT).send().await?;
-    if let Some(now) = read_date(&answer) {
+    if let Some(now) = read_date(answer.headers()) {
         report.compare_clock("the webhook server", now, Utc::now());
     }
     match answer.status() {
@@ -119,9 +119,4 @@ fn explain(status: StatusCode) -> String {
         _ => "another server than ours, or a proxy that changes requests; correct SERVICE_URL",
     };
     format!("SERVICE_URL: POST /webhooks/outcome is answered {status}: {meaning}")
-}
-
-fn read_date(answer: &Response) -> Option<DateTime<Utc>> {
-    let text = answer.headers().get(DATE)?.to_str().ok()?;
-    Some(DateTime::parse_from_rfc2822(text).ok()?.to_utc())
 }
